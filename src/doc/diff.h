@@ -1,0 +1,22 @@
+/* doc/diff.h - what differs between two documents, field by field.
+ * Effects:   none.
+ * Ownership: results are in the caller's arena and borrow from the inputs. */
+#ifndef SERIN_DOC_DIFF_H
+#define SERIN_DOC_DIFF_H
+
+#include "doc/val.h"
+
+struct doc_change {
+    const char *path;              /* .spec.template.spec.containers[name=web].image, .data["a.b"] */
+    const struct val *from, *to;   /* NULL: absent on that side */
+};
+
+struct doc_changes {
+    struct doc_change *at;
+    size_t len, cap;
+};
+
+/* Lists of maps that all have a distinct text `name` are compared by it, others by position. Leaves only. */
+void doc_diff(struct arena *mem, const struct val *from, const struct val *to, struct doc_changes *out);
+
+#endif

@@ -1,0 +1,19 @@
+/* io/worker.h - threads for libraries that block. Jobs get copies and return values; nothing is shared.
+ * Effects:   threads.
+ * Ownership: the job belongs to the worker from worker_start until done is called, then to the caller again.
+ * Units:     bytes of stack. */
+#ifndef SERIN_IO_WORKER_H
+#define SERIN_IO_WORKER_H
+
+#include "io/loop.h"
+
+struct workers;
+
+struct workers *worker_new(struct loop *loop, int threads, size_t stack_bytes);
+void worker_free(struct workers *workers); /* waits for running jobs; queued ones are dropped without done */
+
+/* `work` runs on a worker thread, then `done` on the loop, in a later turn. Jobs start in the order they came. */
+void worker_start(struct workers *workers, void (*work)(void *job), void (*done)(void *job), void *job);
+size_t worker_pending(const struct workers *workers);
+
+#endif

@@ -1,0 +1,61 @@
+/* sync/source.h - the git repository as the reconciler sees it: a head that moves, a state, work to be done on it.
+ * Effects:   timers, workers (all git work runs there).
+ * Ownership: borrows loop, workers, log, metrics; owns the mirror.
+ * Units:     milliseconds.
+ * Reference: gitops.md 2.3 (states), 2.4, 3.10. */
+#ifndef SERIN_SYNC_SOURCE_H
+#define SERIN_SYNC_SOURCE_H
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "git/mirror.h"
+#include "io/worker.h"
+
+enum source_state { SOURCE_UNCONFIGURED, SOURCE_NEW, SOURCE_CLONED, SOURCE_READY, SOURCE_UNREACHABLE };
+
+struct source;
+
+struct source_opts {
+    struct loop *loop;
+    struct workers *workers;
+    const struct log *log;
+    struct metrics *metrics;           /* flux_git_ready, serin_git_fetch_duration_seconds, serin_git_head_age_seconds */
+    const struct mirror_opts *mirror;  /* copied; url NULL or "": unconfigured */
+    int64_t poll_ms, timeout_ms;       /* --git-poll-interval, --git-timeout */
+    bool is_readonly;                  /* no write check */
+    enum mirror_verify verify;
+    const char *const *gpg_keys;       /* to import at start; NULL: none */
+    /* After every successful fetch, in a later turn: the head to be synced (the last verified one), which may be as before. */
+    void (*on_refreshed)(void *ctx, const char *head, const struct mirror_fetched *fetched);
+    void *ctx;
+};
+
+struct source *source_new(const struct source_opts *opts);
+void source_start(struct source *source);
+void source_stop(struct source *source, void (*done)(void *ctx), void *ctx); /* when running work has ended */
+void source_free(struct source *source);
+DEFINE_SCOPED(struct source, source_free)
+
+enum source_state source_state(const struct source *source);
+const char *source_state_name(enum source_state state); /* unconfigured, new, cloned, ready, unreachable */
+const char *source_error(const struct source *source);  /* "" when ready; initially "git repo has not been cloned yet" */
+const char *source_head(const struct source *source);   /* "" before the first fetch */
+const char *source_unverified(const struct source *source); /* head of the branch when it is not the verified one, else "" */
+const struct giturl *source_url(const struct source *source); /* NULL when unconfigured */
+int64_t source_fetched_ms(const struct source *source);  /* loop time of the last successful fetch; -1: never */
+
+/* Fetches now (or right after the fetch that runs); `done` may be NULL. The error is borrowed. */
+void source_fetch(struct source *source, void (*done)(void *ctx, const struct err *e), void *ctx);
+
+/* NULL when ready, else "git repo not ready: …" or "git repo does not have valid config". */
+MUST_USE struct err *source_check_ready(const struct source *source);
+
+/* Runs `work` with the mirror on a worker, then `done` on the loop. Jobs of one source run one at a time, in order. The error
+ * `work` returns is handed to `done`, which owns it. */
+struct source_job {
+    struct err *(*work)(struct mirror *mirror, void *job, int64_t deadline_ms);
+    void (*done)(void *job, struct err *e);
+};
+void source_run(struct source *source, const struct source_job *how, void *job);
+
+#endif
