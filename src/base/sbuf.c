@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void sbuf_init(struct sbuf *buf, size_t max)
 {
     *buf = (struct sbuf){ .max = max };
@@ -75,31 +77,6 @@ void sbuf_addf(struct sbuf *buf, const char *fmt, ...)
     buf->len += (size_t)len;
 }
 
-/* Length of the UTF-8 sequence at bytes, 0 if it is none (overlong forms and surrogates included). */
-static size_t utf8_len(const unsigned char *bytes, size_t len)
-{
-    static const struct {
-        unsigned char mask, lead;
-        size_t len;
-        uint32_t least;
-    } forms[] = { { 0x80, 0x00, 1, 0 }, { 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        if ((bytes[0] & forms[i].mask) != forms[i].lead)
-            continue;
-        if (forms[i].len > len)
-            return 0;
-        uint32_t point = bytes[0] & (unsigned char)~forms[i].mask;
-        for (size_t k = 1; k < forms[i].len; k++) {
-            if ((bytes[k] & 0xc0) != 0x80)
-                return 0;
-            point = point << 6 | (bytes[k] & 0x3f);
-        }
-        bool is_good = point >= forms[i].least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
-        return is_good ? forms[i].len : 0;
-    }
-    return 0;
-}
-
 static void add_json_escape(struct sbuf *buf, unsigned char c)
 {
     static const char names[] = "\"\"\\\\\nn\rr\tt";
@@ -118,7 +95,7 @@ void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
     sbuf_add_char(buf, '"');
     for (size_t i = 0; i < len;) {
         const unsigned char *at = (const unsigned char *)bytes + i;
-        size_t width = utf8_len(at, len - i);
+        size_t width = utf8_decode(bytes + i, len - i, NULL);
         bool is_line_separator = width == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8;
         if (width == 0)
             sbuf_add(buf, "\\ufffd");

@@ -16,7 +16,8 @@ void time_format_seconds(int64_t unix_ms, char out[TIME_TEXT_BYTES]);
 void time_format_micros(int64_t unix_ns, char out[TIME_TEXT_BYTES]);
 /* RFC 3339 with nanoseconds, trailing zeros trimmed, as Go's RFC3339Nano. */
 void time_format_nanos(int64_t unix_ns, char out[TIME_TEXT_BYTES]);
-/* Any RFC 3339 time, with offset and fraction. ERR_INVALID says what is wrong. */
+/* Any RFC 3339 time, with offset and fraction; what 64 bits of nanoseconds cannot hold (years before 1678, after 2261;
+ * Go's zero time among them) becomes the nearest they can. ERR_INVALID says what is wrong. */
 MUST_USE struct err *time_parse(const char *text, int64_t *out_ns);
 
 #endif

@@ -1,0 +1,130 @@
+#include "base/log.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/sbuf.h"
+#include "base/time.h"
+#include "base/utf8.h"
+
+#define LINE_MAX_BYTES  ((size_t)1 << 20)
+#define VALUE_MAX_BYTES ((size_t)32 << 10) /* of one text; the rest is cut off */
+#define FIELDS_MAX      32
+
+static bool needs_quotes(const char *text, size_t len)
+{
+    if (len == 4 && !memcmp(text, "null", 4))
+        return true;
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] <= ' ' || text[i] == '=' || text[i] == '"')
+            return true;
+    }
+    return utf8_find_bad(text, len) < len;
+}
+
+/* A quoted string as JSON has it, but with <, >, & as they are: lines are read by people and grep.
+ */
+static void add_quoted(struct sbuf *out, const char *text, size_t len)
+{
+    sbuf_add_char(out, '"');
+    for (size_t i = 0; i < len;) {
+        size_t width = utf8_decode(text + i, len - i, NULL);
+        unsigned char c = (unsigned char)text[i];
+        const char *name = width == 1 && c ? strchr("\"\"\\\\\nn\rr\tt", c) : NULL;
+        if (!width)
+            sbuf_add(out, "\\ufffd");
+        else if (name)
+            sbuf_addf(out, "\\%c", c < ' ' ? name[1] : c);
+        else if (width == 1 && c < ' ')
+            sbuf_addf(out, "\\u%04x", c);
+        else
+            sbuf_add_bytes(out, text + i, width);
+        i += width ? width : 1;
+    }
+    sbuf_add_char(out, '"');
+}
+
+static void add_text(struct sbuf *out, const char *text, bool always_quoted)
+{
+    size_t len = strnlen(text, VALUE_MAX_BYTES);
+    while (len == VALUE_MAX_BYTES && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--; /* not in the middle of a character */
+    if (always_quoted || needs_quotes(text, len))
+        add_quoted(out, text, len);
+    else
+        sbuf_add_bytes(out, text, len);
+}
+
+static void add_value(struct sbuf *out, const struct log_field *field, bool is_json)
+{
+    char duration[DURATION_TEXT_BYTES];
+    switch (field->type) {
+    case LOG_TEXT:
+        if (field->text)
+            add_text(out, field->text, is_json);
+        else
+            sbuf_add(out, "null");
+        return;
+    case LOG_INT: sbuf_addf(out, "%lld", (long long)field->number); return;
+    case LOG_BOOL: sbuf_add(out, field->number ? "true" : "false"); return;
+    case LOG_SECONDS:
+        duration_format(field->number, duration);
+        add_text(out, duration, is_json);
+        return;
+    }
+}
+
+static void add_fmt(struct sbuf *out, const struct log_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            sbuf_add_char(out, ' ');
+        sbuf_add(out, fields[i].key);
+        sbuf_add_char(out, '=');
+        add_value(out, &fields[i], false);
+    }
+}
+
+/* Keys in order, the last of equal ones: what a Go program prints that collects the fields in a
+ * map. */
+static void add_json(struct sbuf *out, const struct log_field *fields, size_t count)
+{
+    const char *before = NULL;
+    sbuf_add_char(out, '{');
+    for (;;) {
+        const struct log_field *next = NULL;
+        for (size_t i = 0; i < count; i++) {
+            bool is_left = !before || strcmp(fields[i].key, before) > 0;
+            if (is_left && (!next || strcmp(fields[i].key, next->key) <= 0))
+                next = &fields[i];
+        }
+        if (!next)
+            break;
+        if (before)
+            sbuf_add_char(out, ',');
+        before = next->key;
+        add_quoted(out, next->key, strlen(next->key));
+        sbuf_add_char(out, ':');
+        add_value(out, next, true);
+    }
+    sbuf_add_char(out, '}');
+}
+
+void log_line(const struct log *log, enum log_level level, const char *caller,
+              const struct log_field *fields, size_t count)
+{
+    if (level < log->least)
+        return;
+    char now[TIME_TEXT_BYTES];
+    time_format_nanos(log->wall_ns(log->ctx), now);
+    struct log_field all[FIELDS_MAX + 2] = { F("ts", now), F("caller", caller) };
+    ASSERT(count <= FIELDS_MAX);
+    memcpy(&all[2], fields, count * sizeof(*fields));
+    SBUF(line, LINE_MAX_BYTES);
+    if (log->is_json)
+        add_json(&line, all, count + 2);
+    else
+        add_fmt(&line, all, count + 2);
+    sbuf_add_char(&line, '\n');
+    log->write(log->ctx, sbuf_text(&line), line.len);
+}
