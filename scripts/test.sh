@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, runs everything. The last line is 'N passed, N failed'.
+#
+#   scripts/test.sh            all of it: the end-to-end and differential runs on a real control plane included
+#   scripts/test.sh --quick    what needs no cluster
+#
+# JOBS sets how many end-to-end tests and scenarios run at a time (2).
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+
+quick=''
+case ${1-} in
+  '') ;;
+  --quick) quick=1 ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 2 ;;
+esac
+cd "$top"
+mkdir -p build/logs
+RESULTS=$top/build/results
+export RESULTS
+: >"$RESULTS"
+
+note() { # pass|fail GROUP NAME
+  printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$RESULTS"
+}
+
+# step GROUP NAME COMMAND...: a step that counts as one test.
+step() {
+  local group=$1 name=$2
+  shift 2
+  if "$@"; then note pass "$group" "$name"; else note fail "$group" "$name"; fi
+}
+
+install_packages "${BUILD_PACKAGES[@]}" clang-format gnupg openssh-server procps shellcheck
+if [ -z "$quick" ]; then
+  install_packages docker-registry jq kubernetes-client memcached util-linux
+fi
+find_python
+
+say "building with sanitizers (build/asan)"
+step build asan build_serin asan
+say "building as shipped (build/release)"
+release_targets=()
+for room in src/*/CMakeLists.txt; do
+  release_targets+=("${room%/CMakeLists.txt}/all")
+done
+step build release build_serin release "${release_targets[@]}"
+
+say "unit tests"
+rm -f build/junit.xml
+run_logged ctest ctest --test-dir build/asan -j2 --output-junit "$top/build/junit.xml" >/dev/null 2>&1 || true
+if [ -s build/junit.xml ]; then
+  "$PYTHON" scripts/lib/results.py junit unit build/junit.xml || true
+else
+  tail -n 30 build/logs/ctest.log
+  note fail unit "ctest did not run"
+fi
+
+say "checks of the house"
+"$PYTHON" tests/checks/checks.py --results "$RESULTS" || true
+"$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
+
+if [ -z "$quick" ]; then
+  build_playground
+  say "tests of the playground"
+  (cd deploy/playground && go vet -mod=readonly . && go test -mod=readonly -json .) >build/logs/playground-test.json 2>build/logs/playground-test.log || true
+  "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
+  say "end-to-end tests"
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-2}" --results "$RESULTS" || true
+  say "differential scenarios"
+  tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-2}" --results "$RESULTS" || true
+fi
+
+say "done"
+"$PYTHON" scripts/lib/results.py count "$RESULTS"
