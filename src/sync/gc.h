@@ -30,6 +30,7 @@ struct gc_declared {
 struct gc_view {
     const struct gc_live *live;
     size_t count;
+    size_t declared_live;       /* marked live objects that are declared and left out of `live` */
     const struct map *declared; /* ID -> struct gc_declared */
     const char *set_name;
     const char *const *allowed_ns; /* NULL or empty: all */

@@ -12,6 +12,8 @@
 
 enum resolve_scope { RESOLVE_UNKNOWN, RESOLVE_NAMESPACED, RESOLVE_CLUSTER };
 
+#define RESOLVE_BODY_MAX ((size_t)3 << 20) /* api-server.md 6: limit is 3145728 */
+
 struct resolve_settings {
     const char *set_name; /* mark_set_name */
     const char *default_ns;
@@ -24,6 +26,7 @@ enum resolve_verdict {
     RESOLVE_IGNORED,   /* ignore: "true" in the manifest */
     RESOLVE_EXCLUDED,  /* by --k8s-allow-namespace */
     RESOLVE_NO_SCOPE,  /* the cluster does not know the kind, nor does a CRD of the repository */
+    RESOLVE_TOO_LARGE, /* no API server takes a body of that size */
     RESOLVE_DUPLICATE, /* set by resolve_duplicates only */
 };
 
@@ -58,7 +61,7 @@ struct resolved {
 void resolve_manifest(struct arena *mem, const struct manifest *manifest, enum resolve_scope scope,
                       const struct resolve_settings *settings, struct resolved *out);
 
-/* Claims on one ID (other_id included) by more than one manifest: each gets RESOLVE_DUPLICATE, no
+/* Claims on one ID by more than one manifest: each gets RESOLVE_DUPLICATE, no
  * body, and a problem `duplicate definition of 'id' (in a and b)`. True if there were any. */
 bool resolve_duplicates(struct arena *mem, struct resolved *list, size_t count,
                         struct manifest_problems *problems);
@@ -76,6 +79,8 @@ const char *resolve_scale_target(struct arena *mem, const struct val *object, co
 struct resolve_crd {
     const struct manifest *manifest;
     const char *group, *kind, *plural;
+    const char **versions; /* all, served or not */
+    size_t version_count;
     enum resolve_scope scope;
 };
 struct resolve_crds {
