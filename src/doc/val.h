@@ -3,7 +3,8 @@
  * Ownership: every value is borrowed from the arena it was made in. A value that was handed on is frozen: to change it,
  *            val_copy it.
  * Units:     lines and columns from 1, columns in characters; 0 where the value did not come from a text.
- * Depth is bounded by the parsers (DOC_DEPTH_MAX); nothing here recurses deeper than that. */
+ * Depth is bounded by the parsers (DOC_DEPTH_MAX); what is built on top of a parsed value may add as much again.
+ * Nothing here recurses, and nothing is quadratic in the number of keys. */
 #ifndef SERIN_DOC_VAL_H
 #define SERIN_DOC_VAL_H
 
@@ -13,6 +14,7 @@
 #include "base/sbuf.h"
 
 #define DOC_DEPTH_MAX 64
+#define VAL_DEPTH_MAX (2 * DOC_DEPTH_MAX) /* of anything made from parsed values */
 
 enum val_type { VAL_NULL, VAL_BOOL, VAL_NUMBER, VAL_STRING, VAL_LIST, VAL_MAP };
 
@@ -29,9 +31,12 @@ struct val {
     size_t len, cap; /* bytes of a text (string, number), items of a list or map */
     union {
         bool boolean;
-        const char *text;       /* string; or the number as JSON writes it, lossless */
-        struct val **items;     /* list */
-        struct val_pair *pairs; /* map, in the order of the source; keys are unique */
+        const char *text;   /* string; or the number as JSON writes it, lossless */
+        struct val **items; /* list */
+        struct {
+            struct val_pair *pairs; /* map, in the order of the source; keys are unique */
+            uint32_t *order;        /* val.c's own: places of the pairs by key, once a map is not small */
+        };
     };
 };
 
@@ -63,13 +68,35 @@ void val_set(struct arena *mem, struct val *map, const char *key, struct val *va
 void val_set_text(struct arena *mem, struct val *map, const char *key, const char *text);
 void val_append(struct arena *mem, struct val *list, struct val *item);
 bool val_remove(struct val *map, const char *key);                     /* false if absent */
+/* For those who make big maps: val_add appends without a look (the key is borrowed, and not there yet), val_seal after the
+ * last one makes the map ready for val_get. */
+void val_add(struct arena *mem, struct val *map, const char *key, struct val *value);
+void val_seal(struct arena *mem, struct val *map);
 /* The map at `key`, made (or put in place of a null) if need be; NULL if something else is there. */
 struct val *val_need_map(struct arena *mem, struct val *map, const char *key);
 struct val *val_copy(struct arena *mem, const struct val *v);          /* deep; positions kept */
 void val_sort_keys(struct val *v);                                     /* deep, by bytes */
 void val_drop_nulls(struct val *v);                                    /* deep, map entries only: for apply bodies */
 
-bool val_equal(const struct val *a, const struct val *b);              /* deep; order of keys does not matter */
+bool val_equal(const struct val *a, const struct val *b); /* deep; order of keys does not matter, 1 is 1.0 */
+int val_key_order(const char *a, const char *b);          /* by bytes */
+
+/* Every value below and including `v`, without recursion:
+ *     for (struct val_walk w = val_walk(v); val_walk_next(&w);) use(w.v, w.key, w.is_leaving);
+ * Lists and maps come twice: entered, then left. */
+struct val_walk {
+    const struct val *v;   /* the current one */
+    const char *key;       /* in a map, else NULL */
+    size_t index, depth;   /* place among its siblings; number of lists and maps around it */
+    bool is_leaving;
+    const struct val *root; /* from here on the walk's own */
+    struct val_frame {
+        const struct val *v;
+        size_t next;
+    } stack[VAL_DEPTH_MAX];
+};
+struct val_walk val_walk(const struct val *v);
+bool val_walk_next(struct val_walk *w);
 
 /* Compact JSON as Go's encoding/json writes it (escapes of sbuf_add_json), keys in the order they stand. */
 void val_format_json(const struct val *v, struct sbuf *out);
