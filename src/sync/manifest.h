@@ -56,6 +56,10 @@ struct manifest_source {
 bool manifest_parse(struct arena *mem, const struct manifest_source *source, const char *text,
                     size_t len, struct manifest_list *out, struct manifest_problems *problems);
 
+/* The same for one document that was read already. `source` and its path are borrowed from the arena. */
+bool manifest_read(struct arena *mem, const struct manifest_source *source, const struct val *root,
+                   struct manifest_list *out, struct manifest_problems *problems);
+
 /* Adds a problem of the caller's own (a file that cannot be read, …); control characters become
  * spaces. */
 void manifest_report(struct arena *mem, struct manifest_problems *problems,

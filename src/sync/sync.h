@@ -24,12 +24,12 @@ struct sync_opts {
     struct kube_discovery *discovery;
     struct kube_events *events;
     struct source *source;
-    const char *own_ns, *secret_name;     /* --k8s-secret-name, for the marker */
-    const char *default_ns;               /* resolved: flag, context, "default" */
-    const char *const *allowed_ns;        /* NULL: all */
-    const char *const *excluded_kinds;    /* --k8s-unsafe-exclude-resource globs */
+    const char *own_ns, *secret_name;  /* --k8s-secret-name, for the marker */
+    const char *default_ns;            /* resolved: flag, context, "default" */
+    const char *const *allowed_ns;     /* NULL: all */
+    const char *const *excluded_kinds; /* --k8s-unsafe-exclude-resource globs */
     const char *git_branch;
-    const char *const *git_paths;         /* NULL or empty: the whole repository */
+    const char *const *git_paths; /* NULL or empty: the whole repository */
     const char *sync_tag;
     enum sync_state_mode state_mode;
     bool is_readonly, gc, gc_dry, allow_prune_all, manifest_generation, write_notes;
@@ -45,11 +45,19 @@ void sync_stop(struct sync *sync);
 void sync_free(struct sync *sync);
 DEFINE_SCOPED(struct sync, sync_free)
 
-void sync_on_refreshed(struct sync *sync, const char *head, const struct mirror_fetched *fetched); /* wired to the source */
-void sync_soon(struct sync *sync, bool reapply_all); /* --sync-interval, signal, API */
+void sync_on_refreshed(struct sync *sync, const char *head,
+                       const struct mirror_fetched *fetched); /* wired to the source */
+void sync_soon(struct sync *sync, bool reapply_all);          /* --sync-interval, signal, API */
 
 /* What one object of the repository came to. */
-enum sync_outcome { SYNC_PENDING, SYNC_APPLIED, SYNC_FAILED, SYNC_SKIPPED, SYNC_UNKNOWN_KIND, SYNC_DRIFTED };
+enum sync_outcome {
+    SYNC_PENDING,
+    SYNC_APPLIED,
+    SYNC_FAILED,
+    SYNC_SKIPPED,
+    SYNC_UNKNOWN_KIND,
+    SYNC_DRIFTED
+};
 
 struct sync_object_status {
     const char *id, *api_version, *kind, *ns, *name, *path;
@@ -60,15 +68,15 @@ struct sync_object_status {
 };
 
 struct sync_status {
-    const char *head;        /* last head seen */
-    const char *applied;     /* revision of the last sync that ended, "" none */
-    const char *marker;      /* what the sync marker says, "" none */
+    const char *head;    /* last head seen */
+    const char *applied; /* revision of the last sync that ended, "" none */
+    const char *marker;  /* what the sync marker says, "" none */
     bool is_running;
-    int64_t last_sync_ms;    /* Unix time of its end, 0 never */
+    int64_t last_sync_ms; /* Unix time of its end, 0 never */
     int64_t last_duration_ms;
-    const char *error;       /* of the last sync as a whole ("" none): nothing could be applied */
+    const char *error; /* of the last sync as a whole ("" none): nothing could be applied */
     size_t objects, failed, skipped, drifted;
-    int64_t healed;          /* drifts healed since start */
+    int64_t healed; /* drifts healed since start */
 };
 
 void sync_status(const struct sync *sync, struct sync_status *out);

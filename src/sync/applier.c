@@ -1,0 +1,479 @@
+#include "sync/applier.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "doc/json.h"
+#include "doc/object.h"
+#include "sync/drift.h"
+#include "sync/mark.h"
+#include "sync/order.h"
+
+/* The client bounds what is in flight on the wire; this bounds the bodies that wait for it. */
+#define AT_ONCE         24
+#define CRD_POLL_MS     100
+#define CRD_POLL_MAX_MS 1000
+#define LAST_WAVE       ORDER_RANKS /* kinds that the cluster learns during the run */
+
+struct work {
+    struct inventory_object *object;
+    struct applier *applier;
+    int wave;
+    ticket ticket;
+    bool is_running, has_answer; /* has_answer: the object was asked for in this run */
+};
+
+struct definition {
+    struct applier *applier;
+    char *name;
+    ticket ticket;
+    bool is_established;
+};
+
+struct applier {
+    struct applier_opts opts;
+    struct work *work; /* in order of wave, name */
+    size_t count, next, running;
+    int wave;
+    bool is_running, is_refreshing, is_advancing;
+    ticket turn;
+    struct arena *mem;                    /* of one step */
+    VEC(struct definition *) definitions; /* CRDs applied in this run */
+    size_t asking;                        /* CRDs being asked about */
+    int64_t crd_deadline_ms, crd_wait_ms;
+};
+
+static void advance(struct applier *applier);
+static void step(struct work *work);
+
+struct applier *applier_new(const struct applier_opts *opts)
+{
+    struct applier *applier = base_alloc(sizeof(*applier));
+    applier->opts = *opts;
+    if (!applier->opts.crd_timeout_ms)
+        applier->opts.crd_timeout_ms = 30000;
+    applier->mem = arena_new(ARENA_LIMIT_BYTES);
+    return applier;
+}
+
+static void end_run(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        if (applier->work[i].is_running)
+            kube_cancel(applier->opts.kube, applier->work[i].ticket);
+        applier->work[i].object->is_busy = false;
+    }
+    free(applier->work);
+    applier->work = NULL;
+    applier->count = applier->next = applier->running = 0;
+    for (size_t i = 0; i < applier->definitions.len; i++) {
+        kube_cancel(applier->opts.kube, applier->definitions.at[i]->ticket);
+        free(applier->definitions.at[i]->name);
+        free(applier->definitions.at[i]);
+    }
+    vec_fini(&applier->definitions);
+    applier->is_running = false;
+}
+
+void applier_free(struct applier *applier)
+{
+    if (!applier)
+        return;
+    loop_cancel(applier->opts.loop, applier->turn);
+    end_run(applier);
+    arena_free(applier->mem);
+    free(applier);
+}
+
+bool applier_is_running(const struct applier *applier)
+{
+    return applier->is_running;
+}
+
+static int64_t wall_ms(const struct applier *applier)
+{
+    return loop_wall_ms(applier->opts.loop);
+}
+
+static const struct kube_resource *resource_of(const struct applier *applier,
+                                               const struct inventory_object *object)
+{
+    return kube_discovery_find(applier->opts.discovery, object->api_version, object->kind);
+}
+
+/* -- one object ---------------------------------------------------------------------------------------------- */
+
+static void end_object(struct work *work, bool has_changed, const struct err *e)
+{
+    struct applier *applier = work->applier;
+    work->is_running = false;
+    work->object->is_busy = false;
+    applier->running--;
+    applier->opts.on_object(applier->opts.ctx, work->object, has_changed, e);
+    advance(applier);
+}
+
+static bool may_time_mend(enum kube_refusal refusal, const struct err *e)
+{
+    switch (refusal) {
+    case KUBE_REFUSED_NAMESPACE_MISSING:
+    case KUBE_REFUSED_NAMESPACE_TERMINATING:
+    case KUBE_REFUSED_KIND_UNKNOWN:
+    case KUBE_REFUSED_CONFLICT:
+    case KUBE_REFUSED_THROTTLED:
+    case KUBE_REFUSED_SERVER: return true;
+    case KUBE_REFUSED_MANIFEST:
+    case KUBE_REFUSED_OBJECT_MISSING:
+    case KUBE_REFUSED_ALREADY_EXISTS:
+    case KUBE_REFUSED_FIELD_CONFLICT:
+    case KUBE_REFUSED_EXPIRED:
+    case KUBE_REFUSED_UNAUTHORIZED:
+    case KUBE_REFUSED_FORBIDDEN:
+    case KUBE_REFUSED_OTHER: break;
+    }
+    return err_is(e, ERR_TRANSIENT) || err_is(e, ERR_CONFLICT);
+}
+
+static void fail(struct work *work, enum kube_refusal refusal, const struct err *e)
+{
+    struct inventory_object *object = work->object;
+    object->is_dirty = false;
+    object->was_applied = false;
+    object->may_retry = may_time_mend(refusal, e);
+    enum sync_outcome outcome =
+        refusal == KUBE_REFUSED_KIND_UNKNOWN ? SYNC_UNKNOWN_KIND : SYNC_FAILED;
+    inventory_set_outcome(object, outcome, err_text(e), wall_ms(work->applier));
+    end_object(work, false, e);
+}
+
+/* What a watch showed while the apply was on its way counts if it is newer than the answer. */
+static void judge_news(struct inventory_object *object)
+{
+    if (!object->has_news)
+        return;
+    object->has_news = false;
+    bool is_same = object->news_is_marked && object->news_has_print && object->has_print &&
+                   !memcmp(object->news_print, object->live_print, sizeof(object->live_print));
+    if (object->news_version > object->live_version && !is_same)
+        object->is_dirty = true;
+}
+
+static void note_definition(struct applier *applier, const struct inventory_object *object)
+{
+    if (order_wait(object->api_version, object->kind) != ORDER_WAIT_CRD)
+        return;
+    struct definition *definition = base_alloc(sizeof(*definition));
+    *definition = (struct definition){ .applier = applier, .name = base_copy_text(object->name) };
+    *vec_push(NULL, &applier->definitions) = definition;
+}
+
+static void on_applied(void *ctx, const struct kube_apply_result *result)
+{
+    struct work *work = ctx;
+    struct inventory_object *object = work->object;
+    if (result->err) {
+        fail(work, result->refusal, result->err);
+        return;
+    }
+    uint64_t version = drift_version_parse(object_resource_version(result->object));
+    bool has_changed = version != object->live_version;
+    object->is_dirty = false;
+    object->may_retry = object->has_refused_print = false;
+    object->live = INVENTORY_PRESENT;
+    object->live_version = version;
+    object->has_print =
+        kube_apply_fingerprint(result->object, KUBE_FIELD_MANAGER, object->live_print);
+    object->owns_replicas = kube_apply_owns(result->object, KUBE_FIELD_MANAGER,
+                                            (const char *const[]){ "f:spec", "f:replicas", NULL });
+    object->was_applied = true;
+    memcpy(object->applied_print, object->body_print, sizeof(object->applied_print));
+    free(object->uid);
+    object->uid = base_copy_text(object_uid(result->object));
+    inventory_set_outcome(object, SYNC_APPLIED, NULL, wall_ms(work->applier));
+    if (result->warning)
+        log_warn(work->applier->opts.log, F("component", "sync"), F("resource", object->id),
+                 F("warning", result->warning));
+    note_definition(work->applier, object);
+    judge_news(object);
+    end_object(work, has_changed, NULL);
+}
+
+/* The replicas of what an autoscaler scales are ours only until it takes them: on creation, and as long as our entry has them
+ * (api-server.md 1.3, case 2). Left out before, they would fall back to one. */
+static const char *body_to_send(struct work *work)
+{
+    const struct inventory_object *object = work->object;
+    bool has_replicas = object->live == INVENTORY_ABSENT || object->owns_replicas;
+    if (has_replicas || !inventory_has_scaler(work->applier->opts.inventory, object))
+        return object->body;
+    struct val *body = NULL;
+    struct err *e = doc_json_parse(work->applier->mem, object->body, strlen(object->body), &body);
+    ASSERT(!e && "a body of our own making");
+    val_remove(val_get(body, "spec"), "replicas");
+    return val_json(work->applier->mem, body, NULL);
+}
+
+static void send(struct work *work)
+{
+    struct applier *applier = work->applier;
+    struct inventory_object *object = work->object;
+    const struct kube_resource *resource = resource_of(applier, object);
+    work->ticket =
+        kube_apply_start(applier->opts.kube, resource, object->ns, object->name, body_to_send(work),
+                         &(struct kube_apply_opts){ 0 }, on_applied, work);
+    arena_reset(applier->mem);
+}
+
+static void on_taken_over(void *ctx, const struct kube_apply_result *result)
+{
+    struct work *work = ctx;
+    if (result->err) {
+        fail(work, result->refusal, result->err);
+        return;
+    }
+    work->object->needs_takeover = false;
+    step(work);
+}
+
+static void note_answer(struct work *work, const struct val *seen)
+{
+    struct inventory_object *object = work->object;
+    object->live = INVENTORY_PRESENT;
+    object->is_ignored_live = mark_ignore(seen) == MARK_IGNORE_YES;
+    object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
+                                            (const char *const[]){ "f:spec", "f:replicas", NULL });
+    object->needs_takeover =
+        kube_apply_takeover_patch(work->applier->mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
+    if (!object->needs_takeover || object->is_ignored_live) {
+        step(work);
+        return;
+    }
+    work->ticket = kube_takeover_start(work->applier->opts.kube, resource_of(work->applier, object),
+                                       seen, on_taken_over, work);
+}
+
+static void on_asked(void *ctx, const struct kube_result *result)
+{
+    struct work *work = ctx;
+    struct arena *mem = work->applier->mem;
+    work->has_answer = true;
+    if (result->status == 404) {
+        work->object->live = INVENTORY_ABSENT;
+        work->object->needs_takeover = work->object->is_ignored_live = false;
+        step(work);
+        return;
+    }
+    if (result->err) {
+        enum kube_refusal refusal = KUBE_REFUSED_OTHER;
+        SCOPED(err_free)
+        struct err *e =
+            result->status
+                ? kube_status_error(result->status, result->body, result->body_len, &refusal)
+                : err_copy(result->err);
+        fail(work, refusal, e ? e : result->err);
+        return;
+    }
+    struct val *seen = NULL;
+    SCOPED(err_free) struct err *e = doc_json_parse(mem, result->body, result->body_len, &seen);
+    if (e)
+        fail(work, KUBE_REFUSED_SERVER, e);
+    else
+        note_answer(work, seen);
+    arena_reset(mem);
+}
+
+static void ask(struct work *work)
+{
+    struct applier *applier = work->applier;
+    const struct inventory_object *object = work->object;
+    struct kube_request request = { .method = "GET", .accept = KUBE_METADATA };
+    request.path =
+        kube_path(applier->mem, resource_of(applier, object), object->ns, object->name, NULL);
+    work->ticket = kube_start(applier->opts.kube, &request, on_asked, work);
+    arena_reset(applier->mem);
+}
+
+static void step(struct work *work)
+{
+    struct inventory_object *object = work->object;
+    if (object->live == INVENTORY_UNSEEN || (object->needs_takeover && !work->has_answer)) {
+        ask(work);
+        return;
+    }
+    if (object->is_ignored_live) {
+        object->is_dirty = false;
+        inventory_set_outcome(object, SYNC_SKIPPED,
+                              "not applying resource; ignore annotation in cluster resource",
+                              wall_ms(work->applier));
+        end_object(work, false, NULL);
+        return;
+    }
+    send(work);
+}
+
+static void begin(struct work *work)
+{
+    struct applier *applier = work->applier;
+    work->is_running = true;
+    work->object->is_busy = true;
+    work->object->has_news = false;
+    applier->running++;
+    if (resource_of(applier, work->object)) {
+        step(work);
+        return;
+    }
+    SCOPED(err_free)
+    struct err *e = err_new(ERR_NOT_FOUND, "the cluster does not know the kind %s of %s",
+                            work->object->kind, work->object->api_version);
+    fail(work, KUBE_REFUSED_KIND_UNKNOWN, e);
+}
+
+/* -- CRDs that must be established before the last wave -------------------------------------------------------- */
+
+static void on_turn(void *ctx)
+{
+    struct applier *applier = ctx;
+    applier->turn = 0;
+    advance(applier);
+}
+
+static bool is_established(struct arena *mem, const char *body, size_t len)
+{
+    struct val *crd = NULL;
+    SCOPED(err_free) struct err *e = doc_json_parse(mem, body, len, &crd);
+    const struct val *conditions = e ? NULL : VAL_PATH(crd, "status", "conditions");
+    for (size_t i = 0; i < val_len(conditions); i++) {
+        const struct val *one = val_item(conditions, i);
+        if (!strcmp(val_text_or(val_get(one, "type"), ""), "Established"))
+            return !strcmp(val_text_or(val_get(one, "status"), ""), "True");
+    }
+    return false;
+}
+
+static void on_definition(void *ctx, const struct kube_result *result)
+{
+    struct definition *definition = ctx;
+    struct applier *applier = definition->applier;
+    definition->ticket = 0;
+    definition->is_established =
+        !result->err && is_established(applier->mem, result->body, result->body_len);
+    arena_reset(applier->mem);
+    if (--applier->asking == 0)
+        applier->turn = loop_after(applier->opts.loop, applier->crd_wait_ms, on_turn, applier);
+}
+
+/* Asks about those that are not established yet; false when there are none. */
+static bool ask_definitions(struct applier *applier)
+{
+    applier->crd_wait_ms = MIN_OF(applier->crd_wait_ms * 2, (int64_t)CRD_POLL_MAX_MS);
+    for (size_t i = 0; i < applier->definitions.len; i++) {
+        struct definition *definition = applier->definitions.at[i];
+        if (definition->is_established)
+            continue;
+        applier->asking++;
+        const char *path =
+            arena_printf(applier->mem, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/%s",
+                         definition->name);
+        definition->ticket =
+            kube_start(applier->opts.kube, &(struct kube_request){ .method = "GET", .path = path },
+                       on_definition, definition);
+    }
+    arena_reset(applier->mem);
+    return applier->asking > 0;
+}
+
+static void on_refreshed(void *ctx, const struct err *e)
+{
+    struct applier *applier = ctx;
+    (void)e; /* kinds that are still unknown are reported one by one */
+    applier->is_refreshing = false;
+    applier->turn = loop_after(applier->opts.loop, 0, on_turn, applier);
+}
+
+/* True when the last wave may begin. */
+static bool are_definitions_ready(struct applier *applier)
+{
+    int64_t now_ms = loop_now_ms(applier->opts.loop);
+    if (!applier->crd_deadline_ms) {
+        applier->crd_deadline_ms = now_ms + applier->opts.crd_timeout_ms;
+        applier->crd_wait_ms = CRD_POLL_MS / 2;
+    }
+    if (now_ms < applier->crd_deadline_ms && ask_definitions(applier))
+        return false;
+    for (size_t i = 0; i < applier->definitions.len; i++) {
+        if (!applier->definitions.at[i]->is_established)
+            log_warn(applier->opts.log, F("component", "sync"),
+                     F("crd", applier->definitions.at[i]->name),
+                     F("warning", "not established; what needs it is tried again later"));
+    }
+    applier->is_refreshing = true;
+    applier->wave = LAST_WAVE;
+    kube_discovery_refresh(applier->opts.discovery, on_refreshed, applier);
+    return false;
+}
+
+/* -- waves ----------------------------------------------------------------------------------------------------- */
+
+/* False when nothing more can begin now. */
+static bool begin_next(struct applier *applier)
+{
+    struct work *work = &applier->work[applier->next];
+    if (work->wave > applier->wave) {
+        if (applier->running || (work->wave == LAST_WAVE && !are_definitions_ready(applier)))
+            return false;
+        applier->wave = work->wave;
+    }
+    applier->next++;
+    begin(work);
+    return true;
+}
+
+/* Objects that fail at once come back here by way of end_object: is_advancing keeps that flat. */
+static void advance(struct applier *applier)
+{
+    if (!applier->is_running || applier->is_advancing || applier->is_refreshing ||
+        applier->asking || applier->turn)
+        return;
+    applier->is_advancing = true;
+    bool goes_on = true;
+    while (goes_on && applier->next < applier->count && applier->running < AT_ONCE)
+        goes_on = begin_next(applier);
+    applier->is_advancing = false;
+    if (applier->next == applier->count && !applier->running) {
+        end_run(applier);
+        applier->opts.done(applier->opts.ctx);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct work *x = a, *y = b;
+    if (x->wave != y->wave)
+        return x->wave < y->wave ? -1 : 1;
+    struct order_key left = { x->object->rank, x->object->name, x->object->id };
+    struct order_key right = { y->object->rank, y->object->name, y->object->id };
+    return order_compare(&left, &right);
+}
+
+void applier_run(struct applier *applier)
+{
+    ASSERT(!applier->is_running);
+    const struct map *objects = applier->opts.inventory->objects;
+    applier->work = base_alloc((map_len(objects) + 1) * sizeof(*applier->work));
+    int64_t now_ms = loop_now_ms(applier->opts.loop);
+    void *value;
+    for (size_t at = 0; map_next(objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        if (!object->is_dirty || !object->body || object->rival || object->not_before_ms > now_ms)
+            continue;
+        int wave = resource_of(applier, object) ? object->rank : LAST_WAVE;
+        applier->work[applier->count++] =
+            (struct work){ .object = object, .applier = applier, .wave = wave };
+    }
+    qsort(applier->work, applier->count, sizeof(*applier->work), compare);
+    applier->wave = 0;
+    applier->crd_deadline_ms = 0;
+    applier->is_running = true;
+    applier->turn = loop_after(applier->opts.loop, 0, on_turn, applier);
+}

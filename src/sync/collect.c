@@ -1,0 +1,190 @@
+#include <string.h>
+
+#include "kube/discovery.h"
+#include "sync/gc.h"
+#include "sync/order.h"
+#include "sync/run.h"
+
+/* The collect stage: what nobody declares any more goes, in reverse order of applying, one rank after the other. */
+
+#define DELETE_BODY \
+    "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Background\"}"
+
+struct collect {
+    struct sync_run *run;
+    struct gc_live *live;
+    size_t count;
+    struct gc_plan plan;
+    size_t next, running;
+    VEC(ticket) tickets;
+};
+
+struct deletion {
+    struct collect *collect;
+    const struct gc_live *live;
+    size_t at; /* in tickets */
+};
+
+static void advance(struct collect *collect);
+
+static void list_strays(struct collect *collect)
+{
+    struct sync_run *run = collect->run;
+    collect->live = arena_alloc(run->mem, (picture_stray_count(run->sync->picture) + 1) *
+                                              sizeof(*collect->live));
+    const struct picture_stray *stray;
+    for (size_t at = 0; picture_next_stray(run->sync->picture, &at, &stray);)
+        collect->live[collect->count++] =
+            (struct gc_live){ .id = arena_strdup(run->mem, stray->id),
+                              .api_version = arena_strdup(run->mem, stray->api_version),
+                              .kind = arena_strdup(run->mem, stray->kind),
+                              .ns = arena_strdup(run->mem, stray->ns),
+                              .name = arena_strdup(run->mem, stray->name),
+                              .mark = arena_strdup(run->mem, stray->mark),
+                              .checksum = arena_strdup(run->mem, stray->checksum),
+                              .ignore = stray->ignore,
+                              .has_owner = stray->has_owner,
+                              .is_deleting = stray->is_deleting };
+}
+
+static void declare(struct map *declared, struct arena *mem, const char *id,
+                    const struct inventory_object *object)
+{
+    struct gc_declared *one = arena_alloc(mem, sizeof(*one));
+    *one = (struct gc_declared){ .api_version = object->api_version,
+                                 .kind = object->kind,
+                                 .ns = object->ns };
+    map_set(declared, id, one);
+}
+
+static struct map *list_declared(struct sync_run *run)
+{
+    struct map *declared = map_new(NULL);
+    void *value;
+    for (size_t at = 0; map_next(run->sync->inventory.objects, &at, NULL, &value);) {
+        const struct inventory_object *object = value;
+        declare(declared, run->mem, object->id, object);
+        if (object->other_id)
+            declare(declared, run->mem, object->other_id, object);
+    }
+    return declared;
+}
+
+static void decide(struct collect *collect)
+{
+    struct sync_run *run = collect->run;
+    struct sync *sync = run->sync;
+    SCOPED(map_free) struct map *declared = list_declared(run);
+    size_t problems = inventory_problem_count(&sync->inventory);
+    const char *suspended = NULL;
+    if (problems)
+        suspended = arena_printf(
+            run->mem, "%zu problem%s in the files of this revision: what they declare is not known",
+            problems, problems == 1 ? "" : "s");
+    const struct gc_view view = { .live = collect->live,
+                                  .count = collect->count,
+                                  .declared = declared,
+                                  .set_name = sync->set_name,
+                                  .allowed_ns = sync->opts.allowed_ns,
+                                  .suspended = suspended,
+                                  .allow_prune_all = sync->opts.allow_prune_all };
+    gc_decide(run->mem, &view, &collect->plan);
+}
+
+static void log_verdicts(const struct collect *collect)
+{
+    const struct sync *sync = collect->run->sync;
+    bool is_dry = sync->opts.gc_dry;
+    for (size_t i = 0; i < collect->count; i++) {
+        if (collect->plan.verdicts[i] == GC_DELETE)
+            log_info(sync->opts.log, F("component", "sync"),
+                     F("info", "cluster resource not in resources to be synced; deleting"),
+                     FB("dry-run", is_dry), F("resource", collect->live[i].id));
+        else if (*collect->plan.reasons[i])
+            log_info(sync->opts.log, F("component", "sync"), F("info", collect->plan.reasons[i]),
+                     F("verdict", gc_verdict_name(collect->plan.verdicts[i])),
+                     F("resource", collect->live[i].id));
+    }
+    if (collect->plan.refusal)
+        log_error(sync->opts.log, F("component", "sync"), F("err", collect->plan.refusal));
+}
+
+static void on_deleted(void *ctx, const struct kube_result *result)
+{
+    struct deletion *deletion = ctx;
+    struct collect *collect = deletion->collect;
+    struct sync_run *run = collect->run;
+    struct sync *sync = run->sync;
+    collect->tickets.at[deletion->at] = 0;
+    if (result->err && result->status != 404) {
+        run->failed++;
+        log_error(sync->opts.log, F("component", "sync"), F("resource", deletion->live->id),
+                  F("info", "cannot delete"), F("err", err_text(result->err)));
+    } else {
+        run->deleted++;
+        *vec_push(run->mem, &run->deleted_ids) = deletion->live->id;
+        picture_drop_stray(sync->picture, deletion->live->id);
+    }
+    collect->running--;
+    advance(collect);
+}
+
+static void start_delete(struct collect *collect, const struct gc_live *live)
+{
+    struct sync_run *run = collect->run;
+    const struct kube_resource *resource =
+        kube_discovery_find(run->sync->opts.discovery, live->api_version, live->kind);
+    if (!resource)
+        return;
+    struct deletion *deletion = arena_alloc(run->mem, sizeof(*deletion));
+    *deletion = (struct deletion){ collect, live, collect->tickets.len };
+    struct kube_request request = { .method = "DELETE",
+                                    .body = DELETE_BODY,
+                                    .body_len = strlen(DELETE_BODY) };
+    request.path = kube_path(run->mem, resource, live->ns, live->name, NULL);
+    collect->running++;
+    ticket started = kube_start(run->sync->opts.kube, &request, on_deleted, deletion);
+    *vec_push(NULL, &collect->tickets) = started;
+}
+
+static void advance(struct collect *collect)
+{
+    if (collect->running)
+        return;
+    const struct gc_plan *plan = &collect->plan;
+    while (collect->next < plan->delete_count && !collect->running) {
+        int rank = order_rank(collect->live[plan->deletes[collect->next]].kind);
+        while (collect->next < plan->delete_count &&
+               order_rank(collect->live[plan->deletes[collect->next]].kind) == rank)
+            start_delete(collect, &collect->live[plan->deletes[collect->next++]]);
+    }
+    if (!collect->running)
+        sync_next(collect->run, NULL);
+}
+
+void sync_stage_collect(struct sync_run *run)
+{
+    const struct sync_opts *opts = &run->sync->opts;
+    if ((!opts->gc && !opts->gc_dry) || !picture_stray_count(run->sync->picture)) {
+        sync_next(run, NULL);
+        return;
+    }
+    struct collect *collect = arena_alloc(run->mem, sizeof(*collect));
+    run->collect = collect;
+    collect->run = run;
+    list_strays(collect);
+    decide(collect);
+    log_verdicts(collect);
+    if (opts->gc_dry)
+        collect->plan.delete_count = 0;
+    advance(collect);
+}
+
+void sync_collect_free(struct collect *collect)
+{
+    if (!collect)
+        return;
+    for (size_t i = 0; i < collect->tickets.len; i++)
+        kube_cancel(collect->run->sync->opts.kube, collect->tickets.at[i]);
+    vec_fini(&collect->tickets);
+}

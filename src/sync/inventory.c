@@ -1,0 +1,263 @@
+#include "sync/inventory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_object(struct inventory_object *object)
+{
+    if (!object)
+        return;
+    char *const texts[] = { object->id,      object->api_version, object->kind,
+                            object->ns,      object->name,        object->path,
+                            object->body,    object->checksum,    object->scale_target,
+                            object->message, object->uid,         object->mark,
+                            object->other_id };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        free(texts[i]);
+    free(object);
+}
+
+static void free_file(void *file)
+{
+    inventory_file_free(file);
+}
+
+struct inventory_object *inventory_object_new(const char *id)
+{
+    struct inventory_object *object = base_alloc(sizeof(*object));
+    object->id = base_copy_text(id);
+    return object;
+}
+
+struct inventory_file *inventory_file_new(const char *path, const char *oid, unsigned mode)
+{
+    struct inventory_file *file = base_alloc(sizeof(*file));
+    file->path = base_copy_text(path);
+    file->oid = base_copy_text(oid);
+    file->mode = mode;
+    return file;
+}
+
+void inventory_file_free(struct inventory_file *file)
+{
+    if (!file)
+        return;
+    for (size_t i = 0; i < file->objects.len; i++)
+        free_object(file->objects.at[i]);
+    for (size_t i = 0; i < file->problems.len; i++)
+        free(file->problems.at[i]);
+    vec_fini(&file->objects);
+    vec_fini(&file->problems);
+    free(file->path);
+    free(file->oid);
+    free(file);
+}
+
+void inventory_init(struct inventory *inv)
+{
+    *inv = (struct inventory){ .files = map_new(free_file),
+                               .objects = map_new(NULL),
+                               .scaled = map_new(NULL) };
+}
+
+void inventory_fini(struct inventory *inv)
+{
+    map_free(inv->objects);
+    map_free(inv->scaled);
+    map_free(inv->files);
+    *inv = (struct inventory){ 0 };
+}
+
+struct inventory_object *inventory_find(const struct inventory *inv, const char *id)
+{
+    return map_get(inv->objects, id);
+}
+
+bool inventory_has_scaler(const struct inventory *inv, const struct inventory_object *object)
+{
+    return map_get(inv->scaled, object->id) != NULL;
+}
+
+void inventory_set_outcome(struct inventory_object *object, enum sync_outcome outcome,
+                           const char *message, int64_t now_ms)
+{
+    const char *before = object->message ? object->message : "";
+    const char *now = message ? message : "";
+    if (object->outcome == outcome && object->since_ms && !strcmp(before, now))
+        return;
+    char *copy = *now ? base_copy_text(now) : NULL;
+    free(object->message);
+    object->message = copy;
+    object->outcome = outcome;
+    object->since_ms = now_ms;
+}
+
+/* What was learned of the live object outlives the record that learned it. */
+static void carry_over(struct inventory_object *to, struct inventory_object *from)
+{
+    if (to->body) { /* what a skipped or unknown object came to was said when it was read */
+        to->outcome = from->outcome;
+        to->since_ms = from->since_ms;
+        free(to->message);
+        to->message = STEAL(from->message);
+    }
+    to->uid = STEAL(from->uid);
+    to->live = from->live;
+    to->is_ignored_live = from->is_ignored_live;
+    to->needs_takeover = from->needs_takeover;
+    to->owns_replicas = from->owns_replicas;
+    to->has_print = from->has_print;
+    to->was_applied = from->was_applied;
+    memcpy(to->live_print, from->live_print, sizeof(to->live_print));
+    memcpy(to->applied_print, from->applied_print, sizeof(to->applied_print));
+    to->has_refused_print = from->has_refused_print;
+    memcpy(to->refused_print, from->refused_print, sizeof(to->refused_print));
+    to->live_version = from->live_version;
+    to->seen = from->seen;
+    to->is_dirty = from->is_dirty;
+    to->heals = from->heals;
+    to->healed_ms = from->healed_ms;
+    to->not_before_ms = from->not_before_ms;
+    to->is_changed = from->is_changed ||
+                     strcmp(from->checksum ? from->checksum : "", to->checksum ? to->checksum : "");
+}
+
+/* A file that could not be read to its end keeps what it declared before, where it does not declare it anew. */
+static void keep_declared(struct inventory_file *file, struct inventory_file *older)
+{
+    for (size_t i = 0; i < older->objects.len; i++) {
+        bool is_new = false;
+        for (size_t k = 0; k < file->objects.len && !is_new; k++)
+            is_new = !strcmp(file->objects.at[k]->id, older->objects.at[i]->id);
+        if (!is_new)
+            *vec_push(NULL, &file->objects) = STEAL(older->objects.at[i]);
+    }
+}
+
+struct retired {
+    VEC(struct inventory_file *) files;
+};
+
+static void replace_files(struct inventory *inv, const struct inventory_update *update,
+                          struct retired *retired)
+{
+    for (size_t i = 0; i < update->count; i++) {
+        struct inventory_file *file = update->files[i], *older = map_take(inv->files, file->path);
+        if (older && file->is_broken)
+            keep_declared(file, older);
+        if (older)
+            *vec_push(NULL, &retired->files) = older;
+        map_set(inv->files, file->path, file);
+    }
+    const char *path;
+    for (size_t at = 0; map_next(inv->files, &at, &path, NULL);) {
+        if (!update->is_kept(update->ctx, path))
+            *vec_push(NULL, &retired->files) = map_take(inv->files, path);
+    }
+}
+
+static void claim(struct inventory *inv, struct inventory_object *object)
+{
+    object->rival = NULL;
+    if (object->scale_target)
+        map_set(inv->scaled, object->scale_target, object->scale_target);
+    struct inventory_object *first = map_get(inv->objects, object->id);
+    if (!first) {
+        map_set(inv->objects, object->id, object);
+        return;
+    }
+    while (first->rival)
+        first = first->rival;
+    first->rival = object;
+}
+
+static void index_objects(struct inventory *inv)
+{
+    map_clear(inv->scaled);
+    void *value;
+    for (size_t at = 0; map_next(inv->files, &at, NULL, &value);) {
+        struct inventory_file *file = value;
+        for (size_t i = 0; i < file->objects.len; i++)
+            claim(inv, file->objects.at[i]);
+    }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* duplicate definition of '<id>' (in <a> and <b>); one file: (in <a>). */
+static void blame_rivals(struct inventory_object *first, int64_t now_ms)
+{
+    VEC(const char *) paths = { 0 };
+    for (struct inventory_object *one = first; one; one = one->rival)
+        *vec_push(NULL, &paths) = one->path;
+    qsort(paths.at, paths.len, sizeof(*paths.at), by_text);
+    SBUF(text, 16 << 10);
+    sbuf_addf(&text, "duplicate definition of '%s' (in %s", first->id, paths.at[0]);
+    for (size_t i = 1; i < paths.len; i++) {
+        if (strcmp(paths.at[i], paths.at[i - 1]))
+            sbuf_addf(&text, " and %s", paths.at[i]);
+    }
+    sbuf_add(&text, ")");
+    for (struct inventory_object *one = first; one; one = one->rival) {
+        inventory_set_outcome(one, SYNC_FAILED, sbuf_text(&text), now_ms);
+        one->is_dirty = false;
+    }
+    vec_fini(&paths);
+}
+
+static void judge(struct inventory_object *object, int64_t now_ms)
+{
+    if (object->rival) {
+        blame_rivals(object, now_ms);
+        return;
+    }
+    if (!object->body)
+        return;
+    bool is_current = object->was_applied && !memcmp(object->applied_print, object->body_print,
+                                                     sizeof(object->body_print));
+    if (is_current && !object->is_dirty) {
+        inventory_set_outcome(object, SYNC_APPLIED, NULL, now_ms);
+        return;
+    }
+    object->is_dirty = true;
+    inventory_set_outcome(object, SYNC_PENDING, NULL, now_ms);
+}
+
+void inventory_update(struct inventory *inv, const struct inventory_update *update)
+{
+    struct retired retired = { 0 };
+    SCOPED(map_free) struct map *before = inv->objects;
+    inv->objects = map_new(NULL);
+    replace_files(inv, update, &retired);
+    index_objects(inv);
+    void *value;
+    const char *id;
+    for (size_t at = 0; map_next(inv->objects, &at, &id, &value);) {
+        struct inventory_object *now = value, *then = map_get(before, id);
+        if (!then)
+            now->is_changed = true;
+        else if (then != now)
+            carry_over(now, then);
+        judge(now, update->now_ms);
+    }
+    for (size_t at = 0; map_next(before, &at, &id, &value);) {
+        if (!map_get(inv->objects, id))
+            update->on_gone(update->ctx, value);
+    }
+    for (size_t i = 0; i < retired.files.len; i++)
+        inventory_file_free(retired.files.at[i]);
+    vec_fini(&retired.files);
+}
+
+size_t inventory_problem_count(const struct inventory *inv)
+{
+    size_t count = 0;
+    void *value;
+    for (size_t at = 0; map_next(inv->files, &at, NULL, &value);)
+        count += ((const struct inventory_file *)value)->problems.len;
+    return count;
+}

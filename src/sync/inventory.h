@@ -1,0 +1,101 @@
+/* sync/inventory.h - what the repository declares and what became of it: one record per file, one per object.
+ * Effects:   none.
+ * Ownership: the inventory owns its records (heap, they outlive runs); texts are copies. A record is borrowed until it is
+ *            withdrawn, and nothing withdraws while a run is applying (inventory_update is called between runs).
+ * Units:     Unix milliseconds.
+ *
+ *     file  a/web.yaml (blob 1f3c…) ──► object demo:deployment/web (line 3)
+ *                                   └─► object demo:service/web    (line 20)
+ *     Two files may claim one object: then none of them is applied (gitops.md 3.3, duplicates). */
+#ifndef SERIN_SYNC_INVENTORY_H
+#define SERIN_SYNC_INVENTORY_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "sync/sync.h"
+
+enum inventory_live { INVENTORY_UNSEEN, INVENTORY_ABSENT, INVENTORY_PRESENT };
+
+struct inventory_object {
+    char *id, *api_version, *kind, *ns, *name, *path;
+    uint32_t line;
+    int rank;
+    bool is_cluster_scoped;
+    char *body;            /* JSON as sent; NULL for what is not applied (skipped, unknown kind) */
+    char *mark, *checksum; /* label and annotation as sent */
+    char *other_id;        /* of an unknown kind: the ID it would have cluster-wide; else NULL */
+    unsigned char body_print[16];
+    char *scale_target;             /* of a HorizontalPodAutoscaler: "ns:kind/name"; else NULL */
+    struct inventory_object *rival; /* next claim on the same ID; NULL: none */
+
+    enum sync_outcome outcome;
+    char *message; /* NULL: none */
+    int64_t since_ms;
+
+    /* What we know of the live object; kept when another revision declares the same ID. */
+    enum inventory_live live;
+    bool is_ignored_live; /* annotation on the live object */
+    bool needs_takeover;  /* has an entry of client-side apply */
+    bool owns_replicas;   /* our entry has spec.replicas */
+    bool has_print,
+        was_applied; /* live_print (what our last apply left as our entry), applied_print are set */
+    unsigned char live_print[16], applied_print[16];
+    bool has_refused_print; /* our entry as it was when the last apply was refused for good */
+    unsigned char refused_print[16];
+    uint64_t live_version; /* resourceVersion of our last write */
+    uint32_t seen;         /* generation of the watch that saw it last (sync/picture.c) */
+    char *uid;
+    /* Work. */
+    bool is_busy, is_dirty; /* being applied; to be applied (again) */
+    bool is_changed;        /* by the revision being synced: for the sync event */
+    bool may_retry;         /* failed for a reason that time may mend */
+    bool
+        has_news; /* seen while an apply was on its way: news_version, news_print, news_is_marked */
+    bool news_has_print, news_is_marked;
+    unsigned char news_print[16];
+    uint64_t news_version;
+    int heals;                        /* of late; many of them are a fight with another manager */
+    int64_t healed_ms, not_before_ms; /* loop time */
+};
+
+struct inventory_file {
+    char *path, *oid; /* oid "": made by a generator */
+    unsigned mode;
+    VEC(struct inventory_object *) objects;
+    VEC(char *) problems; /* "path:line:column: text" */
+    bool is_broken;       /* could not be read to its end: what it declared before stays declared */
+};
+
+struct inventory {
+    struct map *files;   /* path -> struct inventory_file, owned */
+    struct map *objects; /* ID -> struct inventory_object, the first claim */
+    struct map *scaled;  /* "ns:kind/name" of scale targets -> itself */
+};
+
+void inventory_init(struct inventory *inv);
+void inventory_fini(struct inventory *inv);
+
+struct inventory_object *inventory_object_new(const char *id);
+struct inventory_file *inventory_file_new(const char *path, const char *oid, unsigned mode);
+void inventory_file_free(struct inventory_file *file);
+
+/* Puts the files that were read in place of their older selves, drops those for which `is_kept` says no, and carries what is
+ * known of live objects over. Takes ownership of the files. IDs that became undeclared are handed to on_gone, IDs that are new
+ * or whose body changed are marked dirty. */
+struct inventory_update {
+    struct inventory_file **files;
+    size_t count;
+    bool (*is_kept)(void *ctx, const char *path);
+    void (*on_gone)(void *ctx, const struct inventory_object *object);
+    void *ctx;
+    int64_t now_ms;
+};
+void inventory_update(struct inventory *inv, const struct inventory_update *update);
+
+struct inventory_object *inventory_find(const struct inventory *inv, const char *id);
+void inventory_set_outcome(struct inventory_object *object, enum sync_outcome outcome,
+                           const char *message, int64_t now_ms);
+bool inventory_has_scaler(const struct inventory *inv, const struct inventory_object *object);
+size_t inventory_problem_count(const struct inventory *inv);
+
+#endif

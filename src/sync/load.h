@@ -1,0 +1,62 @@
+/* sync/load.h - from a commit to inventory files: the two jobs that run on a git worker.
+ * Effects:   reads the mirror; runs generators. Blocks: worker threads only.
+ * Ownership: a job is made on the loop, filled on the worker, read on the loop, freed there. What it was given is copied.
+ * Reference: gitops.md 3.2 to 3.5, 4. */
+#ifndef SERIN_SYNC_LOAD_H
+#define SERIN_SYNC_LOAD_H
+
+#include "base/arena.h"
+#include "git/mirror.h"
+#include "kube/discovery.h"
+#include "sync/files.h"
+#include "sync/inventory.h"
+#include "sync/resolve.h"
+
+#define LOAD_FILE_BYTES ((size_t)16 << 20) /* of one manifest file */
+
+struct load_settings { /* borrowed from who runs the jobs, which outlives them */
+    const char *set_name, *default_ns;
+    const char *const *allowed_ns;
+    const char *const *git_paths;
+    bool manifest_generation;
+    int64_t generator_timeout_ms;
+};
+
+/* First job: which files the commit has, and which commits are new since the marker. */
+struct load_list {
+    const struct load_settings *settings;
+    struct arena *mem;
+    const char *rev, *marker; /* marker "" : none */
+    bool wants_log;
+    struct mirror_commits commits; /* newest first */
+    bool marker_is_lost;           /* it is not in the history we have: as a first sync */
+    struct files_list files;
+    struct manifest_list generated;
+    struct manifest_problems problems; /* of generators */
+    void *ctx;
+};
+
+/* Second job: those that are not known yet, read, parsed and resolved. */
+struct load_read {
+    const struct load_settings *settings;
+    struct arena *mem;
+    const char *rev;
+    struct files_list entries;
+    const struct load_list *list; /* the first job, which outlives this one: what generators made */
+    struct map *scopes;           /* "api_version kind" -> enum resolve_scope + 1 */
+    VEC(struct inventory_file *) files; /* the result; taken by who reads it */
+    void *ctx;
+};
+
+struct load_list *load_list_new(const struct load_settings *settings, const char *rev,
+                                const char *marker);
+struct err *load_list_work(struct mirror *mirror, void *job, int64_t deadline_ms);
+void load_list_free(struct load_list *job);
+
+struct load_read *load_read_new(const struct load_settings *settings, const char *rev,
+                                const struct kube_discovery *discovery);
+void load_read_add(struct load_read *job, const struct files_entry *entry);
+struct err *load_read_work(struct mirror *mirror, void *job, int64_t deadline_ms);
+void load_read_free(struct load_read *job);
+
+#endif

@@ -1,0 +1,58 @@
+/* sync/picture.h - the live side: a watch for every kind that is declared, and the marked objects that are not.
+ * Effects:   watches and lists through kube.
+ * Ownership: borrows inventory, kube, discovery; owns its watches and strays.
+ * Units:     none.
+ * The watches carry metadata only and select the garbage collection label, so objects that nobody marked cost nothing
+ * (design.md 3.5). What is declared but unmarked (made by hand, by another manager) is found by a list of its kind, once. */
+#ifndef SERIN_SYNC_PICTURE_H
+#define SERIN_SYNC_PICTURE_H
+
+#include "kube/watch.h"
+#include "sync/inventory.h"
+#include "sync/mark.h"
+
+struct picture;
+
+/* A marked object that no file declares. */
+struct picture_stray {
+    char *id, *api_version, *kind, *ns, *name, *mark, *checksum;
+    enum mark_ignore ignore;
+    bool has_owner, is_deleting, is_cluster_scoped;
+    char *kind_key; /* which watch keeps it true */
+    uint32_t seen;
+};
+
+struct picture_opts {
+    struct loop *loop;
+    const struct log *log;
+    struct kube *kube;
+    struct kube_discovery *discovery;
+    struct inventory *inventory;
+    const char *const *allowed_ns;     /* NULL: all, with one watch a kind */
+    const char *const *excluded_kinds; /* globs on group/version/Kind */
+    const char *set_name;              /* strays of other sets are not kept */
+    /* A declared object changed: what was seen (NULL: it is gone). */
+    void (*on_seen)(void *ctx, struct inventory_object *object, const struct val *seen);
+    void (*on_kinds_changed)(void *ctx); /* a CRD came, went or changed */
+    void *ctx;
+};
+
+struct picture *picture_new(const struct picture_opts *opts);
+void picture_free(struct picture *picture);
+
+/* Calls done once every declared kind has a picture (or cannot have one: logged). With `all_kinds`, every listable kind is
+ * listed for marked objects, once a process. */
+void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void *ctx), void *ctx);
+
+size_t picture_stray_count(const struct picture *picture);
+/* for (size_t at = 0; picture_next_stray(picture, &at, &stray);) */
+bool picture_next_stray(const struct picture *picture, size_t *at,
+                        const struct picture_stray **out);
+/* An object that was declared and live is so no longer declared. */
+void picture_add_stray(struct picture *picture, const struct inventory_object *object,
+                       const char *mark);
+void picture_drop_declared(struct picture *picture,
+                           const struct inventory_file *file); /* what it declares is no stray */
+void picture_drop_stray(struct picture *picture, const char *id);
+
+#endif

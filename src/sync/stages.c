@@ -1,0 +1,238 @@
+#include <string.h>
+
+#include "sync/run.h"
+
+/* -- list: which files the revision has, which commits are new --------------------------------------------------- */
+
+static bool is_loaded(const struct sync *sync, const struct sync_run *run)
+{
+    return !strcmp(sync->loaded, run->rev);
+}
+
+static void on_listed(void *job, struct err *e)
+{
+    sync_next(((struct load_list *)job)->ctx, e);
+}
+
+static void list_files(struct sync_run *run, struct err *e)
+{
+    struct sync *sync = run->sync;
+    if (e) {
+        sync_next(run, e);
+        return;
+    }
+    run->list = load_list_new(&sync->settings, run->rev, sync->marker);
+    run->list->wants_log = strcmp(run->rev, sync->marker) != 0;
+    run->list->ctx = run;
+    source_run(sync->opts.source, &(struct source_job){ load_list_work, on_listed }, run->list);
+}
+
+void sync_stage_list(struct sync_run *run)
+{
+    struct sync *sync = run->sync;
+    if (is_loaded(sync, run) && !strcmp(run->rev, sync->marker))
+        sync_next(run, NULL);
+    else if (sync->has_marker)
+        list_files(run, NULL);
+    else
+        sync_read_marker(run, list_files);
+}
+
+/* -- read: what is not known yet ---------------------------------------------------------------------------------- */
+
+static bool has_unknown_kind(const struct inventory_file *file,
+                             const struct kube_discovery *discovery)
+{
+    for (size_t i = 0; i < file->objects.len; i++) {
+        const struct inventory_object *object = file->objects.at[i];
+        if (object->outcome == SYNC_UNKNOWN_KIND && !object->body &&
+            kube_discovery_find(discovery, object->api_version, object->kind))
+            return true;
+    }
+    return false;
+}
+
+static void choose_listed(struct sync_run *run)
+{
+    const struct sync *sync = run->sync;
+    run->kept = map_new(NULL);
+    for (size_t i = 0; i < run->list->files.len; i++) {
+        const struct files_entry *entry = &run->list->files.at[i];
+        const struct inventory_file *known = map_get(sync->inventory.files, entry->path);
+        map_set(run->kept, entry->path, run);
+        bool is_same = known && !strcmp(known->oid, entry->oid) &&
+                       !has_unknown_kind(known, sync->opts.discovery);
+        if (!is_same)
+            load_read_add(run->read, entry);
+    }
+    run->read->list = run->list;
+}
+
+/* The revision is loaded, but kinds have become known since. What generators made is made again with the next revision. */
+static void choose_unknown(struct sync_run *run)
+{
+    const struct sync *sync = run->sync;
+    const char *path;
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.files, &at, &path, &value);) {
+        const struct inventory_file *file = value;
+        if (*file->oid && has_unknown_kind(file, sync->opts.discovery))
+            load_read_add(run->read, &(struct files_entry){ path, file->oid, file->mode });
+    }
+}
+
+static bool is_kept(void *ctx, const char *path)
+{
+    const struct sync_run *run = ctx;
+    return !run->kept || map_get(run->kept, path);
+}
+
+static void on_gone(void *ctx, const struct inventory_object *object)
+{
+    const struct sync_run *run = ctx;
+    if (object->mark)
+        picture_add_stray(run->sync->picture, object, object->mark);
+}
+
+static void log_problems(const struct sync *sync, const struct load_read *read)
+{
+    for (size_t i = 0; i < read->files.len; i++) {
+        const struct inventory_file *file = read->files.at[i];
+        for (size_t k = 0; k < file->problems.len; k++)
+            log_error(sync->opts.log, F("component", "sync"), F("err", file->problems.at[k]));
+        for (size_t k = 0; k < file->objects.len; k++) {
+            const struct inventory_object *object = file->objects.at[k];
+            if (object->outcome == SYNC_UNKNOWN_KIND)
+                log_warn(sync->opts.log, F("component", "sync"), F("warning", object->message),
+                         F("impact",
+                           "resource will be excluded from sync until the cluster knows its kind"),
+                         F("resource", object->id), F("path", file->path));
+            else if (object->outcome == SYNC_SKIPPED)
+                log_info(sync->opts.log, F("component", "sync"), F("info", object->message),
+                         F("resource", object->id));
+        }
+    }
+}
+
+/* Files may have left the commit although none has to be read. */
+static void take_files(struct sync_run *run)
+{
+    struct sync *sync = run->sync;
+    struct load_read *read = run->read;
+    for (size_t i = 0; run->kept && i < read->files.len; i++)
+        map_set(run->kept, read->files.at[i]->path, run);
+    log_problems(sync, read);
+    sync->is_sorted = false;
+    inventory_update(&sync->inventory,
+                     &(struct inventory_update){ .files = read->files.at,
+                                                 .count = read->files.len,
+                                                 .is_kept = is_kept,
+                                                 .on_gone = on_gone,
+                                                 .ctx = run,
+                                                 .now_ms = loop_wall_ms(sync->opts.loop) });
+    for (size_t i = 0; i < read->files.len; i++)
+        picture_drop_declared(sync->picture, read->files.at[i]);
+    read->files.len = 0;
+    memcpy(sync->loaded, run->rev, sizeof(sync->loaded));
+}
+
+static void on_read(void *job, struct err *e)
+{
+    struct load_read *read = job;
+    struct sync_run *run = read->ctx;
+    if (!e)
+        take_files(run);
+    load_read_free(STEAL(run->read));
+    sync_next(run, e);
+}
+
+static void read_files(struct sync_run *run)
+{
+    struct sync *sync = run->sync;
+    run->read = load_read_new(&sync->settings, run->rev, sync->opts.discovery);
+    run->read->ctx = run;
+    if (run->list && !run->has_reread)
+        choose_listed(run);
+    else
+        choose_unknown(run);
+    bool has_work = run->read->entries.len || run->read->list;
+    if (has_work) {
+        source_run(sync->opts.source, &(struct source_job){ load_read_work, on_read }, run->read);
+        return;
+    }
+    load_read_free(STEAL(run->read));
+    sync_next(run, NULL);
+}
+
+static void on_first_discovery(void *ctx, const struct err *e)
+{
+    struct sync *sync = ctx;
+    if (sync->run && e)
+        sync_next(sync->run, err_copy(e));
+    else if (sync->run)
+        read_files(sync->run);
+}
+
+void sync_stage_read(struct sync_run *run)
+{
+    struct sync *sync = run->sync;
+    if (kube_discovery_is_ready(sync->opts.discovery))
+        read_files(run);
+    else
+        kube_discovery_refresh(sync->opts.discovery, on_first_discovery, sync);
+}
+
+/* -- discover: kinds that were not known when the manifests were read ---------------------------------------------- */
+
+static bool has_unknown(const struct sync *sync)
+{
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        const struct inventory_object *object = value;
+        if (object->outcome == SYNC_UNKNOWN_KIND && !object->body)
+            return true;
+    }
+    return false;
+}
+
+static void on_discovered(void *ctx, const struct err *e)
+{
+    struct sync *sync = ctx;
+    struct sync_run *run = sync->run;
+    if (!run)
+        return;
+    if (e)
+        log_warn(sync->opts.log, F("component", "sync"),
+                 F("warning", "cannot ask the cluster for its kinds"), F("err", err_text(e)));
+    run->has_reread = true;
+    run->stage--; /* the read stage ends by coming here again */
+    read_files(run);
+}
+
+void sync_stage_discover(struct sync_run *run)
+{
+    if (run->has_reread || !has_unknown(run->sync)) {
+        sync_next(run, NULL);
+        return;
+    }
+    kube_discovery_refresh(run->sync->opts.discovery, on_discovered, run->sync);
+}
+
+/* -- observe, apply ------------------------------------------------------------------------------------------------- */
+
+static void on_observed(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync_next(sync->run, NULL);
+}
+
+void sync_stage_observe(struct sync_run *run)
+{
+    picture_observe(run->sync->picture, run->sync->opts.gc || run->sync->opts.gc_dry, on_observed,
+                    run->sync);
+}
+
+void sync_stage_apply(struct sync_run *run)
+{
+    applier_run(run->sync->applier);
+}

@@ -1,0 +1,385 @@
+#include "sync/sync.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/run.h"
+
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS   60000
+
+static const struct stage {
+    const char *name;
+    void (*start)(struct sync_run *run);
+} stages[] = {
+    { "loading resources from repo", sync_stage_list },
+    { "loading resources from repo", sync_stage_read },
+    { "asking the cluster for its kinds", sync_stage_discover },
+    { "looking at the cluster", sync_stage_observe },
+    { "applying", sync_stage_apply },
+    { "collecting garbage", sync_stage_collect },
+    { "marking the revision", sync_stage_mark },
+};
+
+#define APPLY_STAGE 4
+
+static void start_run(struct sync *sync, bool is_heal);
+
+/* -- making ---------------------------------------------------------------------------------------------------- */
+
+static const char *const *copy_list(struct arena *mem, const char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    if (!count)
+        return NULL;
+    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_strdup(mem, list[i]);
+    return copy;
+}
+
+static void copy_options(struct sync *sync, const struct sync_opts *opts)
+{
+    struct arena *mem = sync->mem;
+    sync->opts = *opts;
+    sync->opts.own_ns = arena_strdup(mem, opts->own_ns);
+    sync->opts.secret_name = arena_strdup(mem, opts->secret_name);
+    sync->opts.default_ns = arena_strdup(mem, opts->default_ns);
+    sync->opts.git_branch = arena_strdup(mem, opts->git_branch);
+    sync->opts.sync_tag = arena_strdup(mem, opts->sync_tag);
+    sync->opts.allowed_ns = copy_list(mem, opts->allowed_ns);
+    sync->opts.excluded_kinds = copy_list(mem, opts->excluded_kinds);
+    sync->opts.git_paths = copy_list(mem, opts->git_paths);
+    const struct giturl *url = source_url(opts->source);
+    sync->set_name =
+        mark_set_name(mem, url ? url->safe : "", sync->opts.git_branch, sync->opts.git_paths);
+    sync->settings = (struct load_settings){ .set_name = sync->set_name,
+                                             .default_ns = sync->opts.default_ns,
+                                             .allowed_ns = sync->opts.allowed_ns,
+                                             .git_paths = sync->opts.git_paths,
+                                             .manifest_generation = opts->manifest_generation,
+                                             .generator_timeout_ms = opts->timeout_ms };
+}
+
+static void declare_metrics(struct sync *sync)
+{
+    static const double buckets[] = { 0.5, 5, 10, 20, 30, 40, 50, 60, 75, 90, 120, 240 };
+    struct metrics *all = sync->opts.metrics;
+    sync->duration = metrics_declare(
+        all,
+        &(struct metric_spec){ .name = "flux_daemon_sync_duration_seconds",
+                               .help = "Duration of git-to-cluster synchronisation, in seconds.",
+                               .type = METRIC_HISTOGRAM,
+                               .labels = { "success" },
+                               .buckets = buckets,
+                               .bucket_count = ARRAY_LEN(buckets) });
+    sync->manifests =
+        metrics_declare(all, &(struct metric_spec){ .name = "flux_daemon_sync_manifests",
+                                                    .help = "Number of synchronised manifests.",
+                                                    .type = METRIC_GAUGE,
+                                                    .labels = { "success" } });
+    sync->drift = metrics_declare(
+        all, &(struct metric_spec){ .name = "serin_sync_drift_total",
+                                    .help = "Drifts seen, by what was done: healed or reported.",
+                                    .type = METRIC_COUNTER,
+                                    .labels = { "action" } });
+    sync->objects = metrics_declare(
+        all, &(struct metric_spec){ .name = "serin_sync_objects",
+                                    .help = "Objects that the repository declares, by outcome.",
+                                    .type = METRIC_GAUGE,
+                                    .labels = { "outcome" } });
+}
+
+static void on_object(void *ctx, struct inventory_object *object, bool has_changed,
+                      const struct err *e)
+{
+    struct sync *sync = ctx;
+    struct sync_run *run = sync->run;
+    if (e) {
+        run->failed++;
+        log_error(sync->opts.log, F("component", "sync"), F("resource", object->id),
+                  F("path", object->path), FI("line", object->line), F("err", err_text(e)));
+        sync_report_object(sync, object, true, "SyncFailed", err_text(e));
+        return;
+    }
+    if (object->outcome == SYNC_SKIPPED) {
+        log_info(sync->opts.log, F("component", "sync"), F("info", object->message),
+                 F("resource", object->id));
+        return;
+    }
+    run->applied++;
+    if (!run->is_heal || !has_changed)
+        return;
+    sync->healed++;
+    metric_add(sync->drift, (const char *const[]){ "healed" }, 1);
+    log_info(sync->opts.log, F("component", "sync"), F("event", "drift healed"),
+             F("resource", object->id));
+    sync_report_object(sync, object, false, "DriftHealed",
+                       "brought back to what the repository declares");
+}
+
+static void on_applied(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync_next(sync->run, NULL);
+}
+
+static void on_kinds_changed(void *ctx)
+{
+    struct sync *sync = ctx;
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        if (((const struct inventory_object *)value)->outcome == SYNC_UNKNOWN_KIND) {
+            sync_soon(sync, false);
+            return;
+        }
+    }
+}
+
+struct sync *sync_new(const struct sync_opts *opts)
+{
+    struct sync *sync = base_alloc(sizeof(*sync));
+    sync->mem = arena_new(ARENA_LIMIT_BYTES);
+    copy_options(sync, opts);
+    declare_metrics(sync);
+    inventory_init(&sync->inventory);
+    sync->picture = picture_new(&(struct picture_opts){ .loop = opts->loop,
+                                                        .log = opts->log,
+                                                        .kube = opts->kube,
+                                                        .discovery = opts->discovery,
+                                                        .inventory = &sync->inventory,
+                                                        .set_name = sync->set_name,
+                                                        .allowed_ns = sync->opts.allowed_ns,
+                                                        .excluded_kinds = sync->opts.excluded_kinds,
+                                                        .on_seen = sync_on_seen,
+                                                        .on_kinds_changed = on_kinds_changed,
+                                                        .ctx = sync });
+    sync->applier = applier_new(&(struct applier_opts){ .loop = opts->loop,
+                                                        .log = opts->log,
+                                                        .kube = opts->kube,
+                                                        .discovery = opts->discovery,
+                                                        .inventory = &sync->inventory,
+                                                        .on_object = on_object,
+                                                        .done = on_applied,
+                                                        .ctx = sync });
+    return sync;
+}
+
+/* -- triggers -------------------------------------------------------------------------------------------------- */
+
+static void on_interval(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync->interval = loop_after(sync->opts.loop, sync->opts.interval_ms, on_interval, sync);
+    sync_soon(sync, false);
+}
+
+void sync_start(struct sync *sync)
+{
+    sync->is_started = true;
+    sync->interval = loop_after(sync->opts.loop, sync->opts.interval_ms, on_interval, sync);
+    sync_wake(sync);
+}
+
+void sync_on_refreshed(struct sync *sync, const char *head, const struct mirror_fetched *fetched)
+{
+    if (sync->opts.state_mode == SYNC_STATE_GIT && !sync->run) {
+        memcpy(sync->marker, fetched->tag, sizeof(sync->marker));
+        sync->has_marker = true;
+    }
+    if (!*head || !strcmp(head, sync->head))
+        return;
+    memcpy(sync->head, head, sizeof(sync->head));
+    sync->wants_sync = true;
+    sync_wake(sync);
+}
+
+void sync_soon(struct sync *sync, bool reapply_all)
+{
+    sync->wants_sync = true;
+    sync->wants_reapply = sync->wants_reapply || reapply_all;
+    sync_wake(sync);
+}
+
+static void on_wake(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync->wake = 0;
+    if (sync->run || !sync->is_started)
+        return;
+    if (sync->wants_sync && *sync->head)
+        start_run(sync, false);
+    else if (sync->wants_heal && sync->was_synced)
+        start_run(sync, true);
+}
+
+void sync_wake(struct sync *sync)
+{
+    if (!sync->wake && !sync->run && sync->is_started)
+        sync->wake = loop_after(sync->opts.loop, 0, on_wake, sync);
+}
+
+static void on_retry(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync->retry = 0;
+    sync_soon(sync, false);
+}
+
+/* -- a run ------------------------------------------------------------------------------------------------------ */
+
+static void forget_applied(struct sync *sync)
+{
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        object->was_applied = false;
+        object->is_dirty = object->body && !object->rival;
+    }
+}
+
+static void start_run(struct sync *sync, bool is_heal)
+{
+    struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct sync_run *run = arena_alloc(mem, sizeof(*run));
+    *run = (struct sync_run){
+        .sync = sync, .mem = mem, .is_heal = is_heal, .started_ms = loop_now_ms(sync->opts.loop)
+    };
+    memcpy(run->rev, sync->head, sizeof(run->rev));
+    run->is_new_head = strcmp(run->rev, sync->applied) != 0;
+    sync->run = run;
+    sync->wants_heal = false;
+    if (is_heal) {
+        run->stage = APPLY_STAGE;
+    } else {
+        if (sync->wants_reapply)
+            forget_applied(sync);
+        sync->wants_sync = sync->wants_reapply = false;
+        loop_cancel(sync->opts.loop, sync->retry);
+        sync->retry = 0;
+        log_info(sync->opts.log, F("component", "daemon"),
+                 F("info", "trying to sync git changes to the cluster"), F("old", sync->marker),
+                 F("new", run->rev));
+    }
+    stages[run->stage].start(run);
+}
+
+static void free_run(struct sync_run *run)
+{
+    load_list_free(run->list);
+    load_read_free(run->read);
+    map_free(run->kept);
+    sync_collect_free(run->collect);
+    arena_free(run->mem);
+}
+
+static void count_outcomes(struct sync *sync)
+{
+    struct sync_status status;
+    sync_status(sync, &status);
+    size_t applied = status.objects - status.failed - status.skipped - status.drifted;
+    const struct {
+        const char *outcome;
+        size_t count;
+    } rows[] = { { "applied", applied },
+                 { "failed", status.failed },
+                 { "skipped", status.skipped },
+                 { "drifted", status.drifted } };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        metric_set(sync->objects, (const char *const[]){ rows[i].outcome }, (double)rows[i].count);
+    metric_set(sync->manifests, (const char *const[]){ "true" },
+               (double)(status.objects - status.failed));
+    metric_set(sync->manifests, (const char *const[]){ "false" }, (double)status.failed);
+}
+
+/* Failures that time may mend are tried again, later each time; others wait for another revision or the interval. */
+static void schedule_retry(struct sync *sync, bool has_failed)
+{
+    void *value;
+    for (size_t at = 0; !has_failed && map_next(sync->inventory.objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        has_failed = object->may_retry;
+    }
+    if (!has_failed) {
+        sync->retries = 0;
+        return;
+    }
+    int64_t wait_ms = RETRY_FIRST_MS << MIN_OF(sync->retries, 6);
+    wait_ms = MIN_OF(wait_ms, (int64_t)RETRY_MAX_MS);
+    wait_ms += loop_random(sync->opts.loop) % (wait_ms / 4);
+    sync->retries++;
+    loop_cancel(sync->opts.loop, sync->retry);
+    sync->retry = loop_after(sync->opts.loop, wait_ms, on_retry, sync);
+}
+
+static void finish_sync(struct sync *sync, struct sync_run *run, const struct err *e)
+{
+    sync->last_duration_ms = loop_now_ms(sync->opts.loop) - run->started_ms;
+    sync->last_sync_ms = loop_wall_ms(sync->opts.loop);
+    free(sync->error);
+    sync->error = e ? base_copy_text(err_text(e)) : NULL;
+    metric_observe(sync->duration, (const char *const[]){ e ? "false" : "true" },
+                   (double)sync->last_duration_ms / 1000);
+    if (e)
+        log_error(sync->opts.log, F("component", "sync-loop"), F("err", err_text(e)));
+    else
+        memcpy(sync->applied, run->rev, sizeof(sync->applied));
+    sync->was_synced = sync->was_synced || !e;
+    count_outcomes(sync);
+    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND));
+}
+
+static void finish(struct sync_run *run, struct err *e)
+{
+    struct sync *sync = run->sync;
+    if (run->is_heal)
+        count_outcomes(sync);
+    else
+        finish_sync(sync, run, e);
+    err_free(e);
+    sync->run = NULL;
+    free_run(run);
+    malloc_trim(0); /* a run's values are many times what stays */
+    sync_schedule_heal(sync);
+    sync_wake(sync);
+}
+
+void sync_next(struct sync_run *run, struct err *e)
+{
+    bool is_last = run->is_heal || run->stage + 1 == ARRAY_LEN(stages);
+    if (e || is_last) {
+        finish(run, err_wrap(e, "%s", stages[run->stage].name));
+        return;
+    }
+    stages[++run->stage].start(run);
+}
+
+void sync_stop(struct sync *sync)
+{
+    struct loop *loop = sync->opts.loop;
+    ticket *const timers[] = { &sync->interval, &sync->retry, &sync->wake, &sync->heal };
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        loop_cancel(loop, *timers[i]);
+        *timers[i] = 0;
+    }
+    sync->is_started = false;
+}
+
+void sync_free(struct sync *sync)
+{
+    if (!sync)
+        return;
+    sync_stop(sync);
+    applier_free(sync->applier);
+    picture_free(sync->picture);
+    if (sync->run)
+        free_run(sync->run);
+    inventory_fini(&sync->inventory);
+    vec_fini(&sync->sorted);
+    free(sync->error);
+    arena_free(sync->mem);
+    free(sync);
+}
