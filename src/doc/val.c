@@ -394,6 +394,8 @@ void val_sort_keys(struct val *v)
         if (w.is_leaving || !val_is_map(w.v))
             continue;
         struct val *map = (struct val *)w.v; /* all of it was given to us to change */
+        if (map->len == 0)
+            continue; /* no pairs: NULL, which qsort does not take */
         qsort(map->pairs, map->len, sizeof(*map->pairs), by_pair_key);
         for (size_t i = 0; map->order && i < map->len; i++)
             map->order[i] = (uint32_t)i;
