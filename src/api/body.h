@@ -1,0 +1,51 @@
+/* api/body.h - what clients send: changes, update specs, booleans.
+ * Effects:   none (pure).
+ * Ownership: results are in the caller's arena.
+ * Errors:    ERR_INVALID; `offset` (may be NULL) is what Go's decoder reports, the count of bytes up to and with the one that
+ *            is wrong, or 0 when the trouble is not in the syntax.
+ * Reference: gitops.md 0.3 (names of fields in any case, unknown ones ignored; what follows the first value is not read),
+ *            8.2, 10.1. */
+#ifndef SERIN_API_BODY_H
+#define SERIN_API_BODY_H
+
+#include "doc/val.h"
+
+/* The first JSON value of a text. */
+MUST_USE struct err *api_body_value(struct arena *mem, const char *text, size_t len,
+                                    struct val **out, int64_t *offset);
+
+/* The field of that name, in any case if not in this one; NULL if absent or null. */
+const struct val *api_body_field(const struct val *map, const char *name);
+
+enum api_change_kind { API_CHANGE_GIT, API_CHANGE_IMAGE };
+
+struct api_change {
+    enum api_change_kind kind;
+    const char *url, *branch;   /* git */
+    const char *domain, *image; /* image */
+};
+MUST_USE struct err *api_body_change(struct arena *mem, const char *text, size_t len,
+                                     struct api_change *out, int64_t *offset);
+
+enum api_update_type {
+    API_UPDATE_SYNC,
+    API_UPDATE_IMAGE,
+    API_UPDATE_CONTAINERS,
+    API_UPDATE_POLICY,
+    API_UPDATE_AUTO
+};
+
+struct api_update {
+    enum api_update_type type;
+    const char *user, *message; /* of the cause, "" if not given */
+    const struct val *spec;     /* as it was sent; NULL if it was not */
+};
+MUST_USE struct err *api_body_update(struct arena *mem, const char *text, size_t len,
+                                     struct api_update *out, int64_t *offset);
+const char *api_update_type_name(enum api_update_type type);
+
+/* true, false; null is false. */
+MUST_USE struct err *api_body_bool(struct arena *mem, const char *text, size_t len, bool *out,
+                                   int64_t *offset);
+
+#endif

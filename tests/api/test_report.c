@@ -1,0 +1,166 @@
+/* What serin says of itself has a fixed shape. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/report.h"
+
+static const struct problem_case {
+    const char *name, *text, *path;
+    int64_t line;
+} problem_cases[] = {
+    { "a file, a line and a column are told apart", "apps/web.yaml:3:14: did not find expected key",
+      "apps/web.yaml", 3 },
+    { "a colon in a path does not end it", "a:b.yaml:12:1: x", "a:b.yaml", 12 },
+    { "a text without a place has none", "no such path: apps", "", 0 },
+    { "a line that is too long to be one is none", "a:12345678901: x", "", 0 },
+    { "nothing has no place", "", "", 0 },
+};
+
+static void problem_matches_case(void **state)
+{
+    const struct problem_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct api_problem problem;
+    api_report_read_problem(mem, c->text, &problem);
+    assert_string_equal(problem.path, c->path);
+    assert_int_equal(problem.line, c->line);
+    assert_string_equal(problem.message, c->text);
+}
+
+static void an_object_tells_where_it_is_declared_and_what_came_of_it(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct sync_object_status object = { .id = "demo:deployment/web",
+                                         .api_version = "apps/v1",
+                                         .kind = "Deployment",
+                                         .ns = "demo",
+                                         .name = "web",
+                                         .path = "apps/web.yaml",
+                                         .line = 7,
+                                         .outcome = SYNC_UNKNOWN_KIND,
+                                         .message = "no such kind",
+                                         .since_ms = 1700000000000 };
+    assert_string_equal(
+        val_json(mem, api_report_object(mem, &object), NULL),
+        "{\"id\":\"demo:deployment/web\",\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\","
+        "\"namespace\":\"demo\",\"name\":\"web\",\"path\":\"apps/web.yaml\",\"line\":7,"
+        "\"outcome\":\"unknown-kind\",\"message\":\"no such "
+        "kind\",\"since\":\"2023-11-14T22:13:20Z\"}");
+}
+
+static void an_object_is_held_unless_it_is_applied_or_to_be_left_alone(void **state)
+{
+    (void)state;
+    static const bool is_held[] = {
+        [SYNC_PENDING] = true,  [SYNC_APPLIED] = false,     [SYNC_FAILED] = true,
+        [SYNC_SKIPPED] = false, [SYNC_UNKNOWN_KIND] = true, [SYNC_DRIFTED] = true
+    };
+    for (size_t i = 0; i < ARRAY_LEN(is_held); i++) {
+        struct sync_object_status object = { .outcome = (enum sync_outcome)i, .message = "" };
+        assert_int_equal(api_report_is_held(&object), is_held[i]);
+    }
+}
+
+static void a_status_says_it_all(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    const char *paths[] = { "apps", "base", NULL };
+    struct api_report_git git = { .url = "file:///r",
+                                  .branch = "main",
+                                  .paths = paths,
+                                  .state = "ready",
+                                  .error = "",
+                                  .head = "c2",
+                                  .unverified = "",
+                                  .fetched_ago_ms = 1500 };
+    struct api_commit commit = {
+        .sha = "c1", .subject = "One", .author = "Jane", .unix_s = 1700000000
+    };
+    struct sync_status sync = { .head = "c2",
+                                .applied = "c1",
+                                .marker = "",
+                                .is_running = true,
+                                .last_sync_ms = 1700000001000,
+                                .last_duration_ms = 250,
+                                .error = "",
+                                .objects = 3,
+                                .healed = 4 };
+    struct api_report_counts counts = { 0 };
+    api_report_count(&counts, SYNC_APPLIED);
+    api_report_count(&counts, SYNC_FAILED);
+    api_report_count(&counts, SYNC_DRIFTED);
+    struct api_report report = { .version = "0.1.0",
+                                 .cluster_version = "v1.34.4",
+                                 .git = &git,
+                                 .commit = &commit,
+                                 .sync = &sync,
+                                 .counts = &counts,
+                                 .failures = val_new_list(mem),
+                                 .problems = val_new_list(mem),
+                                 .failures_left_out = 1,
+                                 .now_ms = 1700000060000 };
+    assert_string_equal(val_json(mem, api_report_status(mem, &report), NULL),
+                        "{\"version\":\"0.1.0\",\"clusterVersion\":\"v1.34.4\",\"git\":{\"url\":"
+                        "\"file:///r\",\"branch\":\"main\","
+                        "\"paths\":[\"apps\",\"base\"],\"state\":\"ready\",\"error\":\"\",\"head\":"
+                        "\"c2\",\"unverified\":\"\","
+                        "\"fetchedSecondsAgo\":1.5,\"readOnly\":false},\"commit\":{\"sha\":\"c1\","
+                        "\"subject\":\"One\",\"author\":\"Jane\","
+                        "\"time\":\"2023-11-14T22:13:20Z\",\"ageSeconds\":60},\"sync\":{\"head\":"
+                        "\"c2\",\"applied\":\"c1\",\"marker\":\"\","
+                        "\"running\":true,\"lastTime\":\"2023-11-14T22:13:21Z\","
+                        "\"lastDurationSeconds\":0.25,\"error\":\"\"},"
+                        "\"objects\":{\"total\":3,\"applied\":1,\"pending\":0,\"failed\":1,"
+                        "\"skipped\":0,\"unknownKind\":0,\"drifted\":1},"
+                        "\"drift\":{\"now\":1,\"healed\":4},\"failures\":[],\"failuresLeftOut\":1,"
+                        "\"problems\":[],\"problemsLeftOut\":0}");
+}
+
+static void what_never_was_is_empty_or_null(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct api_report_git git = { .url = "",
+                                  .branch = "",
+                                  .state = "new",
+                                  .error = "",
+                                  .head = "",
+                                  .unverified = "",
+                                  .fetched_ago_ms = -1 };
+    struct sync_status sync = { .head = "", .applied = "", .marker = "", .error = "" };
+    struct api_report_counts counts = { 0 };
+    struct api_report report = { .version = "",
+                                 .cluster_version = "",
+                                 .git = &git,
+                                 .sync = &sync,
+                                 .counts = &counts,
+                                 .failures = val_new_list(mem),
+                                 .problems = val_new_list(mem) };
+    struct val *v = api_report_status(mem, &report);
+    assert_true(val_is_null(VAL_PATH(v, "git", "fetchedSecondsAgo")));
+    assert_true(val_is_null(val_get(v, "commit")));
+    assert_string_equal(val_text(VAL_PATH(v, "sync", "lastTime")), "");
+    assert_int_equal(val_len(VAL_PATH(v, "git", "paths")), 0);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(problem_cases) + 4] = {
+        cmocka_unit_test(an_object_tells_where_it_is_declared_and_what_came_of_it),
+        cmocka_unit_test(an_object_is_held_unless_it_is_applied_or_to_be_left_alone),
+        cmocka_unit_test(a_status_says_it_all),
+        cmocka_unit_test(what_never_was_is_empty_or_null),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(problem_cases); i++)
+        tests[4 + i] = (struct CMUnitTest){ .name = problem_cases[i].name,
+                                            .test_func = problem_matches_case,
+                                            .initial_state = (void *)&problem_cases[i] };
+    return cmocka_run_group_tests_name("api_report", tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+/* Live objects become workloads: images, rollouts, policies, and why one cannot be edited. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/image.h"
+#include "api/policy.h"
+#include "api/workload.h"
+#include "doc/json.h"
+
+static struct val *parse(struct arena *mem, const char *json)
+{
+    struct val *v = NULL;
+    assert_null(doc_json_parse(mem, json, strlen(json), &v));
+    return v;
+}
+
+static const struct image_case {
+    const char *name, *text, *formatted; /* NULL: cannot be parsed */
+} image_cases[] = {
+    { "a name", "nginx", "nginx" },
+    { "a name and a tag", "nginx:1.25", "nginx:1.25" },
+    { "a path on a host with a port", "registry.example:5000/a/b:1",
+      "registry.example:5000/a/b:1" },
+    { "two parts, the first a host with a dot", "quay.io:443/app:2", "quay.io:443/app:2" },
+    { "two parts, the first localhost", "localhost:5000/app:2", "localhost:5000/app:2" },
+    { "a host without a dot is read as a path", "host:5000/app", "host:5000/app" },
+    { "a host without a dot cannot have a tag too", "host:5000/app:1", NULL },
+    { "a digest", "a/b@sha256:0123", "a/b@sha256:0123" },
+    { "a tag beside a digest is lost", "quay.io/a/b:1@sha256:0123", "quay.io/a/b@sha256:0123" },
+    { "nothing", "", NULL },
+    { "a slash at the beginning", "/a", NULL },
+    { "a slash at the end", "a/", NULL },
+    { "an empty tag", "a:", NULL },
+    { "an empty name", ":1", NULL },
+    { "two tags", "a:1:2", NULL },
+    { "an empty digest", "a@sha256:", NULL },
+    { "a digest of nothing", "@sha256:0123", NULL },
+};
+
+static void image_matches_case(void **state)
+{
+    const struct image_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    const char *formatted = api_image_format(mem, c->text);
+    if (c->formatted)
+        assert_string_equal(formatted, c->formatted);
+    else
+        assert_null(formatted);
+}
+
+static const struct policy_case {
+    const char *name, *annotations, *policies;
+} policy_cases[] = {
+    { "no annotations, no policies", "null", "{}" },
+    { "annotations of others are none", "{\"a\":\"b\",\"example.org/automated\":\"true\"}", "{}" },
+    { "policies are sorted",
+      "{\"fluxcd.io/tag.web\":\"glob:1.*\",\"fluxcd.io/automated\":\"true\"}",
+      "{\"automated\":\"true\",\"tag.web\":\"glob:1.*\"}" },
+    { "filters are tags", "{\"filter.fluxcd.io/web\":\"semver:~1\"}",
+      "{\"tag.web\":\"semver:~1\"}" },
+    { "the old prefix counts", "{\"flux.weave.works/locked\":\"true\"}", "{\"locked\":\"true\"}" },
+    { "the new prefix wins",
+      "{\"fluxcd.io/tag.a\":\"2\",\"filter.fluxcd.io/a\":\"1\",\"flux.weave.works/tag.a\":\"0\"}",
+      "{\"tag.a\":\"2\"}" },
+    { "switches are on only if true",
+      "{\"fluxcd.io/automated\":\"false\",\"fluxcd.io/locked\":\"yes\"}", "{}" },
+    { "ignore keeps its value", "{\"fluxcd.io/ignore\":\"sync_only\"}",
+      "{\"ignore\":\"sync_only\"}" },
+    { "marks of the reconciler are none", "{\"fluxcd.io/sync-checksum\":\"abc\"}", "{}" },
+    { "a value that is no text is none", "{\"fluxcd.io/automated\":true}", "{}" },
+    { "a prefix alone is none", "{\"fluxcd.io/\":\"x\"}", "{}" },
+};
+
+static void policy_matches_case(void **state)
+{
+    const struct policy_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    assert_string_equal(val_json(mem, api_policy_read(mem, parse(mem, c->annotations)), NULL),
+                        c->policies);
+}
+
+#define META "\"metadata\":{\"name\":\"web\",\"namespace\":\"demo\",\"generation\":2}"
+
+static const struct status_case {
+    const char *name, *kind, *object, *status;
+    int64_t desired, updated, ready, available, outdated;
+    const char *messages; /* NULL: none */
+} status_cases[] = {
+    { "a complete deployment is ready", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,\"replicas\":2,"
+               "\"updatedReplicas\":2,"
+      "\"readyReplicas\":2,\"availableReplicas\":2}}",
+      "ready", 2, 2, 2, 2, 0, NULL },
+    { "a deployment whose change was not seen has started", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":1,\"replicas\":2,"
+               "\"updatedReplicas\":2,"
+      "\"readyReplicas\":2,\"availableReplicas\":2}}",
+      "started", 2, 2, 2, 2, 0, NULL },
+    { "a deployment with old pods is updating", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,\"replicas\":3,"
+               "\"updatedReplicas\":2,"
+      "\"readyReplicas\":3,\"availableReplicas\":2}}",
+      "updating", 2, 2, 3, 2, 1, NULL },
+    { "a deployment without pods yet is updating", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":2}}", "updating", 1,
+      0, 0, 0, 0, NULL },
+    { "a deployment of none is ready", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":0},\"status\":{\"observedGeneration\":2}}", "ready", 0, 0,
+      0, 0, 0, NULL },
+    { "a deployment that does not progress is in error", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":2,\"conditions\":["
+      "{\"type\":\"Available\",\"status\":\"True\",\"message\":\"no\"},"
+      "{\"type\":\"Progressing\",\"status\":\"False\",\"message\":\"deadline\"},"
+      "{\"type\":\"ReplicaFailure\",\"status\":\"True\",\"message\":\"quota\"}]}}",
+      "error", 1, 0, 0, 0, 0, "[\"deadline\",\"quota\"]" },
+    { "conditions that are well say nothing", "Deployment",
+      "{" META ",\"spec\":{\"replicas\":0},\"status\":{\"observedGeneration\":2,\"conditions\":["
+      "{\"type\":\"Progressing\",\"status\":\"True\",\"message\":\"x\"},"
+      "{\"type\":\"ReplicaFailure\",\"status\":\"False\",\"message\":\"y\"}]}}",
+      "ready", 0, 0, 0, 0, 0, NULL },
+    { "a complete daemon set is ready", "DaemonSet",
+      "{" META ",\"status\":{\"observedGeneration\":2,\"desiredNumberScheduled\":3,"
+               "\"updatedNumberScheduled\":3,"
+      "\"currentNumberScheduled\":3,\"numberReady\":3,\"numberAvailable\":3}}",
+      "ready", 3, 3, 3, 3, 0, NULL },
+    { "a daemon set with old pods is updating", "DaemonSet",
+      "{" META ",\"status\":{\"observedGeneration\":2,\"desiredNumberScheduled\":3,"
+               "\"updatedNumberScheduled\":1,"
+      "\"currentNumberScheduled\":3,\"numberReady\":3,\"numberAvailable\":3}}",
+      "updating", 3, 1, 3, 3, 2, NULL },
+    { "a daemon set without nodes is ready", "DaemonSet",
+      "{" META ",\"status\":{\"observedGeneration\":2}}", "ready", 0, 0, 0, 0, 0, NULL },
+    { "a complete stateful set is ready", "StatefulSet",
+      "{" META
+      ",\"spec\":{\"replicas\":2,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":"
+      "{\"partition\":0}}},\"status\":{\"observedGeneration\":2,\"currentReplicas\":2,"
+      "\"updatedReplicas\":2,"
+      "\"readyReplicas\":2,\"currentRevision\":\"a\",\"updateRevision\":\"a\"}}",
+      "ready", 2, 2, 2, 2, 0, NULL },
+    { "a stateful set half way is updating", "StatefulSet",
+      "{" META
+      ",\"spec\":{\"replicas\":3},\"status\":{\"observedGeneration\":2,\"currentReplicas\":2,"
+      "\"updatedReplicas\":1,\"readyReplicas\":3,\"currentRevision\":\"a\",\"updateRevision\":"
+      "\"b\"}}",
+      "updating", 3, 1, 3, 3, 2, NULL },
+    { "a stateful set with a partition needs only the rest", "StatefulSet",
+      "{" META
+      ",\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":"
+      "{\"partition\":2}}},\"status\":{\"observedGeneration\":2,\"currentReplicas\":2,"
+      "\"updatedReplicas\":1,"
+      "\"readyReplicas\":3,\"currentRevision\":\"a\",\"updateRevision\":\"b\"}}",
+      "ready", 1, 1, 3, 3, 0, NULL },
+    { "a partition beyond the replicas leaves none to update", "StatefulSet",
+      "{" META
+      ",\"spec\":{\"replicas\":1,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":"
+      "{\"partition\":5}}},\"status\":{\"observedGeneration\":2,\"readyReplicas\":1,"
+      "\"currentReplicas\":1,"
+      "\"currentRevision\":\"a\",\"updateRevision\":\"b\"}}",
+      "ready", 0, 0, 1, 1, 0, NULL },
+    { "a cron job is always ready", "CronJob", "{" META "}", "ready", 0, 0, 0, 0, 0, NULL },
+};
+
+static void status_matches_case(void **state)
+{
+    const struct status_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct api_workload workload;
+    api_workload_read(mem, c->kind, parse(mem, c->object), &workload);
+    assert_string_equal(workload.status, c->status);
+    assert_int_equal(workload.rollout.desired, c->desired);
+    assert_int_equal(workload.rollout.updated, c->updated);
+    assert_int_equal(workload.rollout.ready, c->ready);
+    assert_int_equal(workload.rollout.available, c->available);
+    assert_int_equal(workload.rollout.outdated, c->outdated);
+    if (c->messages)
+        assert_string_equal(val_json(mem, workload.rollout.messages, NULL), c->messages);
+    else
+        assert_null(workload.rollout.messages);
+}
+
+static const struct api_workload_source in_git = {
+    .is_configured = true, .is_ready = true, .is_in_repo = true, .sync_error = ""
+};
+
+static const struct read_only_case {
+    const char *name, *ns;
+    bool is_configured, is_ready, is_readonly, is_in_repo;
+    const char *reason;
+} read_only_cases[] = {
+    { "what is in git can be edited", "demo", true, true, false, true, "" },
+    { "what is not in git cannot", "demo", true, true, false, false, "NotInRepo" },
+    { "not in git comes before read-only", "demo", true, true, true, false, "NotInRepo" },
+    { "nothing can be edited read-only", "demo", true, true, true, true, "ReadOnlyMode" },
+    { "nothing can be edited without a repository", "demo", false, false, false, false, "NoRepo" },
+    { "nothing can be edited while git is not ready", "demo", true, false, false, true,
+      "NotReady" },
+    { "the system's own objects are left alone", "kube-system", true, true, false, true, "System" },
+};
+
+static void read_only_matches_case(void **state)
+{
+    const struct read_only_case *c = *state;
+    struct api_workload workload = { .ns = c->ns };
+    struct api_workload_source source = { .is_configured = c->is_configured,
+                                          .is_ready = c->is_ready,
+                                          .is_readonly = c->is_readonly,
+                                          .is_in_repo = c->is_in_repo };
+    assert_string_equal(api_workload_read_only(&workload, &source), c->reason);
+}
+
+static void a_workload_has_the_shape_of_flux(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct api_workload workload;
+    api_workload_read(
+        mem, "Deployment",
+        parse(mem, "{\"metadata\":{\"name\":\"web\",\"namespace\":\"demo\",\"generation\":1,"
+                   "\"labels\":{\"team\":\"red\",\"app\":\"web\"}},"
+                   "\"spec\":{\"replicas\":1,\"template\":{\"spec\":{\"initContainers\":[{\"name\":"
+                   "\"init\",\"image\":\"init:1\"}],\"containers\":[{\"name\":\"web\",\"image\":"
+                   "\"quay.io/a/web:1\"}]}}},\"status\":{\"observedGeneration\":1}}"),
+        &workload);
+    struct api_workload_source source = in_git;
+    source.annotations =
+        parse(mem, "{\"fluxcd.io/automated\":\"true\",\"fluxcd.io/tag.web\":\"glob:*\"}");
+    source.sync_error = "refused";
+    assert_string_equal(
+        val_json(mem, api_workload_json(mem, &workload, &source), NULL),
+        "{\"ID\":\"demo:deployment/"
+        "web\",\"Containers\":[{\"Name\":\"web\",\"Current\":{\"ID\":\"quay.io/a/web:1\","
+        "\"Labels\":{}},\"LatestFiltered\":{\"ID\":\"\",\"Labels\":{}}},{\"Name\":\"init\","
+        "\"Current\":{\"ID\":\"init:1\","
+        "\"Labels\":{}},\"LatestFiltered\":{\"ID\":\"\",\"Labels\":{}}}],\"ReadOnly\":\"\","
+        "\"Status\":\"updating\","
+        "\"Rollout\":{\"Desired\":1,\"Updated\":0,\"Ready\":0,\"Available\":0,\"Outdated\":0,"
+        "\"Messages\":null},"
+        "\"SyncError\":\"refused\",\"Antecedent\":\"\",\"Labels\":{\"app\":\"web\",\"team\":"
+        "\"red\"},\"Automated\":true,"
+        "\"Locked\":false,\"Ignore\":false,\"Policies\":{\"automated\":\"true\",\"tag.web\":\"glob:"
+        "*\"}}");
+}
+
+static void an_image_that_cannot_be_parsed_hides_all_containers(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct api_workload workload;
+    api_workload_read(
+        mem, "CronJob",
+        parse(
+            mem,
+            "{\"metadata\":{\"name\":\"n\",\"namespace\":\"d\",\"annotations\":"
+            "{\"helm.fluxcd.io/antecedent\":\"d:helmrelease/r\"}},\"spec\":{\"jobTemplate\":{"
+            "\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"a:1\"},"
+            "{\"name\":\"b\",\"image\":\"b:1:2\"}]}}}}}}"),
+        &workload);
+    assert_int_equal(workload.containers.len, 0);
+    struct val *v = api_workload_json(mem, &workload, &in_git);
+    assert_true(val_is_null(val_get(v, "Containers")));
+    assert_true(val_is_null(val_get(v, "Labels")));
+    assert_string_equal(val_text(val_get(v, "ID")), "d:cronjob/n");
+    assert_string_equal(val_text(val_get(v, "Antecedent")), "d:helmrelease/r");
+}
+
+static void parts_of_the_cluster_itself_are_hidden(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    static const struct {
+        const char *object;
+        bool is_hidden;
+    } rows[] = {
+        { "{\"metadata\":{\"namespace\":\"kube-system\",\"labels\":{\"kubernetes.io/"
+          "cluster-service\":\"true\"}}}",
+          true },
+        { "{\"metadata\":{\"namespace\":\"kube-system\",\"labels\":{\"addonmanager.kubernetes.io/"
+          "mode\":\"Reconcile\"}}}",
+          true },
+        { "{\"metadata\":{\"namespace\":\"kube-system\",\"labels\":{\"addonmanager.kubernetes.io/"
+          "mode\":"
+          "\"EnsureExists\"}}}",
+          true },
+        { "{\"metadata\":{\"namespace\":\"kube-system\",\"labels\":{\"kubernetes.io/"
+          "cluster-service\":\"false\"}}}",
+          false },
+        { "{\"metadata\":{\"namespace\":\"kube-system\"}}", false },
+        { "{\"metadata\":{\"namespace\":\"demo\",\"labels\":{\"kubernetes.io/"
+          "cluster-service\":\"true\"}}}",
+          false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(api_workload_is_hidden(parse(mem, rows[i].object)), rows[i].is_hidden);
+}
+
+static void kinds_are_found_by_the_kind_of_an_id(void **state)
+{
+    (void)state;
+    assert_string_equal(api_workload_find_kind("deployment")->api_version, "apps/v1");
+    assert_string_equal(api_workload_find_kind("cronjob")->api_version, "batch/v1");
+    assert_null(api_workload_find_kind("configmap"));
+    assert_null(api_workload_find_kind("service"));
+}
+
+#define ADD_ROWS(tests, at, cases, func)                                                       \
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
+        (tests)[(at)++] = (struct CMUnitTest)                                                  \
+        {                                                                                      \
+            .name = (cases)[i].name, .test_func = (func), .initial_state = (void *)&(cases)[i] \
+        }
+
+int main(void)
+{
+    struct CMUnitTest tests[4 + ARRAY_LEN(image_cases) + ARRAY_LEN(policy_cases) +
+                            ARRAY_LEN(status_cases) + ARRAY_LEN(read_only_cases)] = {
+        cmocka_unit_test(a_workload_has_the_shape_of_flux),
+        cmocka_unit_test(an_image_that_cannot_be_parsed_hides_all_containers),
+        cmocka_unit_test(parts_of_the_cluster_itself_are_hidden),
+        cmocka_unit_test(kinds_are_found_by_the_kind_of_an_id),
+    };
+    size_t at = 4;
+    ADD_ROWS(tests, at, image_cases, image_matches_case);
+    ADD_ROWS(tests, at, policy_cases, policy_matches_case);
+    ADD_ROWS(tests, at, status_cases, status_matches_case);
+    ADD_ROWS(tests, at, read_only_cases, read_only_matches_case);
+    return cmocka_run_group_tests_name("api_workload", tests, NULL, NULL);
+}
