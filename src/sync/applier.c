@@ -7,8 +7,8 @@
 #include "doc/json.h"
 #include "doc/object.h"
 #include "sync/drift.h"
-#include "sync/mark.h"
 #include "sync/order.h"
+#include "sync/picture.h"
 
 /* The client bounds what is in flight on the wire; this bounds the bodies that wait for it. */
 #define AT_ONCE         24
@@ -140,6 +140,8 @@ static void fail(struct work *work, enum kube_refusal refusal, const struct err 
     struct inventory_object *object = work->object;
     object->is_dirty = false;
     object->was_applied = false;
+    object->has_refused_print = object->has_seen_print;
+    memcpy(object->refused_print, object->seen_print, sizeof(object->refused_print));
     object->may_retry = may_time_mend(refusal, e);
     enum sync_outcome outcome =
         refusal == KUBE_REFUSED_KIND_UNKNOWN ? SYNC_UNKNOWN_KIND : SYNC_FAILED;
@@ -179,7 +181,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     uint64_t version = drift_version_parse(object_resource_version(result->object));
     bool has_changed = version != object->live_version;
     object->is_dirty = false;
-    object->may_retry = object->has_refused_print = false;
+    object->may_retry = false;
     object->live = INVENTORY_PRESENT;
     object->live_version = version;
     object->has_print =
@@ -239,12 +241,7 @@ static void on_taken_over(void *ctx, const struct kube_apply_result *result)
 static void note_answer(struct work *work, const struct val *seen)
 {
     struct inventory_object *object = work->object;
-    object->live = INVENTORY_PRESENT;
-    object->is_ignored_live = mark_ignore(seen) == MARK_IGNORE_YES;
-    object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
-                                            (const char *const[]){ "f:spec", "f:replicas", NULL });
-    object->needs_takeover =
-        kube_apply_takeover_patch(work->applier->mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
+    picture_note(work->applier->mem, object, seen);
     if (!object->needs_takeover || object->is_ignored_live) {
         step(work);
         return;
@@ -267,10 +264,9 @@ static void on_asked(void *ctx, const struct kube_result *result)
     if (result->err) {
         enum kube_refusal refusal = KUBE_REFUSED_OTHER;
         SCOPED(err_free)
-        struct err *e =
-            result->status
-                ? kube_status_error(result->status, result->body, result->body_len, &refusal)
-                : err_copy(result->err);
+        struct err *e = result->status ? kube_status_error(result->status, result->body,
+                                                           result->body_len, &refusal)
+                                       : err_copy(result->err);
         fail(work, refusal, e ? e : result->err);
         return;
     }

@@ -111,6 +111,8 @@ static void carry_over(struct inventory_object *to, struct inventory_object *fro
     to->was_applied = from->was_applied;
     memcpy(to->live_print, from->live_print, sizeof(to->live_print));
     memcpy(to->applied_print, from->applied_print, sizeof(to->applied_print));
+    to->has_seen_print = from->has_seen_print;
+    memcpy(to->seen_print, from->seen_print, sizeof(to->seen_print));
     to->has_refused_print = from->has_refused_print;
     memcpy(to->refused_print, from->refused_print, sizeof(to->refused_print));
     to->live_version = from->live_version;

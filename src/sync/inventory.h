@@ -40,6 +40,8 @@ struct inventory_object {
     bool has_print,
         was_applied; /* live_print (what our last apply left as our entry), applied_print are set */
     unsigned char live_print[16], applied_print[16];
+    bool has_seen_print; /* our entry as a watch or a GET showed it last */
+    unsigned char seen_print[16];
     bool has_refused_print; /* our entry as it was when the last apply was refused for good */
     unsigned char refused_print[16];
     uint64_t live_version; /* resourceVersion of our last write */

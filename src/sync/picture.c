@@ -107,13 +107,12 @@ static bool has_owner(const struct val *object)
     return val_len(VAL_PATH(object, "metadata", "ownerReferences")) > 0;
 }
 
-static void note_live(struct picture *picture, struct inventory_object *object,
-                      const struct val *seen)
+void picture_note(struct arena *mem, struct inventory_object *object, const struct val *seen)
 {
     object->live = INVENTORY_PRESENT;
     object->is_ignored_live = mark_ignore(seen) == MARK_IGNORE_YES;
-    object->needs_takeover =
-        kube_apply_takeover_patch(picture->mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
+    object->needs_takeover = kube_apply_takeover_patch(mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
+    object->has_seen_print = kube_apply_fingerprint(seen, KUBE_FIELD_MANAGER, object->seen_print);
     object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
                                             (const char *const[]){ "f:spec", "f:replicas", NULL });
     const char *checksum = object_annotation(seen, MARK_CHECKSUM);
@@ -180,11 +179,11 @@ static void on_event(void *ctx, enum kube_watch_event event, const struct val *s
         else
             note_stray(picture, feed, id, seen);
     } else if (event == KUBE_DELETED) {
-        picture->opts.on_seen(picture->opts.ctx, object, NULL);
+        picture->opts.on_seen(picture->opts.ctx, object, DRIFT_REMOVED, seen);
     } else {
         object->seen = feed->generation;
-        note_live(picture, object, seen);
-        picture->opts.on_seen(picture->opts.ctx, object, seen);
+        picture_note(picture->mem, object, seen);
+        picture->opts.on_seen(picture->opts.ctx, object, DRIFT_SEEN, seen);
     }
     arena_reset(picture->mem);
 }
@@ -215,7 +214,7 @@ static void forget_unseen(struct picture *picture, struct feed *feed)
         bool was_marked = object->seen && object->seen != feed->generation;
         if (was_marked && object->live == INVENTORY_PRESENT && !object->is_busy &&
             belongs_to(picture, feed, object))
-            picture->opts.on_seen(picture->opts.ctx, object, NULL);
+            picture->opts.on_seen(picture->opts.ctx, object, DRIFT_ABSENT, NULL);
     }
     for (size_t at = 0; is_only_feed && map_next(picture->strays, &at, &id, &value);) {
         const struct picture_stray *stray = value;
@@ -336,7 +335,7 @@ static void on_listed_object(void *ctx, const struct val *seen)
     const char *id = object_id(picture->mem, object_namespace(seen), kind->name, object_name(seen));
     struct inventory_object *object = find_declared(picture, kind, id);
     if (object && object->live == INVENTORY_UNSEEN)
-        note_live(picture, object, seen);
+        picture_note(picture->mem, object, seen);
     arena_reset(picture->mem);
 }
 

@@ -8,6 +8,7 @@
 #define SERIN_SYNC_PICTURE_H
 
 #include "kube/watch.h"
+#include "sync/drift.h"
 #include "sync/inventory.h"
 #include "sync/mark.h"
 
@@ -31,8 +32,10 @@ struct picture_opts {
     const char *const *allowed_ns;     /* NULL: all, with one watch a kind */
     const char *const *excluded_kinds; /* globs on group/version/Kind */
     const char *set_name;              /* strays of other sets are not kept */
-    /* A declared object changed: what was seen (NULL: it is gone). */
-    void (*on_seen)(void *ctx, struct inventory_object *object, const struct val *seen);
+    /* A declared object was seen: as it is (DRIFT_SEEN), as it was before it went or lost its label (DRIFT_REMOVED), or not at
+     * all any more (DRIFT_ABSENT, seen is NULL). */
+    void (*on_seen)(void *ctx, struct inventory_object *object, enum drift_event event,
+                    const struct val *seen);
     void (*on_kinds_changed)(void *ctx); /* a CRD came, went or changed */
     void *ctx;
 };
@@ -43,6 +46,9 @@ void picture_free(struct picture *picture);
 /* Calls done once every declared kind has a picture (or cannot have one: logged). With `all_kinds`, every listable kind is
  * listed for marked objects, once a process. */
 void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void *ctx), void *ctx);
+
+/* Keeps in the record what the metadata of a live object say of it. */
+void picture_note(struct arena *mem, struct inventory_object *object, const struct val *seen);
 
 size_t picture_stray_count(const struct picture *picture);
 /* for (size_t at = 0; picture_next_stray(picture, &at, &stray);) */

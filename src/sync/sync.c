@@ -231,13 +231,15 @@ static void on_retry(void *ctx)
 
 /* -- a run ------------------------------------------------------------------------------------------------------ */
 
-static void forget_applied(struct sync *sync)
+/* What failed is tried again by every run that is no heal; with `all`, everything is sent again. */
+static void take_up_again(struct sync *sync, bool all)
 {
     void *value;
     for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
-        object->was_applied = false;
-        object->is_dirty = object->body && !object->rival;
+        object->was_applied = object->was_applied && !all;
+        if (object->body && !object->rival && !object->was_applied)
+            object->is_dirty = true;
     }
 }
 
@@ -255,8 +257,7 @@ static void start_run(struct sync *sync, bool is_heal)
     if (is_heal) {
         run->stage = APPLY_STAGE;
     } else {
-        if (sync->wants_reapply)
-            forget_applied(sync);
+        take_up_again(sync, sync->wants_reapply);
         sync->wants_sync = sync->wants_reapply = false;
         loop_cancel(sync->opts.loop, sync->retry);
         sync->retry = 0;
@@ -335,9 +336,10 @@ static void finish_sync(struct sync *sync, struct sync_run *run, const struct er
 static void finish(struct sync_run *run, struct err *e)
 {
     struct sync *sync = run->sync;
-    if (run->is_heal)
+    if (run->is_heal) {
         count_outcomes(sync);
-    else
+        schedule_retry(sync, false);
+    } else
         finish_sync(sync, run, e);
     err_free(e);
     sync->run = NULL;

@@ -47,7 +47,6 @@ void sync_schedule_heal(struct sync *sync)
 
 static void read_seen(const struct val *object, struct drift_seen *seen)
 {
-    seen->event = DRIFT_SEEN;
     seen->mark = object_label(object, MARK_LABEL);
     seen->checksum = object_annotation(object, MARK_CHECKSUM);
     seen->ignore = mark_ignore(object);
@@ -134,18 +133,19 @@ static void clear_drift(struct sync *sync, struct inventory_object *object,
         inventory_set_outcome(object, SYNC_APPLIED, NULL, loop_wall_ms(sync->opts.loop));
 }
 
-void sync_on_seen(void *ctx, struct inventory_object *object, const struct val *seen_object)
+void sync_on_seen(void *ctx, struct inventory_object *object, enum drift_event event,
+                  const struct val *seen_object)
 {
     struct sync *sync = ctx;
-    struct drift_seen seen = { .event = DRIFT_ABSENT };
+    struct drift_seen seen = { .event = event };
     if (seen_object)
         read_seen(seen_object, &seen);
-    if (!seen_object) {
+    /* Gone, or only without its label. To apply heals both; what an autoscaler scales is asked for first, since its replicas
+     * are ours in the first case and not in the second. */
+    if (event != DRIFT_SEEN)
         object->live =
-            INVENTORY_UNSEEN; /* gone, or only without the label: whoever applies it asks */
-        seen.event = DRIFT_REMOVED;
-    }
-    if (object->outcome == SYNC_SKIPPED && object->body && seen_object &&
+            inventory_has_scaler(&sync->inventory, object) ? INVENTORY_UNSEEN : INVENTORY_ABSENT;
+    if (object->outcome == SYNC_SKIPPED && object->body && event == DRIFT_SEEN &&
         seen.ignore != MARK_IGNORE_YES) {
         heal(sync, object, "the annotation that kept it from being applied is gone");
         return;
@@ -158,8 +158,11 @@ void sync_on_seen(void *ctx, struct inventory_object *object, const struct val *
     switch (decision.action) {
     case DRIFT_NONE: clear_drift(sync, object, &seen); break;
     case DRIFT_LATER: keep_news(object, &seen); break;
-    case DRIFT_HEAL:
-    case DRIFT_ASK: heal(sync, object, decision.reason); break;
+    case DRIFT_ASK:
+        object->live = INVENTORY_UNSEEN;
+        heal(sync, object, decision.reason);
+        break;
+    case DRIFT_HEAL: heal(sync, object, decision.reason); break;
     case DRIFT_IGNORED:
         inventory_set_outcome(object, SYNC_SKIPPED, decision.reason, loop_wall_ms(sync->opts.loop));
         break;
