@@ -1,0 +1,237 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sync/inventory.h"
+
+struct world {
+    struct inventory inv;
+    char gone[256]; /* IDs that became undeclared, each followed by a space */
+    const char *dropped;
+};
+
+static int set_up(void **state)
+{
+    struct world *world = base_alloc(sizeof(*world));
+    inventory_init(&world->inv);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    inventory_fini(&world->inv);
+    free(world);
+    return 0;
+}
+
+static bool is_kept(void *ctx, const char *path)
+{
+    const struct world *world = ctx;
+    return !world->dropped || strcmp(world->dropped, path) != 0;
+}
+
+static void on_gone(void *ctx, const struct inventory_object *object)
+{
+    struct world *world = ctx;
+    size_t len = strlen(world->gone);
+    snprintf(world->gone + len, sizeof(world->gone) - len, "%s ", object->id);
+}
+
+static struct inventory_object *declare(struct inventory_file *file, const char *id, char version)
+{
+    struct inventory_object *object = inventory_object_new(id);
+    object->path = base_copy_text(file->path);
+    object->body = base_copy_text("{}");
+    object->checksum = base_copy_text((char[]){ version, '\0' });
+    memset(object->body_print, version, sizeof(object->body_print));
+    *vec_push(NULL, &file->objects) = object;
+    return object;
+}
+
+static void update(struct world *world, struct inventory_file *file)
+{
+    world->gone[0] = '\0';
+    inventory_update(&world->inv, &(struct inventory_update){ .files = &file,
+                                                              .count = file ? 1 : 0,
+                                                              .is_kept = is_kept,
+                                                              .on_gone = on_gone,
+                                                              .ctx = world,
+                                                              .now_ms = 7 });
+}
+
+static void pretend_applied(struct inventory_object *object)
+{
+    object->is_dirty = false;
+    object->is_changed = false;
+    object->was_applied = true;
+    object->live = INVENTORY_PRESENT;
+    object->live_version = 42;
+    memcpy(object->applied_print, object->body_print, sizeof(object->applied_print));
+    inventory_set_outcome(object, SYNC_APPLIED, NULL, 5);
+}
+
+static void new_objects_are_to_be_applied(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    assert_true(object->is_dirty);
+    assert_true(object->is_changed);
+    assert_int_equal(object->outcome, SYNC_PENDING);
+}
+
+static void an_unchanged_object_of_a_changed_file_is_left_alone(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
+    pretend_applied(inventory_find(&world->inv, "demo:configmap/b"));
+
+    file = inventory_file_new("a.yaml", "2", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/b", '2');
+    update(world, file);
+    const struct inventory_object *a = inventory_find(&world->inv, "demo:configmap/a");
+    const struct inventory_object *b = inventory_find(&world->inv, "demo:configmap/b");
+    assert_false(a->is_dirty);
+    assert_false(a->is_changed);
+    assert_int_equal(a->outcome, SYNC_APPLIED);
+    assert_int_equal(a->live_version, 42);
+    assert_true(b->is_dirty);
+    assert_true(b->is_changed);
+    assert_int_equal(b->live_version, 42);
+}
+
+static void an_object_that_moves_to_another_file_is_not_gone(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
+    file = inventory_file_new("b.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    world->dropped = "a.yaml";
+    update(world, file);
+    assert_string_equal(world->gone, "");
+    assert_false(inventory_find(&world->inv, "demo:configmap/a")->is_dirty);
+    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->path, "b.yaml");
+}
+
+static void what_no_file_declares_any_more_is_gone(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    file = inventory_file_new("a.yaml", "2", 0100644);
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    assert_string_equal(world->gone, "demo:configmap/a ");
+    world->dropped = "a.yaml";
+    update(world, NULL);
+    assert_string_equal(world->gone, "demo:configmap/b ");
+    assert_int_equal(map_len(world->inv.objects), 0);
+}
+
+static void two_claims_on_one_object_apply_neither_and_name_both(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("web.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
+    file = inventory_file_new("copy.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '2');
+    update(world, file);
+    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    assert_int_equal(object->outcome, SYNC_FAILED);
+    assert_string_equal(object->message, "duplicate definition of 'demo:configmap/a' (in copy.yaml and web.yaml)");
+    assert_false(object->is_dirty);
+    assert_string_equal(world->gone, "");
+}
+
+static void when_one_of_two_claims_goes_the_other_stands_again(void **state)
+{
+    struct world *world = *state;
+    two_claims_on_one_object_apply_neither_and_name_both(state);
+    world->dropped = "copy.yaml";
+    update(world, NULL);
+    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    assert_null(object->rival);
+    assert_int_equal(object->outcome, SYNC_APPLIED);
+    assert_null(object->message);
+}
+
+static void two_claims_in_one_file_name_it_once(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("twice.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->message,
+                        "duplicate definition of 'demo:configmap/a' (in twice.yaml)");
+}
+
+static void a_file_that_breaks_keeps_what_it_declared(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    file = inventory_file_new("a.yaml", "2", 0100644);
+    declare(file, "demo:configmap/a", '2');
+    file->is_broken = true;
+    *vec_push(NULL, &file->problems) = base_copy_text("a.yaml:4:1: did not find expected key");
+    update(world, file);
+    assert_string_equal(world->gone, "");
+    assert_non_null(inventory_find(&world->inv, "demo:configmap/b"));
+    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->checksum, "2");
+    assert_int_equal(inventory_problem_count(&world->inv), 1);
+}
+
+static void what_an_autoscaler_names_has_a_scaler(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    struct inventory_object *web = declare(file, "demo:deployment/web", '1');
+    struct inventory_object *other = declare(file, "demo:deployment/other", '1');
+    declare(file, "demo:horizontalpodautoscaler/web", '1')->scale_target = base_copy_text("demo:deployment/web");
+    update(world, file);
+    assert_true(inventory_has_scaler(&world->inv, web));
+    assert_false(inventory_has_scaler(&world->inv, other));
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EACH(new_objects_are_to_be_applied),
+        EACH(an_unchanged_object_of_a_changed_file_is_left_alone),
+        EACH(an_object_that_moves_to_another_file_is_not_gone),
+        EACH(what_no_file_declares_any_more_is_gone),
+        EACH(two_claims_on_one_object_apply_neither_and_name_both),
+        EACH(when_one_of_two_claims_goes_the_other_stands_again),
+        EACH(two_claims_in_one_file_name_it_once),
+        EACH(a_file_that_breaks_keeps_what_it_declared),
+        EACH(what_an_autoscaler_names_has_a_scaler),
+    };
+    return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);
+}
