@@ -1,6 +1,8 @@
-/* base/table.h - text with tabs laid out in columns, as Go's tabwriter does with width 0, tab width
- * 2 and padding 2. Effects:   none. Ownership: none. Units:     characters of UTF-8. Reference:
- * gitops.md 0.3. */
+/* base/table.h - text with tabs laid out in columns, as Go's tabwriter (0, 2, 2, ' ') does.
+ * Effects:   none.
+ * Ownership: none.
+ * Units:     characters of UTF-8.
+ * Reference: gitops.md 0.3. */
 #ifndef SERIN_BASE_TABLE_H
 #define SERIN_BASE_TABLE_H
 

@@ -1,0 +1,292 @@
+#include "cmd/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doc/json.h"
+#include "io/http.h"
+
+#define DEFAULT_BASE   "http://127.0.0.1:3030/api/flux"
+#define BASE_SUFFIX    "/api/flux"
+#define ANSWER_BYTES   ((size_t)64 << 20)
+#define BODY_SHOWN_MAX 2000
+#define URL_MAX_BYTES  ((size_t)64 << 10)
+
+struct client {
+    struct command_call *call;
+    struct loop *loop;
+    struct http *http;
+    const char *base; /* no trailing slash */
+    const char *token;
+    int64_t timeout_ms;
+
+    /* The answer that is waited for. */
+    bool is_done;
+    struct err *err;
+    int status;
+    const char *body;
+    size_t body_len;
+};
+
+static const char *from_env(const char *const *names)
+{
+    const char *found = NULL;
+    for (; *names; names++) {
+        const char *value = getenv(*names);
+        if (value && *value)
+            found = value;
+    }
+    return found;
+}
+
+/* The flag, else the last of the variables that is set. */
+static const char *choose(const struct command_call *call, const char *flag,
+                          const char *const *names)
+{
+    const char *value = flags_given(call->flags, flag) ? NULL : from_env(names);
+    return value ? value : flags_text(call->flags, flag);
+}
+
+static struct err *read_timeout(struct client *client)
+{
+    struct flags *flags = client->call->flags;
+    const char *value = getenv("FLUX_TIMEOUT");
+    if (value && *value && !flags_given(flags, "timeout"))
+        TRY(err_wrap(flags_assign(flags, "timeout", value), "FLUX_TIMEOUT"));
+    client->timeout_ms = flags_ms(flags, "timeout");
+    return NULL;
+}
+
+/* Go's url.Parse stops at these; what else is wrong shows when it is used. */
+static struct err *check_base(const char *base)
+{
+    const char *colon = strchr(base, ':');
+    const char *problem = NULL;
+    if (colon == base)
+        problem = "missing protocol scheme";
+    else if (strncmp(base, "http://", 7) && strncmp(base, "https://", 8))
+        problem = "it has to begin with http:// or https://";
+    else if (strpbrk(base, " \t\r\n"))
+        problem = "invalid character in URL";
+    if (!problem)
+        return NULL;
+    SBUF(quoted, URL_MAX_BYTES);
+    flags_quote(&quoted, base);
+    return err_new(ERR_INVALID, "parsing URL: parse %s: %s", sbuf_text(&quoted), problem);
+}
+
+static struct err *set_up(struct client *client)
+{
+    static const char *const url_names[] = { "FLUX_URL", NULL };
+    static const char *const token_names[] = { "FLUX_SERVICE_TOKEN", "WEAVE_CLOUD_TOKEN", NULL };
+    struct command_call *call = client->call;
+    const char *base = choose(call, "url", url_names);
+    client->token = choose(call, "token", token_names);
+    TRY(read_timeout(client));
+    if (!*base)
+        base = DEFAULT_BASE;
+    TRY(check_base(base));
+    size_t len = strlen(base);
+    while (len && base[len - 1] == '/')
+        len--;
+    client->base = arena_strndup(call->mem, base, len);
+    client->loop = loop_new();
+    client->http =
+        http_new(client->loop, &(struct http_opts){ .user_agent = "serin/" SERIN_VERSION });
+    return NULL;
+}
+
+struct err *client_new(struct command_call *call, struct client **out)
+{
+    SCOPED(client_free) struct client *client = base_alloc(sizeof(*client));
+    client->call = call;
+    TRY(set_up(client));
+    *out = STEAL(client);
+    return NULL;
+}
+
+void client_free(struct client *client)
+{
+    if (!client)
+        return;
+    http_free(client->http);
+    loop_free(client->loop);
+    err_free(client->err);
+    free(client);
+}
+
+const char *client_base(const struct client *client)
+{
+    return client->base;
+}
+
+/* -- one question -------------------------------------------------------------------------------- */
+
+static void on_answer(void *ctx, const struct http_result *result)
+{
+    struct client *client = ctx;
+    client->is_done = true;
+    client->err = err_copy(result->err);
+    client->status = result->status;
+    client->body =
+        arena_strndup(client->call->mem, result->body ? result->body : "", result->body_len);
+    client->body_len = result->body_len;
+}
+
+static struct err *nobody(struct client *client, const char *method, const char *url)
+{
+    struct err *e = STEAL(client->err);
+    if (client->call->face == COMMAND_FLUXCTL)
+        return err_wrap(e, "executing HTTP request: executing HTTP request: %s \"%s\"",
+                        strcmp(method, "GET") ? "Post" : "Get", url);
+    const char *hint = err_is(e, ERR_TRANSIENT) ? "; is the daemon running there (--url)?" : "";
+    struct err *shown = err_new(err_kind(e), "no answer from the daemon at %s: %s%s", client->base,
+                                err_text(e), hint);
+    err_free(e);
+    return shown;
+}
+
+/* An error object of the API, else whatever came. */
+static struct err *refused(struct client *client)
+{
+    struct command_call *call = client->call;
+    struct val *object = NULL;
+    struct err *e = doc_json_parse(call->mem, client->body, client->body_len, &object);
+    err_free(e);
+    const char *text = val_text(val_get(object, "error"));
+    enum err_kind kind = client->status == 404   ? ERR_NOT_FOUND
+                         : client->status >= 500 ? ERR_TRANSIENT
+                                                 : ERR_INVALID;
+    if (text) {
+        call->help = val_text(val_get(object, "help"));
+        return err_new(kind, "%s", text);
+    }
+    if (client->status == 401)
+        return err_new(ERR_DENIED,
+                       "the daemon refuses the request (401): the token is missing or wrong; "
+                       "give it with --token or FLUX_SERVICE_TOKEN");
+    return err_new(kind, "executing HTTP request: %d %.*s", client->status,
+                   (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body);
+}
+
+static struct err *ask(struct client *client, const struct http_request *request,
+                       const struct val **out)
+{
+    client->is_done = false;
+    client->call->help = NULL;
+    http_start(client->http, request, on_answer, client);
+    while (!client->is_done && loop_turn(client->loop, 1000))
+        continue;
+    ASSERT(client->is_done);
+    if (client->err)
+        return nobody(client, request->method, request->url);
+    if (client->status < 200 || client->status > 299)
+        return refused(client);
+    *out = NULL;
+    if (!client->body_len)
+        return NULL;
+    struct val *parsed = NULL;
+    struct err *e = doc_json_parse(client->call->mem, client->body, client->body_len, &parsed);
+    *out = parsed;
+    return err_wrap(e, "the daemon's answer is not what it should be");
+}
+
+static struct err *ask_url(struct client *client, const char *url, const char *body,
+                           const struct val **out)
+{
+    struct arena *mem = client->call->mem;
+    const char *headers[4] = { "Accept: application/json" };
+    size_t count = 1;
+    if (body)
+        headers[count++] = "Content-Type: application/json";
+    if (*client->token)
+        headers[count++] = arena_printf(mem, "Authorization: Scope-Probe token=%s", client->token);
+    const struct http_request request = {
+        .method = body ? "POST" : "GET",
+        .url = url,
+        .headers = headers,
+        .body = body,
+        .body_len = body ? strlen(body) : 0,
+        .timeout_ms = client->timeout_ms,
+        .limit_bytes = ANSWER_BYTES,
+    };
+    return ask(client, &request, out);
+}
+
+struct err *client_get(struct client *client, const char *path, const struct val **out)
+{
+    return ask_url(client, arena_printf(client->call->mem, "%s/%s", client->base, path), NULL, out);
+}
+
+struct err *client_post(struct client *client, const char *path, const char *body,
+                        const struct val **out)
+{
+    return ask_url(client, arena_printf(client->call->mem, "%s/%s", client->base, path), body, out);
+}
+
+struct err *client_get_own(struct client *client, const char *path, const struct val **out)
+{
+    size_t len = strlen(client->base), suffix = strlen(BASE_SUFFIX);
+    if (len >= suffix && !strcmp(client->base + len - suffix, BASE_SUFFIX))
+        len -= suffix;
+    const char *url =
+        arena_printf(client->call->mem, "%.*s/api/serin/v1/%s", (int)len, client->base, path);
+    return ask_url(client, url, NULL, out);
+}
+
+/* -- waiting ------------------------------------------------------------------------------------- */
+
+struct nap {
+    struct client *client;
+    bool is_over;
+};
+
+static void on_nap_over(void *ctx)
+{
+    struct nap *nap = ctx;
+    nap->is_over = true;
+}
+
+static void sleep_ms(struct client *client, int64_t ms)
+{
+    struct nap nap = { .client = client };
+    loop_after(client->loop, ms, on_nap_over, &nap);
+    while (!nap.is_over && loop_turn(client->loop, ms))
+        continue;
+}
+
+/* One line that is written over; nothing where nobody looks. */
+static void show_progress(const struct client *client, const struct client_poll *poll,
+                          int64_t since_ms)
+{
+    if (!poll->waiting_for || client->call->face == COMMAND_FLUXCTL ||
+        !isatty(fileno(client->call->err)))
+        return;
+    if (since_ms < 0)
+        fputs("\r\033[K", client->call->err);
+    else
+        fprintf(client->call->err, "\r\033[Kwaiting for %s: %lld s", poll->waiting_for,
+                (long long)(since_ms / 1000));
+    fflush(client->call->err);
+}
+
+struct err *client_poll(struct client *client, const struct client_poll *poll)
+{
+    int64_t start = loop_now_ms(client->loop);
+    int64_t end = start + client->timeout_ms;
+    struct err *e = NULL;
+    bool is_done = false;
+    for (int64_t delay = poll->first_ms; !is_done && !e; delay = MIN_OF(delay * 2, poll->most_ms)) {
+        e = poll->ask(client, poll->ctx, &is_done);
+        int64_t now = loop_now_ms(client->loop);
+        if (!is_done && !e && now + delay > end)
+            e = err_new(ERR_TRANSIENT, "timeout");
+        if (is_done || e)
+            break;
+        show_progress(client, poll, now - start);
+        sleep_ms(client, delay);
+    }
+    show_progress(client, poll, -1);
+    return e;
+}

@@ -1,0 +1,343 @@
+#include "cmd/command.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "cmd/fluxctl.h"
+
+#define TEXT_MAX_BYTES   ((size_t)256 << 10)
+#define SUGGEST_DISTANCE 2
+
+static const char *const serin_about =
+    "serin keeps a Kubernetes cluster what a git repository declares: it applies every commit,\n"
+    "heals what drifts, removes what was removed, and writes to git what it did.";
+
+static const char *const fluxctl_about = "fluxctl asks the daemon and tells it what to do.";
+
+static const struct command *const commands[] = {
+    &cmd_completion, &cmd_diff,   &cmd_identity, &cmd_lint,    &cmd_list_workloads,
+    &cmd_run,        &cmd_status, &cmd_sync,     &cmd_version, &cmd_why,
+};
+
+/* clang-format off */
+static const struct flags_spec root_flags[] = {
+    { .name = "version", .type = FLAGS_BOOL, .usage = "print the version" },
+};
+
+static const struct flags_spec daemon_flags[] = {
+    { .name = "url", .type = FLAGS_TEXT, .shorthand = 'u',
+      .usage = "base `URL` of the daemon's API; else FLUX_URL, else http://127.0.0.1:3030/api/flux" },
+    { .name = "token", .type = FLAGS_TEXT, .shorthand = 't',
+      .usage = "token to send with each request; else FLUX_SERVICE_TOKEN" },
+    { .name = "timeout", .type = FLAGS_DURATION, .initial = "60s",
+      .usage = "how long to wait; else FLUX_TIMEOUT" },
+};
+
+static const struct flags_spec cluster_flags[] = {
+    { .name = "kubeconfig", .type = FLAGS_TEXT,
+      .usage = "kubeconfig `file`; else KUBECONFIG, else ~/.kube/config, else the service account" },
+    { .name = "context", .type = FLAGS_TEXT, .usage = "context of the kubeconfig file" },
+    { .name = "k8s-allow-exec", .type = FLAGS_BOOL,
+      .usage = "run the credential plugin that the kubeconfig file names" },
+};
+/* clang-format on */
+
+/* Every shared flag: what may stand before the command. */
+static const struct flags_table serin_shared[] = {
+    { .at = daemon_flags, .len = ARRAY_LEN(daemon_flags) },
+    { .at = cluster_flags, .len = ARRAY_LEN(cluster_flags) },
+};
+static const struct flags_table fluxctl_shared[] = {
+    { .at = fluxctl_globals, .len = FLUXCTL_GLOBALS },
+};
+
+const struct command *command_at(enum command_face face, size_t at)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i]->faces & (unsigned)face && at-- == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+static const struct command *find(enum command_face face, const char *name)
+{
+    const struct command *found = NULL;
+    for (size_t i = 0; (found = command_at(face, i)); i++) {
+        if (!strcmp(found->name, name) || (found->alias && !strcmp(found->alias, name)))
+            break;
+    }
+    return found;
+}
+
+/* --help of one command, as a table of its own: its usage names the command. */
+static struct flags_table help_table(struct arena *mem, const char *of)
+{
+    struct flags_spec *spec = arena_alloc(mem, sizeof(*spec));
+    *spec = (struct flags_spec){ .name = "help", .type = FLAGS_BOOL, .shorthand = 'h' };
+    spec->usage = arena_printf(mem, "help for %s", of);
+    return (struct flags_table){ .at = spec, .len = 1 };
+}
+
+size_t command_tables(struct arena *mem, const struct command_call *call,
+                      const struct command *command, struct flags_table out[COMMAND_TABLES_MAX])
+{
+    size_t count = 0;
+    out[count++] = help_table(mem, command ? command->name : call->program);
+    if (command && command->flags.len)
+        out[count++] = command->flags;
+    for (size_t i = 0; command && i < command->more_count; i++)
+        out[count++] = command->more[i];
+    if (!command && call->face == COMMAND_SERIN)
+        out[count++] = FLAGS_TABLE(NULL, root_flags);
+    if (call->face == COMMAND_FLUXCTL)
+        out[count++] = fluxctl_shared[0];
+    if (call->face == COMMAND_SERIN && command && command->asks & COMMAND_ASKS_DAEMON)
+        out[count++] = serin_shared[0];
+    if (call->face == COMMAND_SERIN && command && command->asks & COMMAND_ASKS_CLUSTER)
+        out[count++] = serin_shared[1];
+    ASSERT(count <= COMMAND_TABLES_MAX);
+    return count;
+}
+
+struct err *command_mistake(struct command_call *call, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const char *text = arena_vprintf(call->mem, fmt, args);
+    va_end(args);
+    call->is_usage_mistake = true;
+    return err_new(ERR_INVALID, "%s", text);
+}
+
+struct err *command_no_args(struct command_call *call)
+{
+    if (flags_arg_count(call->flags))
+        return command_mistake(call, "expected no (non-flag) arguments");
+    return NULL;
+}
+
+/* -- help -------------------------------------------------------------------------------------- */
+
+static void add_commands(const struct command_call *call, struct sbuf *out)
+{
+    const struct command *command = NULL;
+    int widest = 11;
+    for (size_t i = 0; (command = command_at(call->face, i)); i++)
+        widest = MAX_OF(widest, (int)strlen(command->name));
+    sbuf_add(out, "\nAvailable Commands:\n");
+    for (size_t i = 0; (command = command_at(call->face, i)); i++)
+        sbuf_addf(out, "  %-*s %s\n", widest, command->name, command->summary);
+    sbuf_addf(out, "  %-*s %s\n", widest, "help", "Help about any command");
+}
+
+static void add_use(const struct command_call *call, struct sbuf *out)
+{
+    const struct command *command = call->command;
+    sbuf_add(out, "\n\nUsage:\n");
+    if (!command) {
+        sbuf_addf(out, "  %s [command]\n", call->program);
+        add_commands(call, out);
+        return;
+    }
+    sbuf_addf(out, "  %s %s%s%s [flags]\n", call->program, command->name, command->args ? " " : "",
+              command->args ? command->args : "");
+    if (command->alias)
+        sbuf_addf(out, "\nAliases:\n  %s, %s\n", command->name, command->alias);
+    if (command->examples)
+        sbuf_addf(out, "\nExamples:\n%s\n", command->examples);
+}
+
+void command_help(struct command_call *call, FILE *out)
+{
+    SBUF(text, TEXT_MAX_BYTES);
+    struct flags_table tables[COMMAND_TABLES_MAX];
+    size_t count = command_tables(call->mem, call, call->command, tables);
+    size_t own = call->face == COMMAND_FLUXCTL && call->command ? count - 1 : count;
+    const char *about = call->face == COMMAND_FLUXCTL ? fluxctl_about : serin_about;
+    if (call->command)
+        about = call->command->about ? call->command->about : call->command->summary;
+    sbuf_add(&text, about);
+    add_use(call, &text);
+    sbuf_add(&text, "\nFlags:\n");
+    flags_usage_all(tables, own, &text);
+    if (own < count) {
+        sbuf_add(&text, "\nGlobal Flags:\n");
+        flags_usage_all(tables + own, count - own, &text);
+    }
+    if (!call->command)
+        sbuf_addf(&text, "\nUse \"%s [command] --help\" for more information about a command.\n",
+                  call->program);
+    fputs(sbuf_text(&text), out);
+}
+
+/* -- errors ------------------------------------------------------------------------------------ */
+
+static int report(struct command_call *call, struct err *e, int status)
+{
+    if (!e)
+        return status;
+    bool is_fluxctl = call->face == COMMAND_FLUXCTL;
+    const char *command = call->command ? call->command->name : "";
+    if (is_fluxctl && call->help) {
+        fprintf(call->err, "== Error ==\n\n%s\n", call->help);
+    } else {
+        fprintf(call->err, "Error: %s\n", err_text(e));
+        if (is_fluxctl || call->is_usage_mistake)
+            fprintf(call->err, "Run '%s%s%s --help' for usage.\n", call->program,
+                    *command ? " " : "", command);
+    }
+    err_free(e);
+    return is_fluxctl ? COMMAND_NO : COMMAND_UNKNOWN;
+}
+
+/* Levenshtein's distance, for short words. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1];
+    size_t width = strlen(b);
+    if (width > LONGEST || strlen(a) > LONGEST)
+        return LONGEST;
+    for (size_t i = 0; i <= width; i++)
+        row[i] = i;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= width; j++) {
+            size_t above = row[j];
+            size_t swapped = diagonal + (a[i - 1] != b[j - 1]);
+            row[j] = MIN_OF(swapped, MIN_OF(above, row[j - 1]) + 1);
+            diagonal = above;
+        }
+    }
+    return row[width];
+}
+
+static struct err *unknown_command(struct command_call *call, const char *name)
+{
+    SBUF(text, TEXT_MAX_BYTES);
+    const char *missing = call->face == COMMAND_FLUXCTL ? fluxctl_missing(name) : NULL;
+    if (missing)
+        return err_new(ERR_INVALID, "%s is not in this version of serin (%s)", name, missing);
+    const struct command *command = NULL;
+    for (size_t i = 0; (command = command_at(call->face, i)); i++) {
+        bool is_prefix = !strncmp(command->name, name, strlen(name));
+        if (is_prefix || distance(name, command->name) <= SUGGEST_DISTANCE)
+            sbuf_addf(&text, "%s\t%s\n", text.len ? "" : "\n\nDid you mean this?\n", command->name);
+    }
+    SBUF(quoted, TEXT_MAX_BYTES);
+    flags_quote(&quoted, name);
+    return command_mistake(call, "unknown command %s for \"%s\"%s", sbuf_text(&quoted),
+                           call->program, sbuf_text(&text));
+}
+
+/* -- the command line ---------------------------------------------------------------------------
+ */
+
+/* Where the command stands: the first word that is neither a flag nor the value of one; argc if
+ * there is none. */
+static int find_word(const struct command_call *call, int argc, const char *const *argv)
+{
+    const struct flags_table *shared =
+        call->face == COMMAND_FLUXCTL ? fluxctl_shared : serin_shared;
+    size_t count =
+        call->face == COMMAND_FLUXCTL ? ARRAY_LEN(fluxctl_shared) : ARRAY_LEN(serin_shared);
+    for (int at = 0; at < argc; at++) {
+        const char *word = argv[at];
+        const struct flags_spec *spec = NULL;
+        if (!strcmp(word, "--"))
+            return argc;
+        if (word[0] != '-' || !word[1])
+            return at;
+        if (word[1] == '-')
+            spec = flags_find(shared, count, word + 2, strlen(word + 2));
+        else if (!word[2])
+            spec = flags_find_short(shared, count, word[1]);
+        at += spec && !flags_stands_alone(spec);
+    }
+    return argc;
+}
+
+static struct err *parse(struct command_call *call, int argc, const char *const *argv)
+{
+    struct flags_table *tables = arena_alloc(call->mem, COMMAND_TABLES_MAX * sizeof(*tables));
+    size_t count = command_tables(call->mem, call, call->command, tables);
+    call->flags = flags_new(call->mem, tables, count);
+    struct err *e = flags_parse(call->flags, argc, argv);
+    fputs(flags_notices(call->flags), call->err);
+    call->is_usage_mistake = e;
+    return e;
+}
+
+static int run(struct command_call *call, int argc, const char *const *argv)
+{
+    int status = COMMAND_YES;
+    struct err *e = parse(call, argc, argv);
+    if (!e && flags_bool(call->flags, "help"))
+        command_help(call, call->out);
+    else if (!e && !call->command && call->face == COMMAND_SERIN &&
+             flags_bool(call->flags, "version"))
+        fputs(SERIN_VERSION "\n", call->out);
+    else if (!e && !call->command)
+        command_help(call, call->out);
+    else if (!e)
+        e = call->command->run(call, &status);
+    return report(call, e, status);
+}
+
+/* `serin help [COMMAND]` */
+static int run_help(struct command_call *call, int argc, const char *const *argv)
+{
+    const char *name = argc > 0 ? argv[0] : NULL;
+    call->command = name ? find(call->face, name) : NULL;
+    if (name && !call->command)
+        return report(call, unknown_command(call, name), COMMAND_YES);
+    if (call->command && call->command->run_words)
+        return call->command->run_words(call, 2, (const char *const[]){ name, "--help" });
+    command_help(call, call->out);
+    return COMMAND_YES;
+}
+
+/* The words without the one at `without`. */
+static const char *const *other_words(struct arena *mem, int argc, const char *const *argv,
+                                      int without)
+{
+    const char **words = arena_alloc(mem, (size_t)argc * sizeof(*words));
+    for (int i = 0, to = 0; i < argc; i++) {
+        if (i != without)
+            words[to++] = argv[i];
+    }
+    return words;
+}
+
+static struct command_call new_call(struct arena *mem, const char *argv0)
+{
+    const char *slash = strrchr(argv0, '/');
+    bool is_fluxctl = !strcmp(slash ? slash + 1 : argv0, "fluxctl");
+    return (struct command_call){
+        .mem = mem,
+        .program = is_fluxctl ? "fluxctl" : "serin",
+        .face = is_fluxctl ? COMMAND_FLUXCTL : COMMAND_SERIN,
+        .out = stdout,
+        .err = stderr,
+    };
+}
+
+int command_main(struct arena *mem, int argc, const char *const *argv)
+{
+    struct command_call call = new_call(mem, argc > 0 ? argv[0] : "serin");
+    argc = MAX_OF(argc - 1, 0);
+    argv++;
+    int at = find_word(&call, argc, argv);
+    if (at == argc)
+        return run(&call, argc, argv);
+    if (!strcmp(argv[at], "help"))
+        return run_help(&call, argc - at - 1, argv + at + 1);
+    call.command = find(call.face, argv[at]);
+    if (!call.command)
+        return report(&call, unknown_command(&call, argv[at]), COMMAND_YES);
+    if (call.command->run_words)
+        return call.command->run_words(&call, argc - at, argv + at);
+    return run(&call, argc - 1, other_words(mem, argc, argv, at));
+}

@@ -1,0 +1,18 @@
+/* cmd/fluxctl.h - what is there only when the program is called fluxctl.
+ * Effects:   none.
+ * Ownership: static.
+ * Units:     none.
+ * Reference: gitops.md 7.1, 7.2. */
+#ifndef SERIN_CMD_FLUXCTL_H
+#define SERIN_CMD_FLUXCTL_H
+
+#include "cmd/command.h"
+
+#define FLUXCTL_GLOBALS 6
+extern const struct flags_spec fluxctl_globals[FLUXCTL_GLOBALS];
+
+/* A command of fluxctl that this version does not have, and what to do instead; NULL for other
+ * words. */
+const char *fluxctl_missing(const char *name);
+
+#endif

@@ -1,0 +1,43 @@
+#include "cmd/home.h"
+
+#include <stdlib.h>
+
+static const char *from_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+struct kube_config_opts home_kube_opts(void)
+{
+    return (struct kube_config_opts){
+        .kubeconfig_env = from_env("KUBECONFIG"),
+        .home = from_env("HOME"),
+        .service_host = from_env("KUBERNETES_SERVICE_HOST"),
+        .service_port = from_env("KUBERNETES_SERVICE_PORT"),
+    };
+}
+
+static const char *given(const struct command_call *call, const char *flag)
+{
+    const char *text = flags_text(call->flags, flag);
+    return *text ? text : NULL;
+}
+
+struct err *home_kube_config(const struct command_call *call, struct kube_config **out)
+{
+    struct kube_config_opts opts = home_kube_opts();
+    opts.context = given(call, "context");
+    if (call->face == COMMAND_SERIN) {
+        opts.kubeconfig = given(call, "kubeconfig");
+        opts.allow_exec = flags_bool(call->flags, "k8s-allow-exec");
+    }
+    return kube_config_load(&opts, out);
+}
+
+const char *home_namespace(const struct command_call *call)
+{
+    SCOPED(kube_config_free) struct kube_config *config = NULL;
+    SCOPED(err_free) struct err *ignored = home_kube_config(call, &config);
+    return ignored || !config->ns ? "default" : arena_strdup(call->mem, config->ns);
+}

@@ -1,0 +1,18 @@
+/* cmd/home.h - what a command takes from its surroundings: environment, home directory, kubeconfig.
+ * Effects:   reads the environment and files; blocks.
+ * Ownership: texts are in the caller's arena or the environment's.
+ * Units:     none. */
+#ifndef SERIN_CMD_HOME_H
+#define SERIN_CMD_HOME_H
+
+#include "cmd/command.h"
+#include "kube/config.h"
+
+/* The options of kube_config_load from the environment alone. */
+struct kube_config_opts home_kube_opts(void);
+/* The same with --kubeconfig, --context and --k8s-allow-exec of the call, where it has them. */
+MUST_USE struct err *home_kube_config(const struct command_call *call, struct kube_config **out);
+/* The namespace of the kubeconfig context, else "default". */
+const char *home_namespace(const struct command_call *call);
+
+#endif

@@ -1,0 +1,25 @@
+/* cmd/tree.h - manifests of a directory on disk, chosen and read as a sync chooses and reads those
+ * of a commit.
+ * Effects:   reads the disk; blocks.
+ * Ownership: results are in the caller's arena.
+ * Units:     bytes.
+ * Errors:    ERR_NOT_FOUND and ERR_DENIED when the path itself cannot be read; a file below it that
+ *            cannot be read is a problem in the result.
+ * Reference: gitops.md 3.3. */
+#ifndef SERIN_CMD_TREE_H
+#define SERIN_CMD_TREE_H
+
+#include "sync/manifest.h"
+
+struct tree {
+    struct manifest_list manifests;
+    struct manifest_problems problems;
+    size_t file_count;
+};
+
+#define TREE_ENTRIES_MAX ((size_t)200000)
+
+/* `path` is a directory, or one file of any name. Paths in the result begin with `path`. */
+MUST_USE struct err *tree_read(struct arena *mem, const char *path, struct tree *out);
+
+#endif
