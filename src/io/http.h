@@ -3,6 +3,7 @@
  * Ownership: http_start copies all it is given but the TLS settings, which the caller keeps until done. A result is borrowed
  *            for the callback. After http_cancel the callback is not called.
  * Units:     milliseconds, bytes.
+ * libcurl's global set-up: curl_global_init once in main, or left to libcurl's first handle (safe with threads since 7.84).
  * Completion comes exactly once, in a later turn, failures included. Nothing re-enters its caller.
  * Errors:    ERR_TRANSIENT (no connection, timeout, cut), ERR_LIMIT (body over limit), ERR_DENIED (TLS verification),
  *            ERR_INVALID (URL). An HTTP status is never an error here. Texts never hold headers or query strings. */
@@ -23,13 +24,13 @@ struct http_opts {
 };
 
 struct http *http_new(struct loop *loop, const struct http_opts *opts);
-void http_free(struct http *http); /* cancels what runs */
+void http_free(struct http *http); /* cancels what runs; not from a callback of a request */
 DEFINE_SCOPED(struct http, http_free)
 
 struct http_tls {
-    const char *ca_pem;            /* NULL: the system's */
+    const char *ca_pem;             /* NULL: the system's */
     const char *cert_pem, *key_pem; /* client certificate, or NULL */
-    const char *server_name;       /* for SNI and verification, or NULL */
+    const char *server_name;        /* for SNI and verification, or NULL */
     bool is_insecure;
 };
 
@@ -38,15 +39,15 @@ struct http_request {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     const void *body;
     size_t body_len;
-    int64_t timeout_ms;  /* for the whole request; 0: none (streams) */
-    int64_t idle_ms;     /* fails after so long without a byte; 0: none */
-    int64_t connect_ms;  /* default 10 s */
-    size_t limit_bytes;  /* of the body kept; default 16 MiB */
+    int64_t timeout_ms; /* for the whole request; 0: none (streams) */
+    int64_t idle_ms;    /* fails after so long without a byte; 0: none */
+    int64_t connect_ms; /* default 10 s */
+    size_t limit_bytes; /* of the body kept; default 16 MiB */
     const struct http_tls *tls;
-    const char *proxy;        /* NULL: from the environment (curl's rules); "": none */
-    bool follow_redirects;    /* at most 5, same scheme or better; off by default */
+    const char *proxy;     /* NULL: from the environment (curl's rules); "": none */
+    bool follow_redirects; /* at most 5, same scheme or better; off by default */
     bool wants_gzip;
-    bool own_connection;      /* a stream: not on a connection that requests share */
+    bool own_connection; /* a stream: not on a connection that requests share */
     /* Streams: called for every piece of a 2xx body instead of keeping it; returning false ends the request with
      * ERR_CANCELED. Bodies of other statuses are kept as usual. */
     bool (*on_bytes)(void *ctx, const char *bytes, size_t len);
@@ -68,7 +69,8 @@ const char *http_header(const struct http_result *result, const char *name);
 
 typedef void (*http_done_fn)(void *ctx, const struct http_result *result);
 
-ticket http_start(struct http *http, const struct http_request *request, http_done_fn done, void *ctx);
+ticket http_start(struct http *http, const struct http_request *request, http_done_fn done,
+                  void *ctx);
 void http_cancel(struct http *http, ticket request);
 size_t http_in_flight(const struct http *http);
 

@@ -10,10 +10,14 @@
 struct workers;
 
 struct workers *worker_new(struct loop *loop, int threads, size_t stack_bytes);
-void worker_free(struct workers *workers); /* waits for running jobs; queued ones are dropped without done */
+/* Waits for running jobs. No done is called any more, not for queued jobs nor for finished ones: the jobs are their owners'
+ * again. Not from a done. */
+void worker_free(struct workers *workers);
+DEFINE_SCOPED(struct workers, worker_free)
 
 /* `work` runs on a worker thread, then `done` on the loop, in a later turn. Jobs start in the order they came. */
-void worker_start(struct workers *workers, void (*work)(void *job), void (*done)(void *job), void *job);
+void worker_start(struct workers *workers, void (*work)(void *job), void (*done)(void *job),
+                  void *job);
 size_t worker_pending(const struct workers *workers);
 
 #endif

@@ -1,0 +1,83 @@
+#include "io/address.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_CHARS 100 /* of a bad address, in its error */
+
+static struct err *bad_address(const char *text, const char *why)
+{
+    return err_new(ERR_INVALID, "listen address \"%.*s\": %s; give HOST:PORT, [IPV6]:PORT or :PORT",
+                   SHOWN_CHARS, text, why);
+}
+
+static bool is_port(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    return len >= 1 && len <= 5 && text[len] == '\0' && strtol(text, NULL, 10) <= 65535;
+}
+
+static bool is_host_char(char c, bool in_brackets)
+{
+    if (c >= '0' && c <= '9')
+        return true;
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+        return true;
+    return in_brackets ? strchr(":.%_-", c) != NULL : strchr(".-_", c) != NULL;
+}
+
+struct err *address_parse(const char *text, struct address *out)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || !is_port(colon + 1))
+        return bad_address(text,
+                           colon ? "the port is not a number from 0 to 65535" : "it has no port");
+    const char *host = text, *end = colon;
+    bool in_brackets = host < end && *host == '[';
+    if (in_brackets) {
+        host++;
+        if (end == host || end[-1] != ']' || end - 1 == host)
+            return bad_address(text, "the bracket is not closed before the port, or is empty");
+        end--;
+    }
+    size_t len = (size_t)(end - host);
+    if (len >= sizeof(out->host))
+        return bad_address(text, "the host is too long");
+    for (size_t i = 0; i < len; i++) {
+        if (host[i] == ':' && !in_brackets)
+            return bad_address(text, "an IPv6 address needs brackets");
+        if (host[i] == '\0' || !is_host_char(host[i], in_brackets))
+            return bad_address(text, "the host is not a name or an IP address");
+    }
+    *out = (struct address){ 0 };
+    memcpy(out->host, host, len);
+    memcpy(out->port, colon + 1, strlen(colon + 1));
+    return NULL;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+size_t address_unescape(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; to++) {
+        int high = *from == '%' ? hex_value(from[1]) : -1;
+        int low = high >= 0 ? hex_value(from[2]) : -1;
+        if (low < 0 || (high == 0 && low == 0)) {
+            *to = *from++;
+            continue;
+        }
+        *to = (char)(high * 16 + low);
+        from += 3;
+    }
+    *to = '\0';
+    return (size_t)(to - text);
+}

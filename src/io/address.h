@@ -1,0 +1,22 @@
+/* io/address.h - addresses to listen on, and the escapes of URLs.
+ * Effects:   none.
+ * Ownership: results are written into the caller's buffers.
+ * Units:     none. */
+#ifndef SERIN_IO_ADDRESS_H
+#define SERIN_IO_ADDRESS_H
+
+#include "base/err.h"
+
+struct address {
+    char host[256]; /* without brackets; "": every address of the machine */
+    char port[6];   /* 0 to 65535, in digits */
+};
+
+/* ":3030", "127.0.0.1:3030", "[::1]:3030", "localhost:3030"; ERR_INVALID for anything else. */
+MUST_USE struct err *address_parse(const char *text, struct address *out);
+
+/* Decodes %XX in place and returns the new length. %00 stays as it is, and so does a % that no two hex digits follow: the
+ * text cannot end early. */
+size_t address_unescape(char *text);
+
+#endif
