@@ -1,9 +1,11 @@
-#include <cmocka.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,11 +1,13 @@
-#include <alloca.h>
-#include <cmocka.h>
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <alloca.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -135,6 +137,7 @@ static void idle_workers_do_not_keep_the_loop(void **state)
     (void)state;
     SCOPED(loop_free) struct loop *loop = loop_new();
     SCOPED(worker_free) struct workers *workers = worker_new(loop, 4, STACK_BYTES);
+    assert_int_equal(worker_pending(workers), 0);
     loop_run(loop);
     assert_false(loop_turn(loop, 10));
 }
