@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLAIN_DIGITS 6 /* of a whole number before format g turns to exponents */
+
 /* The fewest significant digits that give the same number back, and where the point stands:
  * 0.digits * 10^point. */
 struct shortest {
@@ -13,13 +15,15 @@ struct shortest {
     bool is_negative;
 };
 
-static struct shortest shorten(double number)
+static struct shortest shorten(double number, bool is_single)
 {
     struct shortest got = { .is_negative = signbit(number) != 0 };
     char text[NUMBER_TEXT_BYTES];
     for (int precision = 0; precision < 17; precision++) {
         snprintf(text, sizeof(text), "%.*e", precision, fabs(number));
-        if (strtod(text, NULL) == fabs(number)) /* the same bits, not a tolerance */
+        /* the same bits, not a tolerance */
+        if (is_single ? strtof(text, NULL) == (float)fabs(number)
+                      : strtod(text, NULL) == fabs(number))
             break;
     }
     const char *at = text;
@@ -63,25 +67,35 @@ static void write_plain(const struct shortest *s, char out[NUMBER_TEXT_BYTES])
     out[used] = '\0';
 }
 
-void number_format_g(double number, char out[NUMBER_TEXT_BYTES])
+static void format_g(double number, bool is_single, char out[NUMBER_TEXT_BYTES])
 {
     if (!isfinite(number)) {
         const char *name = isnan(number) ? "NaN" : number > 0 ? "+Inf" : "-Inf";
         snprintf(out, NUMBER_TEXT_BYTES, "%s", name);
         return;
     }
-    struct shortest s = shorten(number);
+    struct shortest s = shorten(number, is_single);
     int exponent = s.point - 1;
-    if (number != 0 && (exponent < -4 || exponent >= 6))
+    if (number != 0 && (exponent < -4 || exponent >= PLAIN_DIGITS))
         write_exponent(&s, 2, out);
     else
         write_plain(&s, out);
 }
 
+void number_format_g(double number, char out[NUMBER_TEXT_BYTES])
+{
+    format_g(number, false, out);
+}
+
+void number_format_g32(double number, char out[NUMBER_TEXT_BYTES])
+{
+    format_g((double)(float)number, true, out);
+}
+
 void number_format_json(double number, char out[NUMBER_TEXT_BYTES])
 {
     ASSERT(isfinite(number));
-    struct shortest s = shorten(number);
+    struct shortest s = shorten(number, false);
     double size = fabs(number);
     if (number != 0 && (size < 1e-6 || size >= 1e21))
         write_exponent(&s, size < 1 ? 1 : 2, out);

@@ -262,7 +262,7 @@ static enum expect after_value(const struct parser *p)
 
 MUST_USE static struct err *read_value(struct parser *p, enum expect *next)
 {
-    if (++p->nodes > JSON_NODES_MAX)
+    if (++p->nodes > DOC_JSON_NODES_MAX)
         return fail(p, ERR_LIMIT, "too many values");
     bool is_map = *p->at == '{', is_list = *p->at == '[';
     struct val *v = val_new(p->build->mem, is_map ? VAL_MAP : is_list ? VAL_LIST : VAL_NULL);

@@ -341,46 +341,58 @@ bool val_walk_next(struct val_walk *w)
 }
 
 /* A copy whose items or pairs still have to be filled in. */
-static struct val *copy_shell(struct arena *mem, const struct val *v)
+static struct val *copy_shell(struct arena *mem, const struct val *v, bool shares_texts)
 {
-    struct val *copy = arena_alloc(mem, sizeof(*copy));
-    *copy = *v;
-    copy->cap = v->type == VAL_LIST || v->type == VAL_MAP ? v->len : v->cap;
+    struct val *copy = arena_copy(mem, v, sizeof(*v));
     switch (v->type) {
     case VAL_NULL:
     case VAL_BOOL: break;
     case VAL_NUMBER:
-    case VAL_STRING: copy->text = arena_strndup(mem, v->text, v->len); break;
-    case VAL_LIST: copy->items = arena_alloc(mem, v->len * sizeof(struct val *)); break;
+    case VAL_STRING:
+        copy->text = shares_texts ? v->text : arena_strndup(mem, v->text, v->len);
+        break;
+    case VAL_LIST:
+        copy->items = arena_alloc(mem, v->len * sizeof(struct val *));
+        copy->cap = v->len;
+        break;
     case VAL_MAP:
         copy->pairs = arena_alloc(mem, v->len * sizeof(struct val_pair));
-        if (v->order)
-            copy->order = arena_copy(mem, v->order, v->len * sizeof(*v->order));
+        copy->order = v->order ? arena_copy(mem, v->order, v->len * sizeof(*v->order)) : NULL;
+        copy->cap = v->len;
         break;
     }
     return copy;
 }
 
-struct val *val_copy(struct arena *mem, const struct val *v)
+static struct val *copy_all(struct arena *mem, const struct val *v, bool shares_texts)
 {
-    if (!v)
-        return NULL;
-    struct val *copies[VAL_DEPTH_MAX + 1] = { NULL },
-                                       *root = NULL; /* the copy of the list or map at each depth */
+    struct val *copies[VAL_DEPTH_MAX + 1] = { NULL }; /* of the list or map at each depth */
     for (struct val_walk w = val_walk(v); val_walk_next(&w);) {
         if (w.is_leaving)
             continue;
-        struct val *copy = copy_shell(mem, w.v), *parent = w.depth ? copies[w.depth - 1] : NULL;
+        struct val *copy = copy_shell(mem, w.v, shares_texts);
         copies[w.depth] = copy;
-        if (!parent)
-            root = copy;
-        else if (parent->type == VAL_LIST)
+        if (!w.depth)
+            continue;
+        struct val *parent = copies[w.depth - 1];
+        if (parent->type == VAL_LIST)
             parent->items[w.index] = copy;
         else
             parent->pairs[w.index] =
-                (struct val_pair){ .key = arena_strdup(mem, w.key), .value = copy };
+                (struct val_pair){ .key = shares_texts ? w.key : arena_strdup(mem, w.key),
+                                   .value = copy };
     }
-    return root;
+    return copies[0];
+}
+
+struct val *val_copy(struct arena *mem, const struct val *v)
+{
+    return v ? copy_all(mem, v, false) : NULL;
+}
+
+struct val *val_copy_sharing(struct arena *mem, const struct val *v)
+{
+    return v ? copy_all(mem, v, true) : NULL;
 }
 
 static int by_pair_key(const void *a, const void *b)

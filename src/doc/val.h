@@ -28,7 +28,7 @@ struct val_pair {
 struct val {
     enum val_type type;
     uint32_t line, column;
-    size_t len, cap; /* bytes of a text (string, number), items of a list or map */
+    size_t len, cap; /* bytes of a text (string, number), items of a list or map; cap of a number: 1 if YAML had a float */
     union {
         bool boolean;
         const char *text;   /* string; or the number as JSON writes it, lossless */
@@ -75,6 +75,7 @@ void val_seal(struct arena *mem, struct val *map);
 /* The map at `key`, made (or put in place of a null) if need be; NULL if something else is there. */
 struct val *val_need_map(struct arena *mem, struct val *map, const char *key);
 struct val *val_copy(struct arena *mem, const struct val *v);          /* deep; positions kept */
+struct val *val_copy_sharing(struct arena *mem, const struct val *v);  /* the same, but keys and texts are borrowed */
 void val_sort_keys(struct val *v);                                     /* deep, by bytes */
 void val_drop_nulls(struct val *v);                                    /* deep, map entries only: for apply bodies */
 

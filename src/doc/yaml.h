@@ -41,8 +41,8 @@ struct doc_pos {
 MUST_USE struct err *doc_yaml_load(struct arena *mem, const char *text, size_t len, const struct doc_yaml_limits *limits,
                                    struct doc_yaml_list *out, struct doc_pos *at);
 
-/* One document as go-yaml v2's Marshal writes it (keys sorted by its rules, block style, 2 columns, lines not folded), no
- * leading ---. Reference: gitops.md 3.3 "stored bytes", checksum vector in 15.1. */
+/* One document as go-yaml v2.4's Marshal writes it (keys in its natural order, block style, two columns, text folded
+ * beyond column 80), no leading ---. Reference: gitops.md 3.3 "stored bytes", checksum vector in 15.1. */
 void doc_yaml_emit(const struct val *v, struct sbuf *out);
 
 #endif
