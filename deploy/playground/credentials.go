@@ -1,0 +1,68 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// writeCredentials makes the service account key and the admin's token unless a former start left them (tokens of a cluster
+// that is kept stay good), and the kubeconfig. It gives the admin's token.
+func (c *cluster) writeCredentials() (token string, err error) {
+	err = c.unlessThere("serviceaccount.key", func() ([]byte, error) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), nil
+	})
+	if err != nil {
+		return "", err
+	}
+	err = c.unlessThere("tokens.csv", func() ([]byte, error) {
+		secret := make([]byte, 16)
+		rand.Read(secret)
+		return fmt.Appendf(nil, "%s,admin,admin,system:masters\n", hex.EncodeToString(secret)), nil
+	})
+	if err != nil {
+		return "", err
+	}
+	tokens, err := os.ReadFile(c.file("tokens.csv"))
+	if err != nil {
+		return "", err
+	}
+	token, _, _ = strings.Cut(string(tokens), ",")
+	return token, writeKubeconfig(c.file("kubeconfig"), fmt.Sprintf("https://127.0.0.1:%d", c.port), c.file("certs", "apiserver.crt"), token)
+}
+
+func (c *cluster) unlessThere(name string, make func() ([]byte, error)) error {
+	if _, err := os.Stat(c.file(name)); err == nil {
+		return nil
+	}
+	data, err := make()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.file(name), data, 0o600)
+}
+
+func writeKubeconfig(path, server, authority, token string) error {
+	return os.WriteFile(path, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+current-context: playground
+clusters:
+- name: playground
+  cluster: {server: %q, certificate-authority: %q}
+users:
+- name: admin
+  user: {token: %q}
+contexts:
+- name: playground
+  context: {cluster: playground, user: admin}
+`, server, authority, token), 0o600)
+}
