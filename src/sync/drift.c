@@ -128,8 +128,8 @@ static const struct {
 } rules[] = {
     { is_not_declared,      DRIFT_NONE,    "not declared, or not to be applied" },
     { is_busy,              DRIFT_LATER,   "an apply is on its way" },
-    { is_stale,             DRIFT_NONE,    "not newer than our last write" },
     { is_absent,            DRIFT_HEAL,    "the object is gone" },
+    { is_stale,             DRIFT_NONE,    "not newer than our last write" },
     { was_removed_ignored,  DRIFT_ASK,     "gone or without its label, and to be ignored" },
     { was_removed,          DRIFT_HEAL,    "the object is gone, or has lost its label" },
     { is_deleting,          DRIFT_NONE,    "being deleted: applied again when it is gone" },
