@@ -238,6 +238,8 @@ static void take_up_again(struct sync *sync, bool all)
     for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
         object->was_applied = object->was_applied && !all;
+        if (object->is_ignored_live && !object->seen) /* no watch shows when the annotation goes */
+            object->live = INVENTORY_UNSEEN;
         if (object->body && !object->rival && !object->was_applied)
             object->is_dirty = true;
     }
@@ -330,7 +332,7 @@ static void finish_sync(struct sync *sync, struct sync_run *run, const struct er
         memcpy(sync->applied, run->rev, sizeof(sync->applied));
     sync->was_synced = sync->was_synced || !e;
     count_outcomes(sync);
-    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND));
+    schedule_retry(sync, err_is(e, ERR_TRANSIENT) || err_is(e, ERR_CONFLICT));
 }
 
 static void finish(struct sync_run *run, struct err *e)
