@@ -21,7 +21,8 @@ struct api_job {
     char id[API_JOB_ID_BYTES];
     enum api_update_type type;
     enum api_job_state state;
-    bool reapply_all; /* sync: apply everything again, not only what changed */
+    bool wakes_sync;  /* sync: even if the head is as before */
+    bool reapply_all; /* and everything again, not only what changed */
     int64_t queued_ms, started_ms;
     char *revision, *error; /* "" until it ended */
     struct api_job *next;

@@ -1,7 +1,6 @@
 #include "api/workload.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "api/image.h"
 #include "api/policy.h"
@@ -10,23 +9,6 @@
 
 #define SYSTEM_NS  "kube-system"
 #define ANTECEDENT "helm.fluxcd.io/antecedent"
-
-const struct api_workload_kind api_workload_kinds[] = {
-    { "CronJob", "batch/v1" },
-    { "DaemonSet", "apps/v1" },
-    { "Deployment", "apps/v1" },
-    { "StatefulSet", "apps/v1" },
-};
-const size_t api_workload_kind_count = ARRAY_LEN(api_workload_kinds);
-
-const struct api_workload_kind *api_workload_find_kind(const char *lower_kind)
-{
-    for (size_t i = 0; i < ARRAY_LEN(api_workload_kinds); i++) {
-        if (strcasecmp(api_workload_kinds[i].kind, lower_kind) == 0)
-            return &api_workload_kinds[i];
-    }
-    return NULL;
-}
 
 static bool label_is(const struct val *object, const char *label, const char *value)
 {

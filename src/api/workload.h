@@ -8,15 +8,6 @@
 
 #include "doc/val.h"
 
-/* The kinds that are workloads, and where the API server has them. */
-struct api_workload_kind {
-    const char *kind, *api_version;
-};
-extern const struct api_workload_kind api_workload_kinds[];
-extern const size_t api_workload_kind_count;
-/* By the kind of an ID, in lower case; NULL if it is no workload. */
-const struct api_workload_kind *api_workload_find_kind(const char *lower_kind);
-
 struct api_container {
     const char *name, *image;
 };

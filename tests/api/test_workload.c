@@ -93,17 +93,17 @@ static const struct status_case {
 } status_cases[] = {
     { "a complete deployment is ready", "Deployment",
       "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,\"replicas\":2,"
-               "\"updatedReplicas\":2,"
+      "\"updatedReplicas\":2,"
       "\"readyReplicas\":2,\"availableReplicas\":2}}",
       "ready", 2, 2, 2, 2, 0, NULL },
     { "a deployment whose change was not seen has started", "Deployment",
       "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":1,\"replicas\":2,"
-               "\"updatedReplicas\":2,"
+      "\"updatedReplicas\":2,"
       "\"readyReplicas\":2,\"availableReplicas\":2}}",
       "started", 2, 2, 2, 2, 0, NULL },
     { "a deployment with old pods is updating", "Deployment",
       "{" META ",\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,\"replicas\":3,"
-               "\"updatedReplicas\":2,"
+      "\"updatedReplicas\":2,"
       "\"readyReplicas\":3,\"availableReplicas\":2}}",
       "updating", 2, 2, 3, 2, 1, NULL },
     { "a deployment without pods yet is updating", "Deployment",
@@ -125,12 +125,12 @@ static const struct status_case {
       "ready", 0, 0, 0, 0, 0, NULL },
     { "a complete daemon set is ready", "DaemonSet",
       "{" META ",\"status\":{\"observedGeneration\":2,\"desiredNumberScheduled\":3,"
-               "\"updatedNumberScheduled\":3,"
+      "\"updatedNumberScheduled\":3,"
       "\"currentNumberScheduled\":3,\"numberReady\":3,\"numberAvailable\":3}}",
       "ready", 3, 3, 3, 3, 0, NULL },
     { "a daemon set with old pods is updating", "DaemonSet",
       "{" META ",\"status\":{\"observedGeneration\":2,\"desiredNumberScheduled\":3,"
-               "\"updatedNumberScheduled\":1,"
+      "\"updatedNumberScheduled\":1,"
       "\"currentNumberScheduled\":3,\"numberReady\":3,\"numberAvailable\":3}}",
       "updating", 3, 1, 3, 3, 2, NULL },
     { "a daemon set without nodes is ready", "DaemonSet",
@@ -298,15 +298,6 @@ static void parts_of_the_cluster_itself_are_hidden(void **state)
         assert_int_equal(api_workload_is_hidden(parse(mem, rows[i].object)), rows[i].is_hidden);
 }
 
-static void kinds_are_found_by_the_kind_of_an_id(void **state)
-{
-    (void)state;
-    assert_string_equal(api_workload_find_kind("deployment")->api_version, "apps/v1");
-    assert_string_equal(api_workload_find_kind("cronjob")->api_version, "batch/v1");
-    assert_null(api_workload_find_kind("configmap"));
-    assert_null(api_workload_find_kind("service"));
-}
-
 #define ADD_ROWS(tests, at, cases, func)                                                       \
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
         (tests)[(at)++] = (struct CMUnitTest)                                                  \
@@ -316,14 +307,13 @@ static void kinds_are_found_by_the_kind_of_an_id(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[4 + ARRAY_LEN(image_cases) + ARRAY_LEN(policy_cases) +
+    struct CMUnitTest tests[3 + ARRAY_LEN(image_cases) + ARRAY_LEN(policy_cases) +
                             ARRAY_LEN(status_cases) + ARRAY_LEN(read_only_cases)] = {
         cmocka_unit_test(a_workload_has_the_shape_of_flux),
         cmocka_unit_test(an_image_that_cannot_be_parsed_hides_all_containers),
         cmocka_unit_test(parts_of_the_cluster_itself_are_hidden),
-        cmocka_unit_test(kinds_are_found_by_the_kind_of_an_id),
     };
-    size_t at = 4;
+    size_t at = 3;
     ADD_ROWS(tests, at, image_cases, image_matches_case);
     ADD_ROWS(tests, at, policy_cases, policy_matches_case);
     ADD_ROWS(tests, at, status_cases, status_matches_case);

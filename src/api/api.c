@@ -1,0 +1,214 @@
+#include "api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/guard.h"
+
+#define FLUX_BASE "/api/flux"
+#define OWN_BASE  "/api/serin/v1"
+
+static const double job_buckets[] = { 0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 120 };
+
+/* --- from a request to its handler */
+
+static bool has_query(const void *ctx, const char *name)
+{
+    return server_query(ctx, name) != NULL;
+}
+
+/* What is left of the path below a base: "" or "/…"; NULL if it is not below it. */
+static const char *below(const char *path, const char *base)
+{
+    size_t len = strlen(base);
+    return strncmp(path, base, len) == 0 && (path[len] == '\0' || path[len] == '/') ? path + len
+                                                                                    : NULL;
+}
+
+static const struct api_route *find(const struct api_call *call, const struct api_route *routes,
+                                    size_t count)
+{
+    return api_route_find(routes, count,
+                          &(struct api_route_ask){ .method = server_method(call->request),
+                                                   .path = call->path,
+                                                   .has_query = has_query,
+                                                   .ctx = call->request });
+}
+
+static bool refuse(struct api_call *call, const struct api_listener *listener)
+{
+    const struct api_guard guard = { .is_loopback = listener->is_loopback,
+                                     .method = server_method(call->request),
+                                     .host = server_header(call->request, "Host"),
+                                     .origin = server_header(call->request, "Origin") };
+    const char *refusal = api_guard_refusal(call->mem, &guard);
+    if (!refusal)
+        return false;
+    struct api_error error = api_error_refused(call->mem, refusal);
+    api_call_error(call, &error);
+    return true;
+}
+
+static void answer_stopping(struct api_call *call)
+{
+    struct api_error error = api_error_stopping();
+    api_call_error(call, &error);
+}
+
+static bool is_metrics(const struct api_call *call)
+{
+    const char *method = server_method(call->request);
+    return strcmp(server_path(call->request), "/metrics") == 0 &&
+           (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
+static const struct api_route *find_api(struct api_call *call)
+{
+    const char *path = server_path(call->request);
+    if ((call->path = below(path, FLUX_BASE)))
+        return find(call, api_flux_routes, api_flux_route_count);
+    if ((call->path = below(path, OWN_BASE)))
+        return find(call, api_own_routes, api_own_route_count);
+    call->path = path;
+    return find(call, api_health_routes, api_health_route_count);
+}
+
+static void on_request(void *ctx, struct server_request *request)
+{
+    const struct api_listener *listener = ctx;
+    struct api_call *call = api_call_new(listener->api, request);
+    if (listener->api->is_stopped) {
+        answer_stopping(call);
+        return;
+    }
+    if (refuse(call, listener))
+        return;
+    if (listener->has_metrics && is_metrics(call)) {
+        api_metrics_show(call);
+        return;
+    }
+    const struct api_route *route = listener->has_api ? find_api(call) : NULL;
+    if (route) {
+        route->handler(call);
+        return;
+    }
+    bool is_flux = listener->has_api && below(server_path(request), FLUX_BASE);
+    struct api_error error = is_flux && api_route_is_deprecated(call->path)
+                                 ? api_error_deprecated()
+                                 : api_error_no_route(call->mem, call->path);
+    api_call_error(call, &error);
+}
+
+/* --- life */
+
+static const char *const *copy_texts(struct arena *mem, const char *const *texts)
+{
+    size_t count = 0;
+    while (texts && texts[count])
+        count++;
+    if (count == 0)
+        return NULL;
+    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_strdup(mem, texts[i]);
+    return copy;
+}
+
+static void declare_metrics(struct api *api)
+{
+    struct metrics *metrics = api->opts.metrics;
+    api->job_duration = metrics_declare(
+        metrics, &(struct metric_spec){ .name = "flux_daemon_job_duration_seconds",
+                                        .help = "Duration of job execution, in seconds.",
+                                        .type = METRIC_HISTOGRAM,
+                                        .labels = { "success" },
+                                        .buckets = job_buckets,
+                                        .bucket_count = ARRAY_LEN(job_buckets) });
+    api->queue_duration = metrics_declare(
+        metrics,
+        &(struct metric_spec){ .name = "flux_daemon_queue_duration_seconds",
+                               .help = "Duration of time spent in the job queue before execution.",
+                               .type = METRIC_HISTOGRAM,
+                               .buckets = job_buckets,
+                               .bucket_count = ARRAY_LEN(job_buckets) });
+    api->queue_length = metrics_declare(
+        metrics, &(struct metric_spec){ .name = "flux_daemon_queue_length_count",
+                                        .help = "Count of jobs waiting in the queue to be run.",
+                                        .type = METRIC_GAUGE });
+    metric_set(api->queue_length, NULL, 0);
+    api->process = api_process_new(metrics);
+}
+
+struct api *api_new(const struct api_opts *opts)
+{
+    struct api *api = base_alloc(sizeof(*api));
+    api->mem = arena_new(ARENA_LIMIT_BYTES);
+    api->commit_mem = arena_new(ARENA_LIMIT_BYTES);
+    api->opts = *opts;
+    api->opts.version = arena_strdup(api->mem, opts->version);
+    api->opts.listen = arena_strdup(api->mem, opts->listen);
+    api->opts.listen_metrics =
+        arena_strdup(api->mem, opts->listen_metrics ? opts->listen_metrics : "");
+    api->opts.git_branch = arena_strdup(api->mem, opts->git_branch);
+    api->opts.git_paths = copy_texts(api->mem, opts->git_paths);
+    api->opts.allowed_ns = copy_texts(api->mem, opts->allowed_ns);
+    if (opts->identity)
+        api->identity = *opts->identity;
+    api->opts.identity = &api->identity;
+    api->jobs = api_jobs_new();
+    declare_metrics(api);
+    return api;
+}
+
+static struct err *listen_at(struct api *api, struct api_listener *listener, const char *address)
+{
+    listener->api = api;
+    listener->is_loopback = api_guard_is_loopback(address);
+    return server_new(api->opts.loop, address, on_request, listener, &listener->server);
+}
+
+struct err *api_start(struct api *api)
+{
+    bool is_apart = *api->opts.listen_metrics;
+    api->main = (struct api_listener){ .has_api = true, .has_metrics = !is_apart };
+    api->apart = (struct api_listener){ .has_metrics = true };
+    TRY(listen_at(api, &api->main, api->opts.listen));
+    if (is_apart)
+        TRY(listen_at(api, &api->apart, api->opts.listen_metrics));
+    return NULL;
+}
+
+void api_stop(struct api *api)
+{
+    api->is_stopped = true;
+    api_jobs_stop(api);
+    while (api->calls)
+        answer_stopping(api->calls);
+}
+
+void api_free(struct api *api)
+{
+    if (!api)
+        return;
+    api_stop(api);
+    server_free(api->main.server);
+    server_free(api->apart.server);
+    while (api->waits)
+        api_wait_end(api->waits);
+    api_jobs_free(api->jobs);
+    api_process_free(api->process);
+    arena_free(api->commit_mem);
+    arena_free(api->mem);
+    free(api);
+}
+
+int api_port(const struct api *api)
+{
+    return api->main.server ? server_port(api->main.server) : 0;
+}
+
+int api_metrics_port(const struct api *api)
+{
+    return api->apart.server ? server_port(api->apart.server) : api_port(api);
+}

@@ -1,0 +1,54 @@
+/* Texts of requests and of the kernel: headers, images, problems, /proc. The first byte chooses. */
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/guard.h"
+#include "api/image.h"
+#include "api/procstat.h"
+#include "api/report.h"
+#include "api/route.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_image(struct arena *mem, const char *text)
+{
+    const char *once = api_image_format(mem, text);
+    const char *twice = once ? api_image_format(mem, once) : NULL;
+    ASSERT(!once || (twice && strcmp(once, twice) == 0));
+}
+
+static void check_problem(struct arena *mem, const char *text)
+{
+    struct api_problem problem;
+    api_report_read_problem(mem, text, &problem);
+    ASSERT(strncmp(text, problem.path, strlen(problem.path)) == 0);
+    ASSERT(problem.line >= 0 && problem.line <= 999999999);
+}
+
+static void check_guard(struct arena *mem, const char *text)
+{
+    struct api_guard request = {
+        .is_loopback = true, .method = "POST", .host = text, .origin = text
+    };
+    bool is_loopback = api_guard_is_loopback(text);
+    const char *refusal = api_guard_refusal(mem, &request);
+    ASSERT(refusal || is_loopback);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    if (size == 0)
+        return 0;
+    const char *text = arena_strndup(mem, (const char *)data + 1, size - 1);
+    struct api_procstat stat;
+    switch (data[0] % 6) {
+    case 0: (void)api_answer_form(text); break;
+    case 1: check_guard(mem, text); break;
+    case 2: check_image(mem, text); break;
+    case 3: check_problem(mem, text); break;
+    case 4: (void)api_procstat_parse(text, &stat); break;
+    default: (void)api_route_is_deprecated(text); break;
+    }
+    return 0;
+}
