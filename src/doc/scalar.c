@@ -194,37 +194,49 @@ static bool is_time(const char *text)
     return take_clock(&at) && !*at;
 }
 
+/* The text without its underscores; false if it is too long, or if one is not between digits where that is asked for. */
+static bool strip(const char *text, size_t len, bool only_between_digits,
+                  char out[NUMBER_MAX_BYTES])
+{
+    size_t used = 0;
+    if (len >= NUMBER_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != '_')
+            out[used++] = text[i];
+        else if (only_between_digits &&
+                 (i == 0 || !is_digit(text[i - 1]) || !is_digit(text[i + 1])))
+            return false;
+    }
+    out[used] = '\0';
+    return true;
+}
+
 static struct scalar resolve_number(const char *text, size_t len)
 {
-    struct scalar got = { .kind = SCALAR_TEXT }, text_after_all = got;
+    struct scalar got = { .kind = SCALAR_TEXT }, as_text = got;
     char plain[NUMBER_MAX_BYTES];
-    size_t used = 0;
-    if (len >= sizeof(plain))
-        return got;
-    for (; *text; text++) {
-        if (*text != '_')
-            plain[used++] = *text;
-    }
-    plain[used] = '\0';
+    if (!strip(text, len, *text == '.', plain))
+        return as_text;
+    if (*text == '.')
+        return read_float(plain, &got) ? got : as_text;
     if (read_whole(plain, 0, &got) || read_float(plain, &got))
         return got;
     bool is_odd_binary =
         !strncmp(plain, "0b", 2) && read_whole(plain + 2, 2, &got); /* 0b-1 is -1 */
-    return is_odd_binary ? got : text_after_all;
+    return is_odd_binary ? got : as_text;
 }
 
 struct scalar scalar_resolve(const char *text, size_t len, bool may_be_time)
 {
-    struct scalar got = { .kind = SCALAR_TEXT }, as_text = got;
+    struct scalar as_text = { .kind = SCALAR_TEXT };
     if (memchr(text, '\0', len) || (len && !strchr("+-0123456789yYnNtTfFoO~.", *text)))
-        return got;
+        return as_text;
     const struct word *word = find_word(text, len);
     if (word)
         return word->means;
-    if (*text == '.')
-        return read_float(text, &got) ? got : as_text;
-    if (!is_digit(*text) && *text != '+' && *text != '-')
-        return got;
+    if (!is_digit(*text) && *text != '+' && *text != '-' && *text != '.')
+        return as_text;
     if (may_be_time && is_time(text))
         return (struct scalar){ .kind = SCALAR_TIME };
     return resolve_number(text, len);

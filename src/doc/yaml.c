@@ -14,7 +14,8 @@
 #include "doc/build.h"
 #include "doc/scalar.h"
 
-#define ANCHORS_MAX 10000 /* of one document */
+#define ANCHORS_MAX     10000 /* of one document */
+#define SHOWN_MAX_BYTES 100   /* of a value in a message */
 
 const struct doc_yaml_limits doc_yaml_default_limits = {
     .bytes = (size_t)16 << 20,
@@ -145,6 +146,18 @@ MUST_USE static struct err *set_resolved(struct loader *l, struct val *v, const 
     return NULL;
 }
 
+/* For messages: on one line, and not too long. */
+static const char *shown(struct arena *mem, const char *text)
+{
+    size_t len = strnlen(text, SHOWN_MAX_BYTES + 1);
+    while (len > SHOWN_MAX_BYTES || (len && ((unsigned char)text[len] & 0xc0) == 0x80))
+        len--; /* whole characters only */
+    char *copy = arena_strndup(mem, text, len);
+    for (size_t i = 0; i < len; i++)
+        copy[i] = (unsigned char)copy[i] < ' ' ? ' ' : copy[i];
+    return copy;
+}
+
 /* A scalar with one of YAML's own tags, which has to agree with what the text looks like. */
 MUST_USE static struct err *set_tagged(struct loader *l, struct val *v, const char *tag,
                                        const yaml_event_t *event)
@@ -152,10 +165,10 @@ MUST_USE static struct err *set_tagged(struct loader *l, struct val *v, const ch
     const char *text = (const char *)event->data.scalar.value;
     struct scalar s = scalar_resolve(text, event->data.scalar.length, !strcmp(tag, "timestamp"));
     if (!strcmp(tag, "float") && s.kind == SCALAR_INT)
-        return set_float(l, v, s.is_negative ? -(double)s.size : (double)s.size);
+        return set_float(l, v, s.is_negative && s.size ? -(double)s.size : (double)s.size);
     if (strcmp(tag, scalar_kind_name(s.kind)) != 0)
-        return err_new(ERR_INVALID, "cannot decode !!%s `%.100s` as a !!%s",
-                       scalar_kind_name(s.kind), text, tag);
+        return err_new(ERR_INVALID, "cannot decode !!%s `%s` as a !!%s", scalar_kind_name(s.kind),
+                       shown(l->mem, text), tag);
     return set_resolved(l, v, &s, event);
 }
 
@@ -320,9 +333,9 @@ MUST_USE static struct err *on_alias(struct loader *l, const yaml_event_t *event
     const char *name = (const char *)event->data.alias.anchor;
     const struct anchor *anchor = map_get(l->anchors, name);
     if (!anchor)
-        return err_new(ERR_INVALID, "unknown anchor '%.100s' referenced", name);
+        return err_new(ERR_INVALID, "unknown anchor '%s' referenced", shown(l->mem, name));
     if (!anchor->v)
-        return err_new(ERR_INVALID, "anchor '%.100s' value contains itself", name);
+        return err_new(ERR_INVALID, "anchor '%s' value contains itself", shown(l->mem, name));
     TRY(count(l, anchor->nodes, anchor->bytes));
     for (struct val_walk w = val_walk(anchor->v); val_walk_next(&w);) {
         bool is_container = val_is_map(w.v) || val_is_list(w.v);
@@ -354,7 +367,8 @@ MUST_USE static struct err *on_close(struct loader *l)
     if (!build_close(&l->build, &closed, &twice)) {
         l->at = (struct doc_pos){ .line = twice.line, .column = twice.column };
         SBUF(quoted, 1024);
-        sbuf_add_json(&quoted, twice.key, strnlen(twice.key, 100));
+        const char *key = shown(l->mem, twice.key);
+        sbuf_add_json(&quoted, key, strlen(key));
         return err_new(ERR_INVALID, "key %s already set in map", sbuf_text(&quoted));
     }
     if (frame->anchor)
