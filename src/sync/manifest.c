@@ -201,7 +201,7 @@ static bool read_text(struct reader *reader, const struct val *map, const char *
     *out = val_text_or(v, "");
     if (val_is_null(v) || v->type == VAL_STRING)
         return true;
-    report(reader, pos_of(v), "%s%s must be a text, here it is %s%s", where, key,
+    report(reader, pos_of(v), "%s%s must be a string, here it is %s%s", where, key,
            val_type_name(v->type), text_advice(v));
     return false;
 }
@@ -221,7 +221,7 @@ static bool check_text_map(struct reader *reader, const struct val *metadata, co
         const struct val *v = map->pairs[i].value;
         if (val_is_null(v) || v->type == VAL_STRING)
             continue;
-        report(reader, pos_of(v), "metadata.%s[\"%s\"] must be a text, here it is %s%s", key,
+        report(reader, pos_of(v), "metadata.%s[\"%s\"] must be a string, here it is %s%s", key,
                shown(reader->mem, map->pairs[i].key), val_type_name(v->type), text_advice(v));
         is_good = false;
     }
@@ -330,7 +330,7 @@ static bool is_object(struct reader *reader, const struct val *v, const struct v
     }
     const struct val *kind = val_get(v, "kind");
     if (kind && kind->type != VAL_STRING && kind->type != VAL_NULL) {
-        report(reader, pos_of(kind), "kind must be a text, here it is %s%s",
+        report(reader, pos_of(kind), "kind must be a string, here it is %s%s",
                val_type_name(kind->type), text_advice(kind));
         return false;
     }
