@@ -12,7 +12,7 @@
 struct kube_config_opts home_kube_opts(void);
 /* The same with --kubeconfig, --context and --k8s-allow-exec of the call, where it has them. */
 MUST_USE struct err *home_kube_config(const struct command_call *call, struct kube_config **out);
-/* The namespace of the kubeconfig context, else "default". */
+/* The namespace of the kubeconfig context, else "default" (in a pod, too: as fluxctl and fluxd). */
 const char *home_namespace(const struct command_call *call);
 
 #endif

@@ -1,15 +1,14 @@
 #include <string.h>
 
 #include "cmd/client.h"
-
-#define SHORT_SHA 7
+#include "cmd/words.h"
 
 /* One `sync`: reference/gitops.md 7.7. Everything is said on stderr. */
 struct sync_run {
     struct command_call *call;
     const char *job;
     const char *status, *error, *revision; /* of the job */
-    char short_revision[SHORT_SHA + 1];
+    char short_revision[WORDS_SHA_CHARS + 1];
 };
 
 static struct err *check_ready(const struct val *config)
@@ -89,16 +88,20 @@ static struct err *wait_applied(struct client *client, struct sync_run *run)
 }
 
 /* What fluxctl does not tell: whether all of it could be applied. */
-static struct err *check_applied(struct client *client, struct sync_run *run, int *status)
+static struct err *check_applied(struct client *client, const struct sync_run *run, int *status)
 {
+    struct command_call *call = run->call;
     const struct val *now = NULL;
-    int64_t failed = 0;
     TRY(client_get_own(client, "status", &now));
-    const struct val *sync = val_get(now, "sync");
-    if (val_int(val_get(sync, "failed"), &failed) && failed) {
-        fprintf(run->call->err, "%lld object%s could not be applied: see serin why %s\n",
-                (long long)failed, failed == 1 ? "" : "s", run->short_revision);
+    const struct val *lists[] = { val_get(now, "failures"), val_get(now, "problems") };
+    const char *error = val_text_or(VAL_PATH(now, "sync", "error"), "");
+    if (*error || val_len(lists[0]) || val_len(lists[1]))
         *status = COMMAND_NO;
+    if (*error)
+        fprintf(call->err, "%s\n", error);
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+        for (size_t i = 0; i < val_len(lists[l]); i++)
+            fprintf(call->err, "%s\n", words_trouble(call->mem, val_item(lists[l], i)));
     }
     return NULL;
 }
@@ -115,7 +118,7 @@ static struct err *run(struct command_call *call, int *status)
     fprintf(call->err, "Synchronizing with %s\n",
             val_text_or(VAL_PATH(config, "remote", "url"), ""));
     TRY(submit(client, &run));
-    memcpy(run.short_revision, run.revision, strnlen(run.revision, SHORT_SHA));
+    memcpy(run.short_revision, run.revision, strnlen(run.revision, WORDS_SHA_CHARS));
     fprintf(call->err, "Revision of %s to apply is %s\n",
             val_text_or(VAL_PATH(config, "remote", "branch"), ""), run.short_revision);
     fprintf(call->err, "Waiting for %s to be applied ...\n", run.short_revision);

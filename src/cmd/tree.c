@@ -41,7 +41,7 @@ static enum err_kind kind_of(int number)
 static const char *join(struct arena *mem, const char *dir, const char *name)
 {
     size_t len = strlen(dir);
-    if (!len)
+    if (!len || !strcmp(dir, "."))
         return name;
     return arena_printf(mem, dir[len - 1] == '/' ? "%s%s" : "%s/%s", dir, name);
 }
@@ -56,7 +56,7 @@ static void add_entry(struct walk *walk, const char *path, const struct stat *st
 /* Files of one directory to `found`, directories to `dirs`. */
 static struct err *read_dir(struct walk *walk, const char *relative)
 {
-    const char *path = join(walk->mem, walk->root, relative);
+    const char *path = *relative ? join(walk->mem, walk->root, relative) : walk->root;
     SCOPED(close_dir) DIR *dir = opendir(path);
     if (!dir)
         return err_errno(kind_of(errno), errno, "cannot read the directory %s", path);
@@ -89,7 +89,8 @@ static struct err *check_link(const struct walk *walk, const char *path)
     return is_inside ? NULL : err_new(ERR_INVALID, "the symbolic link leads out of %s", walk->root);
 }
 
-static struct err *read_text(struct arena *mem, const char *path, const char **out, size_t *out_len)
+struct err *tree_read_text(struct arena *mem, const char *path, size_t limit, const char **out,
+                           size_t *out_len)
 {
     __attribute__((cleanup(close_file))) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -97,8 +98,8 @@ static struct err *read_text(struct arena *mem, const char *path, const char **o
         return err_errno(kind_of(errno), errno, "cannot be opened");
     if (!S_ISREG(st.st_mode))
         return err_new(ERR_INVALID, "is not a regular file");
-    if ((uint64_t)st.st_size > doc_yaml_default_limits.bytes)
-        return err_new(ERR_LIMIT, "is larger than %zu bytes", doc_yaml_default_limits.bytes);
+    if ((uint64_t)st.st_size > limit)
+        return err_new(ERR_LIMIT, "is larger than %zu bytes", limit);
     char *text = arena_alloc(mem, (size_t)st.st_size + 1);
     size_t len = 0;
     while (len < (size_t)st.st_size) {
@@ -129,7 +130,7 @@ static void read_manifests(struct walk *walk, const char *path, bool is_link)
     struct tree *tree = walk->tree;
     struct err *e = is_link ? check_link(walk, path) : NULL;
     if (!e)
-        e = read_text(walk->mem, path, &text, &len);
+        e = tree_read_text(walk->mem, path, doc_yaml_default_limits.bytes, &text, &len);
     tree->file_count++;
     if (e) {
         report(walk, path, e);
@@ -139,7 +140,7 @@ static void read_manifests(struct walk *walk, const char *path, bool is_link)
     (void)manifest_parse(walk->mem, &source, text, len, &tree->manifests, &tree->problems);
 }
 
-static struct err *walk_all(struct walk *walk)
+static struct err *walk_all(struct walk *walk, const char *const *git_paths)
 {
     struct files_list chosen = { 0 };
     TRY(read_dir(walk, ""));
@@ -150,21 +151,22 @@ static struct err *walk_all(struct walk *walk)
         if (e)
             report(walk, join(walk->mem, walk->root, walk->dirs.at[i]), e);
     }
-    TRY(files_select(walk->mem, walk->found.at, walk->found.len, NULL, &chosen));
+    TRY(files_select(walk->mem, walk->found.at, walk->found.len, git_paths, &chosen));
     for (size_t i = 0; i < chosen.len; i++)
         read_manifests(walk, join(walk->mem, walk->root, chosen.at[i].path),
                        chosen.at[i].mode == 0120000);
     return NULL;
 }
 
-struct err *tree_read(struct arena *mem, const char *path, struct tree *out)
+struct err *tree_read(struct arena *mem, const char *path, const char *const *git_paths,
+                      struct tree *out)
 {
     struct walk walk = { .mem = mem, .root = path, .tree = out };
     struct stat st;
     if (stat(path, &st) || !realpath(path, walk.real_root))
         return err_errno(kind_of(errno), errno, "cannot read %s", path);
     if (S_ISDIR(st.st_mode))
-        return walk_all(&walk);
+        return walk_all(&walk, git_paths);
     read_manifests(&walk, path, false);
     return NULL;
 }

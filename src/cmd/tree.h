@@ -9,6 +9,7 @@
 #ifndef SERIN_CMD_TREE_H
 #define SERIN_CMD_TREE_H
 
+#include "base/err.h"
 #include "sync/manifest.h"
 
 struct tree {
@@ -19,7 +20,13 @@ struct tree {
 
 #define TREE_ENTRIES_MAX ((size_t)200000)
 
-/* `path` is a directory, or one file of any name. Paths in the result begin with `path`. */
-MUST_USE struct err *tree_read(struct arena *mem, const char *path, struct tree *out);
+/* `path` is a directory, or one file of any name. Paths in the result begin with `path` unless that is
+ * ".". `git_paths` (NULL: everything) are below it. */
+MUST_USE struct err *tree_read(struct arena *mem, const char *path, const char *const *git_paths,
+                               struct tree *out);
+
+/* One regular file of at most `limit` bytes, as text. The error does not name it. */
+MUST_USE struct err *tree_read_text(struct arena *mem, const char *path, size_t limit,
+                                    const char **out, size_t *out_len);
 
 #endif

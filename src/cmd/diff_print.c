@@ -1,0 +1,218 @@
+#include <ctype.h>
+#include <string.h>
+
+#include "cmd/diff.h"
+#include "doc/object.h"
+#include "sync/mark.h"
+
+#define VALUE_SHOWN_BYTES  160
+#define VALUE_FORMAT_BYTES ((size_t)4 << 20)
+#define MASK               "***"
+
+static const char *action_name(enum diff_action action)
+{
+    switch (action) {
+    case DIFF_NONE: return "none";
+    case DIFF_CREATE: return "create";
+    case DIFF_UPDATE: return "update";
+    case DIFF_DELETE: return "delete";
+    case DIFF_SKIP: return "skip";
+    case DIFF_ERROR: return "error";
+    }
+    return "";
+}
+
+/* -- what is not worth a line --------------------------------------------------------------------- */
+
+/* Written by the server, or by us for our own use; last-applied-configuration holds a Secret's data in clear. */
+static const char *const unshown_metadata[] = {
+    "managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink",
+};
+
+static void drop_keys(struct val *map, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; val_is_map(map) && i < count; i++)
+        val_remove(map, keys[i]);
+}
+
+static struct val *comparable(struct arena *mem, const struct val *object)
+{
+    static const char *const marks[] = { MARK_LABEL, MARK_CHECKSUM,
+                                         "kubectl.kubernetes.io/last-applied-configuration" };
+    struct val *copy = val_copy(mem, object);
+    struct val *metadata = val_get(copy, "metadata");
+    val_remove(copy, "status");
+    drop_keys(metadata, unshown_metadata, ARRAY_LEN(unshown_metadata));
+    static const char *const maps[] = { "labels", "annotations" };
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+        struct val *map = val_get(metadata, maps[i]);
+        drop_keys(map, marks, ARRAY_LEN(marks));
+        if (val_is_map(map) && !val_len(map))
+            val_remove(metadata, maps[i]);
+    }
+    return copy;
+}
+
+static bool is_secret_value(const char *path)
+{
+    static const char *const maps[] = { ".data", ".stringData" };
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+        size_t len = strlen(maps[i]);
+        if (!strncmp(path, maps[i], len) && (path[len] == '.' || path[len] == '[' || !path[len]))
+            return true;
+    }
+    return false;
+}
+
+static const struct val *mask(struct arena *mem, const struct val *value)
+{
+    return value ? val_new_text(mem, MASK) : NULL;
+}
+
+void diff_changes(struct arena *mem, const struct val *live, const struct val *applied,
+                  struct doc_changes *out)
+{
+    bool is_secret =
+        !strcmp(object_kind(applied), "Secret") && !strcmp(object_api_version(applied), "v1");
+    doc_diff(mem, comparable(mem, live), comparable(mem, applied), out);
+    for (size_t i = 0; is_secret && i < out->len; i++) {
+        struct doc_change *change = &out->at[i];
+        if (!is_secret_value(change->path))
+            continue;
+        change->from = mask(mem, change->from);
+        change->to = mask(mem, change->to);
+    }
+}
+
+/* -- text ---------------------------------------------------------------------------------------- */
+
+static void add_value(struct sbuf *out, const struct val *value)
+{
+    if (value->type == VAL_STRING && !strcmp(value->text, MASK)) {
+        sbuf_add(out, MASK);
+        return;
+    }
+    SBUF(text, VALUE_FORMAT_BYTES);
+    val_format_json(value, &text);
+    size_t len = text.len;
+    if (len > VALUE_SHOWN_BYTES) {
+        len = VALUE_SHOWN_BYTES;
+        while (len && ((unsigned char)sbuf_text(&text)[len] & 0xc0) ==
+                          0x80) /* not in the middle of a character */
+            len--;
+    }
+    sbuf_add_bytes(out, sbuf_text(&text), len);
+    if (len < text.len)
+        sbuf_addf(out, "... (%zu bytes)", text.len);
+}
+
+static void add_change(struct sbuf *out, const struct doc_change *change)
+{
+    const char *sign = !change->from ? "+" : !change->to ? "-" : "~";
+    sbuf_addf(out, "  %s %s: ", sign, change->path);
+    if (change->from)
+        add_value(out, change->from);
+    if (change->from && change->to)
+        sbuf_add(out, " -> ");
+    if (change->to)
+        add_value(out, change->to);
+    sbuf_add_char(out, '\n');
+}
+
+/* demo/deployment/web, clusterrole/reader */
+static void add_id(struct sbuf *out, const struct diff_object *object)
+{
+    if (*object->ns)
+        sbuf_addf(out, "%s/", object->ns);
+    for (const char *c = object->kind; *c; c++)
+        sbuf_add_char(out, (char)tolower((unsigned char)*c));
+    sbuf_addf(out, "/%s", object->name);
+}
+
+static void add_object(struct sbuf *out, const struct diff_object *object)
+{
+    static const char *const words[] = { [DIFF_NONE] = "",          [DIFF_CREATE] = ": created",
+                                         [DIFF_UPDATE] = "",        [DIFF_DELETE] = ": deleted",
+                                         [DIFF_SKIP] = ": skipped", [DIFF_ERROR] = ": error" };
+    if (object->action == DIFF_NONE)
+        return;
+    add_id(out, object);
+    if (*object->path)
+        sbuf_addf(out, " (%s:%u)", object->path, object->line);
+    sbuf_add(out, words[object->action]);
+    if (*object->note)
+        sbuf_addf(out, ": %s", object->note);
+    sbuf_add_char(out, '\n');
+    for (size_t i = 0; i < object->changes.len; i++)
+        add_change(out, &object->changes.at[i]);
+}
+
+static void count_all(const struct diff_objects *objects, size_t counts[DIFF_ERROR + 1])
+{
+    memset(counts, 0, (DIFF_ERROR + 1) * sizeof(*counts));
+    for (size_t i = 0; i < objects->len; i++)
+        counts[objects->at[i].action]++;
+}
+
+void diff_print(const struct diff_objects *objects, struct sbuf *out)
+{
+    size_t counts[DIFF_ERROR + 1];
+    count_all(objects, counts);
+    for (size_t i = 0; i < objects->len; i++)
+        add_object(out, &objects->at[i]);
+    sbuf_addf(out, "%zu created, %zu changed, %zu deleted, %zu the same", counts[DIFF_CREATE],
+              counts[DIFF_UPDATE], counts[DIFF_DELETE], counts[DIFF_NONE]);
+    if (counts[DIFF_SKIP])
+        sbuf_addf(out, ", %zu skipped", counts[DIFF_SKIP]);
+    if (counts[DIFF_ERROR])
+        sbuf_addf(out, ", %zu in error", counts[DIFF_ERROR]);
+    sbuf_add_char(out, '\n');
+}
+
+/* -- JSON ----------------------------------------------------------------------------------------- */
+
+static struct val *change_json(struct arena *mem, const struct doc_change *change)
+{
+    struct val *one = val_new_map(mem);
+    val_set_text(mem, one, "path", change->path);
+    if (change->from)
+        val_set(mem, one, "from", val_copy(mem, change->from));
+    if (change->to)
+        val_set(mem, one, "to", val_copy(mem, change->to));
+    return one;
+}
+
+static struct val *object_json(struct arena *mem, const struct diff_object *object)
+{
+    struct val *one = val_new_map(mem);
+    struct val *changes = val_new_list(mem);
+    val_set_text(mem, one, "namespace", object->ns);
+    val_set_text(mem, one, "kind", object->kind);
+    val_set_text(mem, one, "name", object->name);
+    val_set_text(mem, one, "path", object->path);
+    val_set(mem, one, "line", val_new_int(mem, object->line));
+    val_set_text(mem, one, "action", action_name(object->action));
+    if (*object->note)
+        val_set_text(mem, one, "message", object->note);
+    for (size_t i = 0; i < object->changes.len; i++)
+        val_append(mem, changes, change_json(mem, &object->changes.at[i]));
+    val_set(mem, one, "changes", changes);
+    return one;
+}
+
+void diff_print_json(struct arena *mem, const struct diff_objects *objects, struct sbuf *out)
+{
+    size_t counts[DIFF_ERROR + 1];
+    struct val *all = val_new_map(mem), *list = val_new_list(mem), *summary = val_new_map(mem);
+    count_all(objects, counts);
+    for (size_t i = 0; i < objects->len; i++) {
+        if (objects->at[i].action != DIFF_NONE)
+            val_append(mem, list, object_json(mem, &objects->at[i]));
+    }
+    for (enum diff_action action = DIFF_NONE; action <= DIFF_ERROR; action++)
+        val_set(mem, summary, action_name(action), val_new_int(mem, (int64_t)counts[action]));
+    val_set(mem, all, "objects", list);
+    val_set(mem, all, "summary", summary);
+    val_format_json(all, out);
+    sbuf_add_char(out, '\n');
+}

@@ -1,0 +1,158 @@
+#include "cmd/diff_revision.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/tree.h"
+#include "doc/yaml.h"
+#include "git/mirror.h"
+#include "io/stream.h"
+#include "sync/files.h"
+#include "sync/generate.h"
+
+#define CA_MAX_BYTES ((size_t)1 << 20)
+enum { OPEN_DIRS = 16 };
+
+struct reading {
+    struct arena *mem;
+    const struct diff_revision *revision;
+    struct mirror *mirror;
+    char sha[MIRROR_SHA_BYTES];
+    struct files_list all; /* of the tree */
+    struct manifest_list *out;
+    struct manifest_problems *problems;
+};
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static void remove_tree(char *dir)
+{
+    (void)nftw(dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
+}
+DEFINE_SCOPED(char, remove_tree)
+
+static struct err *read_ca(struct arena *mem, const char *file, const char **out)
+{
+    size_t len = 0;
+    *out = NULL;
+    return file ? err_wrap(tree_read_text(mem, file, CA_MAX_BYTES, out, &len), "--git-ca-file %s",
+                           file)
+                : NULL;
+}
+
+static struct err *fetch(struct reading *reading, const char *dir)
+{
+    const struct diff_revision *revision = reading->revision;
+    struct mirror_opts opts = {
+        .url = revision->url,
+        .dir = arena_printf(reading->mem, "%s/repository", dir),
+        .branch = revision->branch,
+        .sync_tag = "",
+        .notes_ref = "",
+        .user_name = "serin",
+        .user_email = "",
+        .ssh_command = revision->ssh_command,
+        .ssh_identity = revision->identity,
+        .ssh_known_hosts = revision->known_hosts,
+    };
+    struct mirror_fetched fetched;
+    int64_t deadline_ms = stream_now_ms() + revision->timeout_ms;
+    TRY(read_ca(reading->mem, revision->ca_file, &opts.ca_pem));
+    TRY(mirror_new(&opts, &reading->mirror));
+    TRY(mirror_fetch(reading->mirror, deadline_ms, &fetched));
+    return mirror_resolve(reading->mirror, revision->rev ? revision->rev : revision->branch,
+                          reading->sha);
+}
+
+static struct err *list(struct reading *reading)
+{
+    struct mirror_entries entries = { 0 };
+    TRY(mirror_list(reading->mirror, reading->mem, reading->sha, NULL, &entries));
+    for (size_t i = 0; i < entries.len; i++)
+        *vec_push(reading->mem, &reading->all) = (struct files_entry){ .path = entries.at[i].path,
+                                                                       .oid = entries.at[i].oid,
+                                                                       .mode = entries.at[i].mode };
+    return NULL;
+}
+
+static void read_file(struct reading *reading, const struct files_entry *entry)
+{
+    const struct mirror_entry from = { .path = entry->path,
+                                       .oid = entry->oid,
+                                       .mode = entry->mode };
+    const struct manifest_source source = { .path = entry->path };
+    const char *text = "";
+    size_t len = 0;
+    struct err *e = mirror_read(reading->mirror, reading->mem, reading->sha, &from,
+                                doc_yaml_default_limits.bytes, &text, &len);
+    if (e)
+        manifest_report(
+            reading->mem, reading->problems,
+            &(struct manifest_problem){ .path = entry->path, .severity = MANIFEST_ERROR }, "%s",
+            err_text(e));
+    else
+        (void)manifest_parse(reading->mem, &source, text, len, reading->out, reading->problems);
+    err_free(e);
+}
+
+static struct err *read_plain(struct reading *reading, const char *const *paths)
+{
+    struct files_list chosen = { 0 };
+    TRY(files_select(reading->mem, reading->all.at, reading->all.len, paths, &chosen));
+    for (size_t i = 0; i < chosen.len; i++)
+        read_file(reading, &chosen.at[i]);
+    return NULL;
+}
+
+static struct err *generate(struct reading *reading)
+{
+    const struct diff_revision *revision = reading->revision;
+    struct generate_result made = { 0 };
+    const struct generate_opts opts = {
+        .mirror = reading->mirror,
+        .rev = reading->sha,
+        .entries = reading->all.at,
+        .entry_count = reading->all.len,
+        .git_paths = revision->git_paths,
+        .tmp_dir = revision->tmp_dir,
+        .path = getenv("PATH"),
+        .default_timeout_ms = revision->timeout_ms,
+    };
+    TRY(generate_run(reading->mem, &opts, &made));
+    for (size_t i = 0; i < made.manifests.len; i++)
+        *vec_push(reading->mem, reading->out) = made.manifests.at[i];
+    for (size_t i = 0; i < made.problems.len; i++)
+        *vec_push(reading->mem, reading->problems) = made.problems.at[i];
+    return made.plain_count ? read_plain(reading, made.plain_paths) : NULL;
+}
+
+struct err *diff_revision_read(struct arena *mem, const struct diff_revision *revision,
+                               struct manifest_list *out, struct manifest_problems *problems)
+{
+    struct reading reading = { .mem = mem, .revision = revision, .out = out, .problems = problems };
+    SCOPED(remove_tree) char *dir = arena_printf(mem, "%s/serin-diff-XXXXXX", revision->tmp_dir);
+    if (!mkdtemp(dir)) {
+        int number = errno;
+        struct err *e =
+            err_errno(ERR_DENIED, number, "make a directory below %s", revision->tmp_dir);
+        dir = NULL;
+        return e;
+    }
+    struct err *e = fetch(&reading, dir);
+    if (!e)
+        e = list(&reading);
+    if (!e)
+        e = revision->manifest_generation ? generate(&reading)
+                                          : read_plain(&reading, revision->git_paths);
+    mirror_free(reading.mirror);
+    return e;
+}

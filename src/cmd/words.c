@@ -1,0 +1,88 @@
+#include "cmd/words.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define TEXT_MAX_BYTES ((size_t)1 << 20)
+
+const char *words_sha(struct arena *mem, const char *sha)
+{
+    return arena_strndup(mem, sha, strnlen(sha, WORDS_SHA_CHARS));
+}
+
+const char *words_age(struct arena *mem, int64_t seconds)
+{
+    static const struct {
+        int64_t from, unit;
+        const char *name;
+    } units[] = {
+        { 2 * 86400, 86400, "days" }, { 2 * 3600, 3600, "h" }, { 120, 60, "min" }, { 0, 1, "s" }
+    };
+    size_t i = 0;
+    seconds = MAX_OF(seconds, 0);
+    while (seconds < units[i].from)
+        i++;
+    return arena_printf(mem, "%lld %s", (long long)(seconds / units[i].unit), units[i].name);
+}
+
+const char *words_commit(struct arena *mem, const struct val *commit)
+{
+    int64_t age = 0;
+    if (!val_is_map(commit))
+        return "none";
+    (void)val_int(val_get(commit, "ageSeconds"), &age);
+    return arena_printf(mem, "%s \"%s\" by %s, %s old",
+                        words_sha(mem, val_text_or(val_get(commit, "sha"), "")),
+                        val_text_or(val_get(commit, "subject"), ""),
+                        val_text_or(val_get(commit, "author"), ""), words_age(mem, age));
+}
+
+/* " (web.yaml:3)", "web.yaml:3" */
+static void add_place(struct sbuf *out, const struct val *trouble)
+{
+    int64_t line = 0;
+    sbuf_add(out, val_text_or(val_get(trouble, "path"), ""));
+    if (val_int(val_get(trouble, "line"), &line) && line)
+        sbuf_addf(out, ":%lld", (long long)line);
+}
+
+static void add_object(struct sbuf *out, const struct val *object)
+{
+    const char *ns = val_text_or(val_get(object, "namespace"), "");
+    if (*ns)
+        sbuf_addf(out, "%s/", ns);
+    for (const char *c = val_text_or(val_get(object, "kind"), ""); *c; c++)
+        sbuf_add_char(out, (char)tolower((unsigned char)*c));
+    sbuf_addf(out, "/%s", val_text_or(val_get(object, "name"), ""));
+    if (*val_text_or(val_get(object, "path"), "")) {
+        sbuf_add(out, " (");
+        add_place(out, object);
+        sbuf_add(out, ")");
+    }
+    sbuf_addf(out, ": %s", val_text_or(val_get(object, "outcome"), ""));
+}
+
+const char *words_trouble(struct arena *mem, const struct val *trouble)
+{
+    SBUF(text, TEXT_MAX_BYTES);
+    const char *message = val_text_or(val_get(trouble, "message"), "");
+    if (!val_get(trouble, "kind")) {
+        /* The message of a file begins with its place already. */
+        const char *path = val_text_or(val_get(trouble, "path"), "");
+        if (strncmp(message, path, strlen(path))) {
+            add_place(&text, trouble);
+            sbuf_add(&text, ": ");
+        }
+        sbuf_add(&text, message);
+    } else {
+        add_object(&text, trouble);
+        if (*message)
+            sbuf_addf(&text, ": %s", message);
+    }
+    return arena_strdup(mem, sbuf_text(&text));
+}
+
+const char *words_plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
