@@ -32,24 +32,37 @@ static const char *find_path(const char *text)
     return is_domain(text, (size_t)(slash - text)) ? slash + 1 : text;
 }
 
-const char *api_image_format(struct arena *mem, const char *text)
+/* Where tag and digest begin (at their : and @; NULL if absent). */
+struct parts {
+    const char *tag, *digest;
+};
+
+static bool parse(const char *text, struct parts *out)
 {
     size_t len = strlen(text);
     if (len == 0 || text[0] == '/' || text[len - 1] == '/')
-        return NULL;
+        return false;
     const char *path = find_path(text);
     const char *digest = strstr(path, DIGEST_MARK);
     const char *end = digest ? digest : text + len;
-    const char *colon = memchr(path, ':', (size_t)(end - path));
+    const char *tag = memchr(path, ':', (size_t)(end - path));
+    *out = (struct parts){ .tag = tag, .digest = digest };
     if (path == end || (digest && digest[strlen(DIGEST_MARK)] == '\0'))
+        return false;
+    if (digest && strchr(digest + strlen(DIGEST_MARK), ':'))
+        return false;
+    return !tag ||
+           (tag != path && tag + 1 != end && !memchr(tag + 1, ':', (size_t)(end - tag - 1)));
+}
+
+const char *api_image_format(struct arena *mem, const char *text)
+{
+    struct parts parts, again;
+    if (!parse(text, &parts))
         return NULL;
-    if (digest && (strstr(digest + 1, DIGEST_MARK) || strchr(digest + strlen(DIGEST_MARK), ':')))
-        return NULL;
-    if (!colon)
+    if (!parts.tag || !parts.digest)
         return arena_strdup(mem, text);
-    if (colon == path || colon + 1 == end || memchr(colon + 1, ':', (size_t)(end - colon - 1)))
-        return NULL;
-    if (!digest)
-        return arena_strdup(mem, text);
-    return arena_printf(mem, "%.*s%s", (int)(colon - text), text, digest);
+    /* A tag may hold slashes; what is left without it must still be an image for who reads it. */
+    const char *rest = arena_printf(mem, "%.*s%s", (int)(parts.tag - text), text, parts.digest);
+    return parse(rest, &again) ? rest : NULL;
 }
