@@ -6,22 +6,13 @@
 #define SERIN_KUBE_DISCOVERY_H
 
 #include "kube/client.h"
-
-enum kube_verb { KUBE_GET = 1, KUBE_LIST = 2, KUBE_WATCH = 4, KUBE_CREATE = 8, KUBE_PATCH = 16, KUBE_DELETE = 32, KUBE_UPDATE = 64 };
-
-struct kube_resource {
-    const char *group, *version; /* "" for the core group */
-    const char *api_version;     /* apps/v1, v1 */
-    const char *kind, *plural;
-    bool is_namespaced;
-    bool is_preferred;           /* its version is the group's preferred one (that serves it) */
-    unsigned verbs;
-};
+#include "kube/resource.h"
 
 struct kube_discovery;
 
 struct kube_discovery *kube_discovery_new(struct kube *kube, const struct log *log);
-void kube_discovery_free(struct kube_discovery *discovery);
+void kube_discovery_free(
+    struct kube_discovery *discovery); /* callbacks that are still due are not called */
 DEFINE_SCOPED(struct kube_discovery, kube_discovery_free)
 
 /* Reads everything again; several calls before it ends share one. `err` (borrowed) only when nothing could be read. */
@@ -29,17 +20,17 @@ typedef void (*kube_discovery_done)(void *ctx, const struct err *err);
 void kube_discovery_refresh(struct kube_discovery *discovery, kube_discovery_done done, void *ctx);
 
 bool kube_discovery_is_ready(const struct kube_discovery *discovery);
-const struct kube_resource *kube_discovery_find(const struct kube_discovery *discovery, const char *api_version,
+const struct kube_resource *kube_discovery_find(const struct kube_discovery *discovery,
+                                                const char *api_version,
                                                 const char *kind); /* NULL: unknown */
+/* Whether the server names this group version, be its kinds known or (broken) not. */
 bool kube_discovery_knows_group(const struct kube_discovery *discovery, const char *api_version);
 /* The preferred version's resource whose lower-cased kind is this; core before groups by name. NULL: none. */
-const struct kube_resource *kube_discovery_find_kind(const struct kube_discovery *discovery, const char *lower_kind);
+const struct kube_resource *kube_discovery_find_kind(const struct kube_discovery *discovery,
+                                                     const char *lower_kind);
 size_t kube_discovery_len(const struct kube_discovery *discovery);
 const struct kube_resource *kube_discovery_at(const struct kube_discovery *discovery, size_t index);
-const char *kube_discovery_server_version(const struct kube_discovery *discovery); /* v1.34.4; "" before the first refresh */
-
-/* /api/v1/namespaces/NS/plural[/NAME][/SUBRESOURCE]; ns "" for all namespaces or cluster scope; name, sub may be NULL. */
-const char *kube_path(struct arena *mem, const struct kube_resource *resource, const char *ns, const char *name,
-                      const char *subresource);
+const char *kube_discovery_server_version(
+    const struct kube_discovery *discovery); /* v1.34.4; "" before the first refresh */
 
 #endif

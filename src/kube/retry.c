@@ -1,0 +1,83 @@
+#include "kube/retry.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <time.h>
+
+/* The three forms of RFC 9110, the two old ones included. -1: none of them. */
+static int64_t parse_date_ms(const char *text)
+{
+    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                         "%a %b %d %H:%M:%S %Y" };
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        struct tm when = { 0 };
+        const char *end = strptime(text, forms[i], &when);
+        if (end && !*end)
+            return (int64_t)timegm(&when) * 1000;
+    }
+    return -1;
+}
+
+int64_t kube_retry_after_parse(const char *text, int64_t now_unix_ms)
+{
+    if (!text)
+        return -1;
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && !text[digits + strspn(text + digits, " \t")]) {
+        int64_t seconds = 0;
+        for (size_t i = 0; i < digits && seconds <= KUBE_RETRY_AFTER_MAX_MS; i++)
+            seconds = seconds * 10 + (text[i] - '0');
+        return MIN_OF(seconds, KUBE_RETRY_AFTER_MAX_MS / 1000) * 1000;
+    }
+    int64_t at_ms = parse_date_ms(text);
+    if (at_ms < 0)
+        return -1;
+    return MIN_OF(MAX_OF(at_ms - now_unix_ms, (int64_t)0), KUBE_RETRY_AFTER_MAX_MS);
+}
+
+int64_t kube_backoff_ms(int failures, int64_t base_ms, uint32_t random)
+{
+    int64_t wait_ms = base_ms;
+    for (int i = 1; i < failures && wait_ms < KUBE_BACKOFF_MAX_MS; i++)
+        wait_ms *= 2;
+    wait_ms = MIN_OF(wait_ms, KUBE_BACKOFF_MAX_MS);
+    return wait_ms - (int64_t)(random % (uint32_t)(wait_ms / 2 + 1));
+}
+
+bool kube_may_repeat(const char *method, const char *content_type)
+{
+    if (!strcmp(method, "GET") || !strcmp(method, "DELETE"))
+        return true;
+    static const char apply[] = "application/apply-patch+yaml";
+    return !strcmp(method, "PATCH") && content_type &&
+           !strncmp(content_type, apply, sizeof(apply) - 1);
+}
+
+static bool is_worth_it(const struct kube_retry_view *view)
+{
+    if (view->status == 429 || view->status == 503)
+        return true; /* not begun: the server says so before it does anything */
+    bool is_server = view->status >= 500 && view->refusal == KUBE_REFUSED_SERVER;
+    return view->may_repeat && (is_server || view->is_lost);
+}
+
+struct kube_retry kube_retry_decide(const struct kube_retry_view *view)
+{
+    struct kube_retry no = { .after_ms = -1 };
+    if (!is_worth_it(view))
+        return no;
+    int64_t after_ms = view->retry_after_ms;
+    if (after_ms < 0)
+        after_ms = kube_backoff_ms(view->tried, view->base_ms, view->random);
+    else /* not all at the same moment either */
+        after_ms += view->random % (uint32_t)(view->base_ms / 2 + 1);
+    if (view->tried >= view->attempts || after_ms >= view->left_ms)
+        return no;
+    bool says_when = view->retry_after_ms >= 0;
+    return (struct kube_retry){
+        .after_ms = after_ms,
+        .pauses_all = view->status == 429 || (view->status == 503 && says_when) || view->is_lost,
+    };
+}
