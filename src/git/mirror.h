@@ -29,10 +29,10 @@ struct mirror_opts {
     const char *gnupg_home;             /* GNUPGHOME, NULL: gpg's default */
     const char *ca_pem, *proxy;         /* http; NULL: the system's, the environment's */
     bool is_insecure;
-    const char *ssh_command;    /* as core.sshCommand / GIT_SSH_COMMAND: sh syntax; NULL: from ~/.gitconfig, else ssh */
+    const char *ssh_command;    /* as GIT_SSH_COMMAND: sh syntax; NULL: core.sshCommand of the user's git configuration, else ssh */
     const char *ssh_identity;   /* private key file, or NULL: ssh's own choice */
     const char *ssh_known_hosts; /* file, or NULL: ssh's own */
-    const char *const *env;     /* environment of children; NULL: ours */
+    const char *const *env;     /* environment of children, where HOME is; variables that redirect git are left out. NULL: ours */
     size_t limit_bytes;         /* of one fetched pack; default 2 GiB */
 };
 
@@ -45,6 +45,7 @@ struct mirror_fetched {
     char head[MIRROR_SHA_BYTES]; /* of the branch; "" if the remote has no such branch */
     char tag[MIRROR_SHA_BYTES];  /* commit the sync tag points at; "" if none */
     bool was_clone, has_changed;
+    bool host_unknown; /* set on failure: the name of the host does not resolve */
 };
 
 /* Branch, sync tag and notes, forced, pruned; nothing else. The objects we have are never fetched again. A branch deleted in
@@ -115,6 +116,8 @@ struct mirror_verified {
 /* gitops.md 2.8: from the marker (which must verify itself) to head, oldest first. */
 MUST_USE struct err *mirror_check_signatures(struct mirror *mirror, struct arena *mem, enum mirror_verify mode,
                                              const char *marker, const char *head, struct mirror_verified *out);
+/* The sync tag itself must be signed by a key of the ring: else ERR_DENIED (verifying tag …). ERR_NOT_FOUND: there is no tag. */
+MUST_USE struct err *mirror_check_tag(struct mirror *mirror);
 /* gpg --import of files or of the files of directories; `count` keys came. With `trust`, ownertrust 6 for all in the ring. */
 MUST_USE struct err *mirror_import_keys(struct mirror *mirror, const char *const *paths, bool trust, size_t *count);
 

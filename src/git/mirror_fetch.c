@@ -1,0 +1,260 @@
+#include <string.h>
+
+#include "git/mirror_internal.h"
+#include "io/stream.h"
+
+/* One ref that is followed, and where the remote has it. */
+struct follow {
+    const char *ref; /* "": not wanted */
+    bool is_there;
+    git_oid oid;
+};
+
+struct fetch {
+    struct transport_talk talk; /* first: libgit2's callbacks get it */
+    struct follow branch, tag, notes;
+    bool has_pack; /* objects have come: what fails from here on is the remote's fault */
+};
+
+void mirror_talk_start(struct mirror *mirror, struct transport_talk *talk, struct arena *mem,
+                       int64_t deadline_ms)
+{
+    struct transport_start start = { &mirror->carrier, mirror->real, deadline_ms };
+    transport_talk_init(talk, mem, &start);
+}
+
+struct err *mirror_remote_new(struct mirror *mirror, git_repository *repo, git_remote **out)
+{
+    git_remote_create_options options;
+    (void)git_remote_create_options_init(&options, GIT_REMOTE_CREATE_OPTIONS_VERSION);
+    options.repository = repo;
+    options.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
+    int code = git_remote_create_with_opts(out, mirror->real.plain, &options);
+    return code ? mirror_git_failed(mirror, code, "prepare the remote") : NULL;
+}
+
+/* -- the conversation -------------------------------------------------------------------------- */
+
+static int on_progress(const git_indexer_progress *stats, void *payload)
+{
+    struct fetch *fetch = payload;
+    (void)stats;
+    fetch->has_pack = true;
+    if (!fetch->talk.deadline_ms || stream_now_ms() < fetch->talk.deadline_ms)
+        return 0;
+    return transport_fail(&fetch->talk, err_new(ERR_TRANSIENT, "the deadline passed"));
+}
+
+static void find_ref(const git_remote_head *const *heads, size_t count, struct follow *follow)
+{
+    for (size_t i = 0; *follow->ref && i < count; i++) {
+        if (strcmp(heads[i]->name, follow->ref) != 0)
+            continue;
+        follow->is_there = true;
+        git_oid_cpy(&follow->oid, &heads[i]->oid);
+    }
+}
+
+static void add_spec(struct arena *mem, const struct follow *follow, git_strarray *specs)
+{
+    if (follow->is_there)
+        specs->strings[specs->count++] = arena_printf(mem, "+%s:%s", follow->ref, follow->ref);
+}
+
+/* Objects only: the refs are moved when all have come. */
+static int download(struct fetch *fetch, git_remote *remote, const git_fetch_options *options)
+{
+    const git_remote_head **heads = NULL;
+    size_t count = 0;
+    int code = git_remote_ls(&heads, &count, remote);
+    if (code)
+        return code;
+    char *texts[3];
+    git_strarray specs = { texts, 0 };
+    struct follow *const follows[] = { &fetch->branch, &fetch->tag, &fetch->notes };
+    for (size_t i = 0; i < ARRAY_LEN(follows); i++) {
+        find_ref((const git_remote_head *const *)heads, count, follows[i]);
+        add_spec(fetch->talk.mem, follows[i], &specs);
+    }
+    return specs.count ? git_remote_download(remote, &specs, options) : 0;
+}
+
+MUST_USE static struct err *converse(struct mirror *mirror, git_repository *repo,
+                                     struct fetch *fetch, int *code)
+{
+    SCOPED(git_remote_free) git_remote *remote = NULL;
+    TRY(mirror_remote_new(mirror, repo, &remote));
+    git_fetch_options options;
+    git_remote_connect_options connect;
+    (void)git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
+    (void)git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION);
+    options.callbacks.transport = transport_create;
+    options.callbacks.sideband_progress = transport_on_message;
+    options.callbacks.transfer_progress = on_progress;
+    options.callbacks.payload = fetch;
+    options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
+    options.update_fetchhead = 0;
+    connect.callbacks = options.callbacks;
+    *code = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connect);
+    if (!*code) {
+        fetch->talk.is_connected = true;
+        fetch->talk.received = 0;
+        *code = download(fetch, remote, &options);
+    }
+    if (*code)
+        transport_note(&fetch->talk, *code);
+    return NULL;
+}
+
+/* -- refs ------------------------------------------------------------------------------------------ */
+
+MUST_USE static struct err *move_ref(struct mirror *mirror, git_repository *repo,
+                                     const struct follow *follow, bool *has_changed)
+{
+    git_oid before;
+    if (!follow->is_there)
+        return NULL;
+    if (!git_reference_name_to_id(&before, repo, follow->ref) &&
+        git_oid_equal(&before, &follow->oid))
+        return NULL;
+    SCOPED(git_reference_free) git_reference *moved = NULL;
+    *has_changed = true;
+    int code = git_reference_create(&moved, repo, follow->ref, &follow->oid, 1, NULL);
+    return code ? mirror_git_failed(mirror, code, "move a ref of the mirror") : NULL;
+}
+
+/* The branch stays when the remote loses it; the tag, the notes and what an earlier configuration followed do not. */
+static bool is_kept(const struct fetch *fetch, const char *ref)
+{
+    if (!strcmp(ref, fetch->branch.ref))
+        return true;
+    if (!strcmp(ref, fetch->tag.ref))
+        return fetch->tag.is_there;
+    return !strcmp(ref, fetch->notes.ref) && fetch->notes.is_there;
+}
+
+MUST_USE static struct err *prune(struct mirror *mirror, git_repository *repo,
+                                  const struct fetch *fetch, bool *has_changed)
+{
+    git_strarray refs = { 0 };
+    int code = git_reference_list(&refs, repo);
+    for (size_t i = 0; !code && i < refs.count; i++) {
+        if (is_kept(fetch, refs.strings[i]))
+            continue;
+        *has_changed = *has_changed || !strcmp(refs.strings[i], fetch->tag.ref);
+        code = git_reference_remove(repo, refs.strings[i]);
+    }
+    git_strarray_dispose(&refs);
+    return code ? mirror_git_failed(mirror, code, "remove a ref of the mirror") : NULL;
+}
+
+/* HEAD means the branch, also after another one was configured. */
+MUST_USE static struct err *point_head(struct mirror *mirror, git_repository *repo)
+{
+    SCOPED(git_reference_free) git_reference *head = NULL, *moved = NULL;
+    int code = git_reference_lookup(&head, repo, "HEAD");
+    const char *target = code ? NULL : git_reference_symbolic_target(head);
+    if (target && !strcmp(target, mirror->branch_ref))
+        return NULL;
+    code = git_reference_symbolic_create(&moved, repo, "HEAD", mirror->branch_ref, 1, NULL);
+    return code ? mirror_git_failed(mirror, code, "move HEAD of the mirror") : NULL;
+}
+
+/* A head whose commit or tree cannot be read is no head. */
+static bool is_readable(git_repository *repo, const git_oid *head)
+{
+    SCOPED(git_commit_free) git_commit *commit = NULL;
+    SCOPED(git_tree_free) git_tree *tree = NULL;
+    return !git_commit_lookup(&commit, repo, head) && !git_commit_tree(&tree, commit);
+}
+
+MUST_USE static struct err *settle(struct mirror *mirror, git_repository *repo,
+                                   const struct fetch *fetch, struct mirror_fetched *out)
+{
+    TRY(prune(mirror, repo, fetch, &out->has_changed));
+    TRY(point_head(mirror, repo));
+    TRY(move_ref(mirror, repo, &fetch->notes, &out->has_changed));
+    TRY(move_ref(mirror, repo, &fetch->tag, &out->has_changed));
+    TRY(move_ref(mirror, repo, &fetch->branch, &out->has_changed));
+    git_oid oid;
+    if (mirror_ref_commit(repo, mirror->tag_ref, &oid))
+        (void)git_oid_tostr(out->tag, sizeof(out->tag), &oid);
+    if (mirror_ref_commit(repo, mirror->branch_ref, &oid))
+        (void)git_oid_tostr(out->head, sizeof(out->head), &oid);
+    return NULL;
+}
+
+/* -- fetching ------------------------------------------------------------------------------------ */
+
+MUST_USE static struct err *explain(struct mirror *mirror, struct fetch *fetch, bool is_clone,
+                                    bool *is_damaged)
+{
+    const struct transport_talk *talk = &fetch->talk;
+    *is_damaged = !talk->failed && !fetch->has_pack &&
+                  (talk->git_class == GIT_ERROR_ODB || talk->git_class == GIT_ERROR_OBJECT ||
+                   talk->git_class == GIT_ERROR_REPOSITORY);
+    const char *before =
+        arena_printf(talk->mem, "Cloning into bare repository '%s'...\n", mirror->opts.dir);
+    struct transport_report report = { .what = is_clone ? "git clone --mirror" : "git fetch",
+                                       .before = is_clone ? before : NULL };
+    return transport_explain(&fetch->talk, &report);
+}
+
+MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_ms, bool *is_damaged,
+                                       struct mirror_fetched *out)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    MIRROR_REPO(repo);
+    git_oid head;
+    TRY(mirror_repo_open(mirror, &repo));
+    bool had_head = mirror_ref_commit(repo.at, mirror->branch_ref, &head);
+    out->was_clone = !had_head && !mirror->has_fetched;
+    struct fetch fetch = { .branch = { .ref = mirror->branch_ref },
+                           .tag = { .ref = mirror->tag_ref },
+                           .notes = { .ref = mirror->notes_ref } };
+    mirror_talk_start(mirror, &fetch.talk, mem, deadline_ms);
+    int code = 0;
+    struct err *e = converse(mirror, repo.at, &fetch, &code);
+    if (!e && code)
+        e = explain(mirror, &fetch, out->was_clone, is_damaged);
+    out->host_unknown = fetch.talk.is_host_unknown;
+    transport_talk_fini(&fetch.talk);
+    if (!e && fetch.branch.is_there && !is_readable(repo.at, &fetch.branch.oid)) {
+        *is_damaged = true;
+        e = err_new(ERR_TRANSIENT, "git fetch: the head cannot be read after all its objects came");
+    }
+    if (!e)
+        e = settle(mirror, repo.at, &fetch, out);
+    return e;
+}
+
+struct err *mirror_fetch_locked(struct mirror *mirror, int64_t deadline_ms,
+                                struct mirror_fetched *out)
+{
+    struct err *e = NULL;
+    bool is_damaged = true;
+    for (int attempt = 0; is_damaged && attempt < 2; attempt++) {
+        bool is_new;
+        err_free(e);
+        is_damaged = false;
+        *out = (struct mirror_fetched){ 0 };
+        TRY(mirror_disk_prepare(mirror, &is_new));
+        mirror->has_fetched = mirror->has_fetched && !is_new;
+        e = fetch_once(mirror, deadline_ms, &is_damaged, out);
+        if (is_damaged)
+            mirror_disk_suspect(mirror);
+    }
+    mirror->has_fetched = mirror->has_fetched || !e;
+    if (!e)
+        err_free(mirror_tidy(mirror)); /* housekeeping: it is tried again */
+    return e;
+}
+
+struct err *mirror_fetch(struct mirror *mirror, int64_t deadline_ms, struct mirror_fetched *out)
+{
+    *out = (struct mirror_fetched){ 0 };
+    (void)pthread_mutex_lock(&mirror->writing);
+    struct err *e = mirror_fetch_locked(mirror, deadline_ms, out);
+    (void)pthread_mutex_unlock(&mirror->writing);
+    return e;
+}
