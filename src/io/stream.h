@@ -1,6 +1,7 @@
 /* io/stream.h - one HTTP request for a worker thread, which reads its answer as it comes. Blocks; never on the loop.
  * Effects:   network.
- * Ownership: the stream copies its request (headers, body) and owns its connection until stream_free.
+ * Ownership: the stream copies its request but the TLS settings, which the caller keeps until stream_free, and owns its
+ *            connection until then.
  * Units:     bytes, milliseconds; deadline_ms is on the monotonic clock.
  * Errors:    as io/http.h; a status other than 2xx is an error too: 401 and 403 ERR_DENIED, 404 ERR_NOT_FOUND, 429 and 5xx
  *            ERR_TRANSIENT, the rest ERR_INVALID. Texts hold no credentials. */
@@ -20,15 +21,16 @@ struct stream_request {
     const void *body;
     size_t body_len;
     const struct http_tls *tls;
-    const char *proxy; /* as http_request */
-    int64_t deadline_ms;
-    size_t limit_bytes;
+    const char *proxy;   /* as http_request */
+    int64_t deadline_ms; /* 0: none */
+    size_t limit_bytes;  /* of the body, decoded; 0: 16 MiB */
     bool follow_redirects;
 };
 
 /* Returns when the headers are there. */
 MUST_USE struct err *stream_open(const struct stream_request *request, struct stream **out);
-MUST_USE struct err *stream_read(struct stream *stream, void *buffer, size_t size, size_t *out_len); /* 0: the end */
+MUST_USE struct err *stream_read(struct stream *stream, void *buffer, size_t size,
+                                 size_t *out_len); /* 0: the end */
 const char *stream_content_type(const struct stream *stream);
 const char *stream_url(const struct stream *stream); /* after redirects */
 void stream_free(struct stream *stream);
