@@ -148,11 +148,11 @@ static const struct {
 
 struct drift_decision drift_decide(const struct drift_record *record, const struct drift_seen *seen)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        if (rules[i].when(record, seen))
-            return (struct drift_decision){ rules[i].action, rules[i].reason };
-    ASSERT(!"no rule of drift_decide holds");
-    return (struct drift_decision){ DRIFT_NONE, "" };
+    size_t row = 0;
+    while (row < ARRAY_LEN(rules) && !rules[row].when(record, seen))
+        row++;
+    ASSERT(row < ARRAY_LEN(rules));
+    return (struct drift_decision){ rules[row].action, rules[row].reason };
 }
 
 const char *drift_action_name(enum drift_action action)

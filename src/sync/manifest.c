@@ -29,6 +29,7 @@ struct reader {
 
 /* -- problems ------------------------------------------------------------------------------- */
 
+static char *one_line(struct arena *mem, const char *fmt, va_list args) PRINTF(2, 0);
 static char *one_line(struct arena *mem, const char *fmt, va_list args)
 {
     char *text = arena_vprintf(mem, fmt, args);
