@@ -411,8 +411,9 @@ static void finish(struct request *req, struct err *e)
     struct http *http = req->http;
     loop_cancel(http->loop, req->timer);
     tickets_remove(&http->table, req->id);
-    long version = 0;
+    long version = 0, os_error = 0;
     (void)curl_easy_getinfo(req->easy.curl, CURLINFO_HTTP_VERSION, &version);
+    (void)curl_easy_getinfo(req->easy.curl, CURLINFO_OS_ERRNO, &os_error);
     if (req->state == REQUEST_RUNNING)
         ASSERT(curl_multi_remove_handle(req->lane->multi, req->easy.curl) == CURLM_OK);
     SCOPED(err_free) struct err *failed = e;
@@ -423,6 +424,7 @@ static void finish(struct request *req, struct err *e)
         .body_len = req->body_len,
         .headers = &req->easy.head,
         .http_version = version >= CURL_HTTP_VERSION_2_0 ? 2 : 1,
+        .os_error = failed ? (int)os_error : 0,
     };
     http->is_telling = true;
     req->done(req->ctx, &result);
