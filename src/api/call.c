@@ -179,3 +179,10 @@ const char *api_git_url(const struct api *api)
     const struct giturl *url = source_url(api->opts.source);
     return url ? url->safe : "file:";
 }
+
+const char *api_git_ref(const struct api_call *call)
+{
+    const char *ref = api_call_query(call, "ref"), *head = source_head(call->api->opts.source);
+    bool is_head = *ref == '\0' || strcmp(ref, "HEAD") == 0;
+    return is_head && *head ? head : ref;
+}

@@ -112,5 +112,7 @@ void api_why_ask(struct api_call *call);       /* why_ask.c */
 /* What git and the reconciler say, for several handlers. */
 const char *api_git_url(const struct api *api); /* "file:" without a repository */
 bool api_has_repository(const struct api *api);
+const char *api_git_ref(
+    const struct api_call *call); /* parameter ref; HEAD and "" are the head that is followed */
 
 #endif

@@ -98,7 +98,7 @@ static struct err *find_range(struct mirror *mirror, struct arena *mem, void *of
     struct range_facts *facts = of;
     char from[MIRROR_SHA_BYTES] = "", to[MIRROR_SHA_BYTES];
     SCOPED(err_free)
-    struct err *missing = mirror_resolve(mirror, *facts->ref ? facts->ref : "HEAD", to);
+    struct err *missing = mirror_resolve(mirror, facts->ref, to);
     if (err_is(missing, ERR_NOT_FOUND))
         return bad_range(mem, facts);
     if (missing)
@@ -136,7 +136,7 @@ static void sync_range(struct api_call *call)
     struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct range_facts *facts = arena_alloc(mem, sizeof(*facts));
     facts->marker = arena_strdup(mem, *status.marker ? status.marker : status.applied);
-    facts->ref = arena_strdup(mem, api_call_query(call, "ref"));
+    facts->ref = arena_strdup(mem, api_git_ref(call));
     facts->paths = opts->git_paths; /* lives as long as the API, and nothing writes it */
     api_git_ask(call, &range_how, mem, facts);
 }

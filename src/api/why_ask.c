@@ -203,7 +203,7 @@ void api_why_ask(struct api_call *call)
     sync_status(opts->sync, &sync);
     struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct why_facts *facts = arena_alloc(mem, sizeof(*facts));
-    facts->ref = arena_strdup(mem, api_call_query(call, "ref"));
+    facts->ref = arena_strdup(mem, api_git_ref(call));
     facts->head = arena_strdup(mem, source_head(opts->source));
     facts->unverified = arena_strdup(mem, source_unverified(opts->source));
     facts->applied = arena_strdup(mem, sync.applied);
