@@ -1,5 +1,6 @@
 #include "cmd/client.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ struct client {
     /* The answer that is waited for. */
     bool is_done;
     struct err *err;
-    int status;
+    int status, os_error;
     const char *body;
     size_t body_len;
 };
@@ -129,22 +130,69 @@ static void on_answer(void *ctx, const struct http_result *result)
     client->is_done = true;
     client->err = err_copy(result->err);
     client->status = result->status;
+    client->os_error = result->os_error;
     client->body =
         arena_strndup(client->call->mem, result->body ? result->body : "", result->body_len);
     client->body_len = result->body_len;
 }
 
+/* "127.0.0.1:3030" of a URL, as Go names the peer it dials. */
+static const char *peer_of(struct arena *mem, const char *url)
+{
+    const char *host = strstr(url, "://");
+    bool is_https = !strncmp(url, "https", 5);
+    host = host ? host + 3 : url;
+    size_t len = strcspn(host, "/?");
+    bool has_port = memrchr(host, ':', len) > memrchr(host, ']', len);
+    return arena_printf(mem, "%.*s%s", (int)len, host, has_port ? "" : is_https ? ":443" : ":80");
+}
+
+/* "connection refused": in lower case, as Go writes it. */
+static const char *connect_reason(const struct client *client)
+{
+    char text[200];
+    const char *reason = strerror_r(client->os_error, text, sizeof(text));
+    return arena_printf(client->call->mem, "%c%s", tolower((unsigned char)reason[0]), reason + 1);
+}
+
 static struct err *nobody(struct client *client, const char *method, const char *url)
 {
-    struct err *e = STEAL(client->err);
-    if (client->call->face == COMMAND_FLUXCTL)
-        return err_wrap(e, "executing HTTP request: executing HTTP request: %s \"%s\"",
-                        strcmp(method, "GET") ? "Post" : "Get", url);
-    const char *hint = err_is(e, ERR_TRANSIENT) ? "; is the daemon running there (--url)?" : "";
-    struct err *shown = err_new(err_kind(e), "no answer from the daemon at %s: %s%s", client->base,
-                                err_text(e), hint);
-    err_free(e);
-    return shown;
+    struct arena *mem = client->call->mem;
+    SCOPED(err_free) struct err *e = STEAL(client->err);
+    const char *reason = client->os_error ? connect_reason(client) : arena_strdup(mem, err_text(e));
+    if (client->call->face == COMMAND_SERIN)
+        return err_new(
+            err_kind(e),
+            "no answer from %s: %s; is the daemon running there? (--url, kubectl port-forward)",
+            client->base, reason);
+    /* Go's words, which those who read fluxctl's output know. */
+    if (client->os_error)
+        reason = arena_printf(mem, "dial tcp %s: connect: %s", peer_of(mem, url), reason);
+    return err_new(err_kind(e), "executing HTTP request: executing HTTP request: %s \"%s\": %s",
+                   strcmp(method, "GET") ? "Post" : "Get", url, reason);
+}
+
+static const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } known[] = { { 400, " Bad Request" },
+                  { 403, " Forbidden" },
+                  { 404, " Not Found" },
+                  { 405, " Method Not Allowed" },
+                  { 410, " Gone" },
+                  { 413, " Request Entity Too Large" },
+                  { 429, " Too Many Requests" },
+                  { 500, " Internal Server Error" },
+                  { 502, " Bad Gateway" },
+                  { 503, " Service Unavailable" },
+                  { 504, " Gateway Timeout" } };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (known[i].status == status)
+            return known[i].text;
+    }
+    return "";
 }
 
 /* An error object of the API, else whatever came. */
@@ -166,7 +214,8 @@ static struct err *refused(struct client *client)
         return err_new(ERR_DENIED,
                        "the daemon refuses the request (401): the token is missing or wrong; "
                        "give it with --token or FLUX_SERVICE_TOKEN");
-    return err_new(kind, "executing HTTP request: %d %.*s", client->status,
+    return err_new(kind, "executing HTTP request: %d%s %.*s", client->status,
+                   status_text(client->status),
                    (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body);
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/home.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *from_env(const char *name)
 {
@@ -15,6 +16,7 @@ struct kube_config_opts home_kube_opts(void)
         .home = from_env("HOME"),
         .service_host = from_env("KUBERNETES_SERVICE_HOST"),
         .service_port = from_env("KUBERNETES_SERVICE_PORT"),
+        .env = (const char *const *)environ, /* of credential plugins: as kubectl runs them */
     };
 }
 

@@ -133,7 +133,7 @@ static const struct flags_spec fluxd[] = {
     { .name = "k8s-secret-name", .type = FLAGS_TEXT, .initial = "flux-git-deploy",
       .usage = "Secret with the deploy key and, with --sync-state=secret, the commit applied last" },
     { .name = "k8s-secret-volume-mount-path", .type = FLAGS_TEXT, .initial = "/etc/fluxd/ssh",
-      .usage = "`directory` where that Secret is mounted" },
+      .usage = "directory where that Secret is mounted" },
     { .name = "k8s-secret-data-key", .type = FLAGS_TEXT, .initial = "identity", .usage = "name of the private key in it" },
     { .name = "k8s-allow-namespace", .type = FLAGS_LIST, .usage = "restrict everything to these namespaces" },
     { .name = "k8s-namespace-whitelist", .type = FLAGS_LIST,

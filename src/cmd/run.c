@@ -1,0 +1,96 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/command.h"
+#include "cmd/run_config.h"
+#include "cmd/run_daemon.h"
+#include "cmd/run_flags.h"
+
+#define USAGE_MAX_BYTES ((size_t)256 << 10)
+
+static const char *const about = "Runs the daemon: fetches the repository, applies every commit, heals drift, and answers\n"
+                                 "fluxctl and serin's own commands. Takes every flag of fluxd.";
+
+/* fluxd's layout: what it is, then the flags, its own last. */
+static void print_usage(FILE *out)
+{
+    SBUF(text, USAGE_MAX_BYTES);
+    sbuf_add(&text, "DESCRIPTION\n"
+                    "  serin run keeps a cluster what a git repository declares.\n");
+    for (size_t i = 0; i < RUN_FLAGS_TABLES; i++) {
+        sbuf_addf(&text, "\n%s\n", run_flags_tables[i].title);
+        flags_usage(&run_flags_tables[i], &text);
+    }
+    fputs(sbuf_text(&text), out);
+}
+
+/* A line goes out in one write, so that lines of several processes do not mix. */
+static void write_log(void *ctx, const char *line, size_t len)
+{
+    (void)ctx;
+    while (len > 0) {
+        ssize_t written = write(STDERR_FILENO, line, len);
+        if (written <= 0)
+            return;
+        line += written;
+        len -= (size_t)written;
+    }
+}
+
+static int64_t wall_ns(void *ctx)
+{
+    struct timespec now;
+    (void)ctx;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int refuse(struct command_call *call, const char *text)
+{
+    fprintf(call->err, "Error: %s\n\n", text);
+    print_usage(call->err);
+    return COMMAND_UNKNOWN;
+}
+
+static int start(struct command_call *call, const struct flags *flags)
+{
+    struct log log = { .write = write_log, .wall_ns = wall_ns };
+    struct run_config config;
+    run_config_log(flags, &log);
+    log_info(&log, F("version", SERIN_VERSION));
+    if (!run_config_read(call->mem, flags, &log, &config))
+        return EXIT_FAILURE;
+    return run_daemon(call->mem, &config, &log);
+}
+
+static int run_words(struct command_call *call, int argc, const char *const *argv)
+{
+    struct flags *flags = flags_new(call->mem, run_flags_tables, RUN_FLAGS_TABLES);
+    SCOPED(err_free) struct err *e = flags_parse(flags, argc - 1, argv + 1);
+    fputs(flags_notices(flags), call->err);
+    if (e)
+        return refuse(call, err_text(e));
+    if (flags_wants_help(flags)) {
+        print_usage(call->out);
+        return COMMAND_YES;
+    }
+    if (flags_bool(flags, "version")) {
+        fputs(SERIN_VERSION "\n", call->out);
+        return COMMAND_YES;
+    }
+    if (flags_arg_count(flags))
+        return refuse(call, "serin run takes flags only");
+    return start(call, flags);
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .summary = "Run the daemon",
+    .about = about,
+    .faces = COMMAND_SERIN,
+    .run_words = run_words,
+    .more = run_flags_tables,
+    .more_count = RUN_FLAGS_TABLES,
+};
