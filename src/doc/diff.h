@@ -11,12 +11,16 @@ struct doc_change {
     const struct val *from, *to;   /* NULL: absent on that side */
 };
 
+#define DOC_DIFF_MAX 10000 /* changes */
+
 struct doc_changes {
     struct doc_change *at;
     size_t len, cap;
+    bool is_cut; /* there were more than DOC_DIFF_MAX */
 };
 
-/* Lists of maps that all have a distinct text `name` are compared by it, others by position. Leaves only. */
+/* In the order of the documents. Lists of maps that all have a distinct text `name` are compared by it, others by position.
+ * A change is as deep as can be: lists and maps only where the other side has none. Long keys are cut in paths. */
 void doc_diff(struct arena *mem, const struct val *from, const struct val *to, struct doc_changes *out);
 
 #endif
