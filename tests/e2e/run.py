@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Runs the end-to-end tests: serin against a real control plane, through a proxy that fails on demand.
+
+    run.py --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--kubeconfig FILE] [--results FILE] [--keep] [--list]
+
+One cluster is started for all of them unless --kubeconfig names one; each test has namespaces, a repository, a proxy and a serin of
+its own. A test is a function test_* of a module test_*.py beside this file.
+"""
+
+import argparse
+import concurrent.futures
+import importlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lab  # noqa: E402
+
+
+def tests():
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name in sorted(os.listdir(here)):
+        if re.match(r"test_\w+\.py$", name):
+            module = importlib.import_module(name[:-3])
+            for key, value in vars(module).items():
+                if key.startswith("test_") and callable(value):
+                    yield key[len("test_"):].replace("_", " "), value
+
+
+def start_cluster(options, directory):
+    log = os.path.join(directory, "cluster.log")
+    process = lab.Process([options.playground, "up", "--dir", os.path.join(directory, "cluster")], log)
+    options.kubeconfig = os.path.join(directory, "cluster", "kubeconfig")
+    try:
+        lab.wait(lambda: not process.running or options.kubeconfig in process.text(), "the cluster", 120)
+        if not process.running:
+            raise lab.Failed("the cluster did not start: " + process.text())
+    except lab.Failed:
+        process.stop()
+        raise
+    return process
+
+
+def run(options, number, name, test):
+    """(did it pass, text to show)."""
+    directory, began, world, text, passed = tempfile.mkdtemp(prefix="e2e-"), time.monotonic(), None, "", False
+    try:
+        world = lab.World(options, name, directory, number)
+        test(world)
+        world.stop()
+        passed = True
+    except lab.Failed as error:
+        text = str(error)
+    except Exception:  # a bug of the test is a failure of the test
+        text = traceback.format_exc()
+    finally:
+        if world:
+            try:
+                world.stop(expected=None)
+            except lab.Failed as error:
+                passed, text = False, text + "\n" + str(error)
+            if not passed:
+                text += "\nserin said at last:\n    " + "\n    ".join(world.log().splitlines()[-25:])
+            world.down()
+    notes = f" ({'; '.join(world.notes)})" if world and world.notes else ""
+    if options.keep:
+        text += f"\nkept {directory}"
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return passed, f"{'pass' if passed else 'FAIL'} [{time.monotonic() - began:4.0f} s] {name}{notes}" + ("\n" + text if text else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--playground", required="--list" not in sys.argv)
+    parser.add_argument("--serin", required="--list" not in sys.argv)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--kubeconfig")
+    parser.add_argument("--results")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    chosen = [(name, test) for name, test in tests() if re.search(options.only, name)]
+    if options.list:
+        print("\n".join(name for name, _ in chosen))
+        return 0
+    options.serin, options.playground = os.path.abspath(options.serin), os.path.abspath(options.playground)
+
+    def record(outcome, name):
+        if options.results:
+            with open(options.results, "a") as out:
+                out.write(f"{outcome}\tend to end\t{name}\n")
+    if not os.access(options.serin, os.X_OK):
+        print(f"{options.serin}: no such program")
+        record("fail", "no serin to run")
+        return 1
+    directory, cluster, failed = tempfile.mkdtemp(prefix="e2e-cluster-"), None, 0
+    try:
+        if not options.kubeconfig:
+            cluster = start_cluster(options, directory)
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            running = {pool.submit(run, options, number, name, test): name for number, (name, test) in enumerate(chosen, 1)}
+            for done in concurrent.futures.as_completed(running):
+                passed, text = done.result()
+                failed += not passed
+                record("pass" if passed else "fail", running[done])
+                print(text, flush=True)
+    except lab.Failed as error:
+        failed += 1
+        record("fail", "the cluster")
+        print(error)
+    finally:
+        if cluster:
+            cluster.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    print(f"end-to-end: {len(chosen)} tests, {failed} failed")
+    return 1 if failed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
