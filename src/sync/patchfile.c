@@ -44,7 +44,7 @@ static struct err *apply_all(struct arena *mem, const struct patchfile *patch, s
             continue;
         if (!val_is_map(root))
             return err_new(ERR_INVALID, "line %u: a patch has to be a map, here it is %s",
-                           docs.at[i].line, val_type_name(root->type));
+                           root->line, val_type_name(root->type));
         TRY(apply_one(mem, root, objects));
     }
     return NULL;
