@@ -243,12 +243,20 @@ struct err *api_body_value(struct arena *mem, const char *text, size_t len, stru
 
 const struct val *api_body_field(const struct val *map, const char *name)
 {
+    if (!map || map->type != VAL_MAP)
+        return NULL;
     const struct val *found = val_get(map, name);
-    for (size_t i = 0; !found && val_is_map(map) && i < map->len; i++) {
+    for (size_t i = 0; !found && i < map->len; i++) {
         if (strcasecmp(map->pairs[i].key, name) == 0)
             found = map->pairs[i].value;
     }
     return val_is_null(found) ? NULL : found;
+}
+
+static struct err *wrong_type(const char *what, const struct val *v, const char *wanted)
+{
+    return err_new(ERR_INVALID, "%s is %s, not %s", what, v ? val_type_name(v->type) : "nothing",
+                   wanted);
 }
 
 /* A text field, "" if absent. */
@@ -257,17 +265,17 @@ static struct err *read_text(const struct val *map, const char *name, const char
     const struct val *v = api_body_field(map, name);
     *out = val_text_or(v, "");
     if (v && !val_text(v))
-        return err_new(ERR_INVALID, "%s is %s, not a text", name, val_type_name(v->type));
+        return wrong_type(name, v, "a text");
     return NULL;
 }
 
 static struct err *read_map(struct arena *mem, const char *text, size_t len, const struct val **out,
                             int64_t *offset)
 {
-    struct val *root;
+    struct val *root = NULL;
     TRY(api_body_value(mem, text, len, &root, offset));
     if (!val_is_map(root) && !val_is_null(root))
-        return err_new(ERR_INVALID, "the body is %s, not a map", val_type_name(root->type));
+        return wrong_type("the body", root, "a map");
     *out = root;
     return NULL;
 }
@@ -277,30 +285,39 @@ static struct err *read_field_map(const struct val *map, const char *name, const
 {
     *out = api_body_field(map, name);
     if (*out && !val_is_map(*out))
-        return err_new(ERR_INVALID, "%s is %s, not a map", name, val_type_name((*out)->type));
+        return wrong_type(name, *out, "a map");
     return NULL;
+}
+
+static struct err *read_git_source(const struct val *source, struct api_change *out)
+{
+    out->kind = API_CHANGE_GIT;
+    TRY(read_text(source, "URL", &out->url));
+    return read_text(source, "Branch", &out->branch);
+}
+
+static struct err *read_image_source(const struct val *source, struct api_change *out)
+{
+    const struct val *name;
+    out->kind = API_CHANGE_IMAGE;
+    TRY(read_field_map(source, "Name", &name));
+    TRY(read_text(name, "Domain", &out->domain));
+    return read_text(name, "Image", &out->image);
 }
 
 struct err *api_body_change(struct arena *mem, const char *text, size_t len, struct api_change *out,
                             int64_t *offset)
 {
-    const struct val *root, *source, *name;
-    const char *kind;
+    const struct val *root, *source;
+    const char *kind = "";
     TRY(read_map(mem, text, len, &root, offset));
     TRY(read_text(root, "Kind", &kind));
     TRY(read_field_map(root, "Source", &source));
     *out = (struct api_change){ .url = "", .branch = "", .domain = "", .image = "" };
-    if (strcmp(kind, "git") == 0) {
-        out->kind = API_CHANGE_GIT;
-        TRY(read_text(source, "URL", &out->url));
-        return read_text(source, "Branch", &out->branch);
-    }
-    if (strcmp(kind, "image") == 0) {
-        out->kind = API_CHANGE_IMAGE;
-        TRY(read_field_map(source, "Name", &name));
-        TRY(read_text(name, "Domain", &out->domain));
-        return read_text(name, "Image", &out->image);
-    }
+    if (strcmp(kind, "git") == 0)
+        return read_git_source(source, out);
+    if (strcmp(kind, "image") == 0)
+        return read_image_source(source, out);
     return err_new(ERR_INVALID, "unknown notification kind: \"%.100s\"", kind);
 }
 
@@ -331,7 +348,7 @@ struct err *api_body_update(struct arena *mem, const char *text, size_t len, str
                             int64_t *offset)
 {
     const struct val *root, *cause;
-    const char *type;
+    const char *type = "";
     TRY(read_map(mem, text, len, &root, offset));
     TRY(read_text(root, "type", &type));
     TRY(read_field_map(root, "cause", &cause));
@@ -346,10 +363,10 @@ struct err *api_body_update(struct arena *mem, const char *text, size_t len, str
 struct err *api_body_bool(struct arena *mem, const char *text, size_t len, bool *out,
                           int64_t *offset)
 {
-    struct val *root;
+    struct val *root = NULL;
     TRY(api_body_value(mem, text, len, &root, offset));
-    if (!val_is_null(root) && root->type != VAL_BOOL)
-        return err_new(ERR_INVALID, "the body is %s, not true or false", val_type_name(root->type));
+    if (root && root->type != VAL_BOOL && root->type != VAL_NULL)
+        return wrong_type("the body", root, "true or false");
     *out = val_is_true(root);
     return NULL;
 }

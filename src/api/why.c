@@ -96,25 +96,25 @@ enum detail {
 /* First match wins: from "not here at all" towards "done". The detail follows the text. */
 static const struct rule {
     bool (*when)(const struct api_why_view *view);
-    enum api_why_state state;
     const char *text;
+    enum api_why_state state;
     enum detail detail;
 } rules[] = {
     // clang-format off
-    { has_no_repository,        API_WHY_UNKNOWN,  "no git repository is configured",                                        DETAIL_NONE },
-    { is_missing_in_trouble,    API_WHY_UNKNOWN,  "not fetched: git has trouble",                                           DETAIL_SOURCE_ERROR },
-    { is_missing,               API_WHY_UNKNOWN,  "not fetched: it was not pushed, or after the last fetch, to",            DETAIL_URL },
-    { is_unverified,            API_WHY_FETCHED,  "fetched, but held back: it or a commit before it has no valid signature", DETAIL_NONE },
-    { is_elsewhere,             API_WHY_FETCHED,  "fetched, but not part of the watched branch",                            DETAIL_BRANCH },
-    { has_held_objects,         API_WHY_HELD,     "reached, but objects of it are not as it declares",                      DETAIL_HELD },
-    { is_reached_outside,       API_WHY_APPLIED,  "applied: it changes nothing below the watched paths",                    DETAIL_NONE },
-    { is_reached_beside_others, API_WHY_APPLIED,  "applied; objects of other commits are held up",                          DETAIL_OTHERS },
-    { is_reached_unmarked,      API_WHY_APPLIED,  "applied; the sync marker was not moved to it yet",                       DETAIL_NONE },
-    { is_reached,               API_WHY_APPLIED,  "applied",                                                                DETAIL_NONE },
-    { is_running,               API_WHY_APPLYING, "a sync is running",                                                      DETAIL_NONE },
-    { is_failing,               API_WHY_HELD,     "the sync fails as a whole",                                              DETAIL_SYNC_ERROR },
-    { is_marked,                API_WHY_APPLIED,  "applied by an earlier run, says the sync marker; this run has not synced yet", DETAIL_NONE },
-    { always,                   API_WHY_APPLYING, "the next sync will apply it",                                            DETAIL_NONE },
+    { has_no_repository,         "no git repository is configured",                                                              API_WHY_UNKNOWN,  DETAIL_NONE },
+    { is_missing_in_trouble,     "not fetched: git has trouble",                                                                 API_WHY_UNKNOWN,  DETAIL_SOURCE_ERROR },
+    { is_missing,                "not fetched: it was not pushed, or after the last fetch, to",                                  API_WHY_UNKNOWN,  DETAIL_URL },
+    { is_unverified,             "fetched, but held back: it or a commit before it has no valid signature",                      API_WHY_FETCHED,  DETAIL_NONE },
+    { is_elsewhere,              "fetched, but not part of the watched branch",                                                  API_WHY_FETCHED,  DETAIL_BRANCH },
+    { has_held_objects,          "reached, but objects of it are not as it declares",                                            API_WHY_HELD,     DETAIL_HELD },
+    { is_reached_outside,        "applied: it changes nothing below the watched paths",                                          API_WHY_APPLIED,  DETAIL_NONE },
+    { is_reached_beside_others,  "applied; objects of other commits are held up",                                                API_WHY_APPLIED,  DETAIL_OTHERS },
+    { is_reached_unmarked,       "applied; the sync marker was not moved to it yet",                                             API_WHY_APPLIED,  DETAIL_NONE },
+    { is_reached,                "applied",                                                                                      API_WHY_APPLIED,  DETAIL_NONE },
+    { is_running,                "a sync is running",                                                                            API_WHY_APPLYING, DETAIL_NONE },
+    { is_failing,                "the sync fails as a whole",                                                                    API_WHY_HELD,     DETAIL_SYNC_ERROR },
+    { is_marked,                 "applied by an earlier run, says the sync marker; this run has not synced yet",                 API_WHY_APPLIED,  DETAIL_NONE },
+    { always,                    "the next sync will apply it",                                                                  API_WHY_APPLYING, DETAIL_NONE },
     // clang-format on
 };
 

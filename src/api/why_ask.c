@@ -58,6 +58,31 @@ static struct err *does_change(struct mirror *mirror, const struct why_facts *fa
     return NULL;
 }
 
+/* Where the commit is on the branch and for the reconciler. */
+static struct err *find_place(struct mirror *mirror, struct why_facts *facts)
+{
+    const char *sha = facts->commit.at[0].sha;
+    TRY(is_within(mirror, sha, facts->head, &facts->is_on_branch));
+    TRY(is_within(mirror, sha, facts->unverified, &facts->is_unverified));
+    TRY(is_within(mirror, sha, facts->applied, &facts->is_reached));
+    return is_within(mirror, sha, facts->marker, &facts->is_marked);
+}
+
+/* Which of the files that matter it changes. */
+static struct err *find_changes(struct mirror *mirror, struct why_facts *facts)
+{
+    bool is_inside = true;
+    if (facts->paths && facts->paths[0])
+        TRY(does_change(mirror, facts, facts->paths, &is_inside));
+    facts->is_outside = !is_inside;
+    for (size_t i = 0; i < facts->held.len; i++) {
+        struct held_path *held = &facts->held.at[i];
+        TRY(does_change(mirror, facts, (const char *const[]){ held->path, NULL },
+                        &held->is_changed));
+    }
+    return NULL;
+}
+
 static struct err *find_why(struct mirror *mirror, struct arena *mem, void *of, int64_t deadline_ms)
 {
     (void)deadline_ms;
@@ -70,20 +95,8 @@ static struct err *find_why(struct mirror *mirror, struct arena *mem, void *of, 
     facts->is_known = facts->commit.len > 0;
     if (!facts->is_known)
         return NULL;
-    TRY(is_within(mirror, sha, facts->head, &facts->is_on_branch));
-    TRY(is_within(mirror, sha, facts->unverified, &facts->is_unverified));
-    TRY(is_within(mirror, sha, facts->applied, &facts->is_reached));
-    TRY(is_within(mirror, sha, facts->marker, &facts->is_marked));
-    bool is_inside = true;
-    if (facts->paths && facts->paths[0])
-        TRY(does_change(mirror, facts, facts->paths, &is_inside));
-    facts->is_outside = !is_inside;
-    for (size_t i = 0; i < facts->held.len; i++) {
-        struct held_path *held = &facts->held.at[i];
-        TRY(does_change(mirror, facts, (const char *const[]){ held->path, NULL },
-                        &held->is_changed));
-    }
-    return NULL;
+    TRY(find_place(mirror, facts));
+    return find_changes(mirror, facts);
 }
 
 static bool is_changed(const struct why_facts *facts, const char *path)

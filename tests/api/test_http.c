@@ -355,6 +355,7 @@ static void a_new_key_is_made_on_request(void **state)
     assert_int_equal(answer.status, 204);
     assert_int_equal(world_new_keys(*state), 1);
     answer = world_ask(*state, "POST", "/api/flux/v9/git-repo-config", "false");
+    assert_int_equal(answer.status, 200);
     assert_int_equal(world_new_keys(*state), 1);
     answer = world_ask(*state, "POST", "/api/flux/v9/git-repo-config", "true");
     assert_int_equal(answer.status, 200);

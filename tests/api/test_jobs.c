@@ -64,7 +64,7 @@ static void the_last_hundred_that_ended_are_remembered(void **state)
     for (uint32_t i = 0; i < API_JOBS_KEPT + 1; i++) {
         struct api_job *job = add(jobs, i);
         if (i < 2)
-            snprintf(i ? second : first, sizeof(first), "%s", job->id);
+            (void)snprintf(i ? second : first, sizeof(first), "%s", job->id);
         assert_ptr_equal(api_jobs_next(jobs, 0), job);
         api_jobs_end(jobs, "", "");
     }
