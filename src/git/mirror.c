@@ -43,8 +43,14 @@ static bool is_damage(const git_error *error, int code)
 {
     if (!error || code == GIT_EUSER || code == GIT_ELOCKED)
         return false;
-    return error->klass == GIT_ERROR_ODB || error->klass == GIT_ERROR_ZLIB ||
-           error->klass == GIT_ERROR_OBJECT || error->klass == GIT_ERROR_REPOSITORY;
+    switch (error->klass) {
+    case GIT_ERROR_ODB:
+    case GIT_ERROR_ZLIB:
+    case GIT_ERROR_OBJECT:
+    case GIT_ERROR_REPOSITORY: return true;
+    case GIT_ERROR_REFERENCE: return code == GIT_ERROR;
+    default: return false;
+    }
 }
 
 static enum err_kind kind_of(int code)

@@ -9,19 +9,35 @@ struct search {
     size_t best; /* length of the prefix replaced so far: the longest one wins */
 };
 
+#define URL_PREFIX "url."
+#define URL_SUFFIX ".insteadof"
+
 /* "url.BASE.insteadof" = PREFIX: an URL that begins with PREFIX stands for BASE and the rest. */
-static int on_instead_of(const git_config_entry *entry, void *payload)
+static void consider(struct search *search, const git_config_entry *entry)
 {
-    struct search *search = payload;
-    size_t name_len = strlen(entry->name), ends = strlen("url.") + strlen(".insteadof");
+    size_t name_len = strlen(entry->name), ends = strlen(URL_PREFIX) + strlen(URL_SUFFIX);
+    if (name_len <= ends || strncmp(entry->name, URL_PREFIX, strlen(URL_PREFIX)) != 0 ||
+        strcmp(entry->name + name_len - strlen(URL_SUFFIX), URL_SUFFIX) != 0 || !entry->value)
+        return;
     size_t prefix_len = strlen(entry->value);
-    if (name_len <= ends || prefix_len <= search->best ||
-        strncmp(search->url, entry->value, prefix_len) != 0)
-        return 0;
-    const char *base = arena_strndup(search->mem, entry->name + strlen("url."), name_len - ends);
+    if (prefix_len <= search->best || strncmp(search->url, entry->value, prefix_len) != 0)
+        return;
+    const char *base =
+        arena_strndup(search->mem, entry->name + strlen(URL_PREFIX), name_len - ends);
     search->best = prefix_len;
     search->out->url = arena_printf(search->mem, "%s%s", base, search->url + prefix_len);
-    return 0;
+}
+
+/* Not git_config_foreach_match: its regular expressions leak in libgit2 1.5. */
+static int rewrite_url(struct search *search, git_config *config)
+{
+    git_config_iterator *entries = NULL;
+    git_config_entry *entry;
+    int code = git_config_iterator_new(&entries, config);
+    while (!code && !(code = git_config_next(&entry, entries)))
+        consider(search, entry);
+    git_config_iterator_free(entries);
+    return code == GIT_ITEROVER ? 0 : code;
 }
 
 static const char *find_env(const char *const *env, const char *name)
@@ -67,7 +83,7 @@ struct err *mirror_config_read(struct arena *mem, const char *const *env, const 
     struct search search = { mem, out, url, 0 };
     int code = open_for(mem, env, &config);
     if (!code)
-        code = git_config_foreach_match(config, "^url\\..*\\.insteadof$", on_instead_of, &search);
+        code = rewrite_url(&search, config);
     if (code) {
         const git_error *last = git_error_last();
         return err_new(ERR_INVALID, "read the git configuration: %s",

@@ -187,6 +187,14 @@ MUST_USE static struct err *create(struct mirror *mirror, struct arena *mem)
     return code ? mirror_git_failed(mirror, code, "make the mirror") : NULL;
 }
 
+static bool is_readable(const struct mirror *mirror, struct arena *mem)
+{
+    SCOPED(git_repository_free) git_repository *repo = NULL;
+    SCOPED(git_config_free) git_config *config = NULL;
+    return !git_repository_open_bare(&repo, mirror->opts.dir) &&
+           !git_config_open_ondisk(&config, inside(mem, mirror, "config"));
+}
+
 struct err *mirror_disk_prepare(struct mirror *mirror, bool *out_is_new)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
@@ -194,9 +202,7 @@ struct err *mirror_disk_prepare(struct mirror *mirror, bool *out_is_new)
     make_parents(mem, mirror->opts.dir);
     TRY(take_lock(mirror, mem));
     if (mirror_disk_is_ours(mirror)) {
-        git_repository *repo = NULL;
-        bool is_whole = !git_repository_open_bare(&repo, mirror->opts.dir);
-        git_repository_free(repo);
+        bool is_whole = is_readable(mirror, mem);
         __atomic_store_n(&mirror->is_ours, is_whole, __ATOMIC_RELEASE);
         if (is_whole)
             return NULL;

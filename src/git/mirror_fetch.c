@@ -225,6 +225,7 @@ MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_m
     }
     if (!e)
         e = settle(mirror, repo.at, &fetch, out);
+    *is_damaged = *is_damaged || (e && !mirror_disk_is_ours(mirror));
     return e;
 }
 

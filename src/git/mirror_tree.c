@@ -35,7 +35,8 @@ struct err *mirror_root_find(struct mirror_repo *repo, const char *rev, git_tree
 /* "./a//b/" is "a/b"; "" is the root. ERR_INVALID for a path that leaves the tree. */
 MUST_USE static struct err *clean_path(struct arena *mem, const char *path, const char **out)
 {
-    SBUF(text, PATH_BYTES);
+    SBUF(text, PATH_BYTES - 2); /* a slash and the end fit behind it */
+    const char *whole = path;
     if (*path == '/')
         return err_new(ERR_INVALID, "path \"%s\" is not relative to the root of the repository",
                        show(mem, path));
@@ -46,7 +47,8 @@ MUST_USE static struct err *clean_path(struct arena *mem, const char *path, cons
         if (!len || (len == 1 && *path == '.'))
             continue;
         if (len == 2 && path[0] == '.' && path[1] == '.')
-            return err_new(ERR_INVALID, "path \"%s\" leads out of the repository", show(mem, path));
+            return err_new(ERR_INVALID, "path \"%s\" leads out of the repository",
+                           show(mem, whole));
         sbuf_add(&text, text.len ? "/" : "");
         sbuf_add_bytes(&text, path, len);
     }
