@@ -1,0 +1,3 @@
+module serin.dev/bench/bare
+
+go 1.24.0

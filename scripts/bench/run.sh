@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds what the benchmarks need and runs them: figures and ratios, no assertions on time.
+#
+#   scripts/bench/run.sh [--apps N] [--json FILE]     1,000 apps (4,050 objects) unless told; 2,500 make 10,125
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "$0")/../lib/common.sh"
+install_packages "${BUILD_PACKAGES[@]}"
+find_python
+build_playground
+say "building serin (build/release) and the bare client"
+build_serin release serin
+(cd "$top/scripts/bench/bare" && go build -buildvcs=false -o "$top/build/bench/bare" .)
+exec "$PYTHON" "$top/scripts/bench/first_sync.py" --playground "$PLAYGROUND" --serin "$top/build/release/src/cmd/serin" \
+  --bare "$top/build/bench/bare" "$@"
