@@ -57,7 +57,7 @@ static void declare(struct map *declared, struct arena *mem, const char *id,
     map_set(declared, id, one);
 }
 
-static struct map *list_declared(struct sync_run *run)
+static struct map *list_declared(struct sync_run *run, size_t *live)
 {
     struct map *declared = map_new(NULL);
     void *value;
@@ -66,6 +66,7 @@ static struct map *list_declared(struct sync_run *run)
         declare(declared, run->mem, object->id, object);
         if (object->other_id)
             declare(declared, run->mem, object->other_id, object);
+        *live += object->live == INVENTORY_PRESENT;
     }
     return declared;
 }
@@ -74,7 +75,8 @@ static void decide(struct collect *collect)
 {
     struct sync_run *run = collect->run;
     struct sync *sync = run->sync;
-    SCOPED(map_free) struct map *declared = list_declared(run);
+    size_t declared_live = 0;
+    SCOPED(map_free) struct map *declared = list_declared(run, &declared_live);
     size_t problems = inventory_problem_count(&sync->inventory);
     const char *suspended = NULL;
     if (problems)
@@ -83,6 +85,7 @@ static void decide(struct collect *collect)
             problems, problems == 1 ? "" : "s");
     const struct gc_view view = { .live = collect->live,
                                   .count = collect->count,
+                                  .declared_live = declared_live,
                                   .declared = declared,
                                   .set_name = sync->set_name,
                                   .allowed_ns = sync->opts.allowed_ns,
