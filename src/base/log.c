@@ -22,6 +22,19 @@ static bool needs_quotes(const char *text, size_t len)
     return utf8_find_bad(text, len) < len;
 }
 
+/* The letter that follows the backslash; 0 for characters that stand for themselves. */
+static char escape_of(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\': return (char)c;
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return 0;
+    }
+}
+
 /* A quoted string as JSON has it, but with <, >, & as they are: lines are read by people and grep.
  */
 static void add_quoted(struct sbuf *out, const char *text, size_t len)
@@ -30,11 +43,11 @@ static void add_quoted(struct sbuf *out, const char *text, size_t len)
     for (size_t i = 0; i < len;) {
         size_t width = utf8_decode(text + i, len - i, NULL);
         unsigned char c = (unsigned char)text[i];
-        const char *name = width == 1 && c ? strchr("\"\"\\\\\nn\rr\tt", c) : NULL;
+        char escape = width == 1 ? escape_of(c) : 0;
         if (!width)
             sbuf_add(out, "\\ufffd");
-        else if (name)
-            sbuf_addf(out, "\\%c", c < ' ' ? name[1] : c);
+        else if (escape)
+            sbuf_addf(out, "\\%c", escape);
         else if (width == 1 && c < ' ')
             sbuf_addf(out, "\\u%04x", c);
         else
