@@ -239,6 +239,16 @@ static bool check_key(struct check *check)
     return true;
 }
 
+/* A pod's probes come from outside of it, so there it listens as fluxd does; elsewhere nobody but this machine has
+ * business with an API that knows no users. */
+static bool check_listen(struct check *check)
+{
+    bool is_given = flags_given(check->flags, "listen");
+    check->config->listen =
+        check->config->in_cluster && !is_given ? ":3030" : flags_text(check->flags, "listen");
+    return true;
+}
+
 static bool check_registries(struct check *check)
 {
     for (const char *const *at = flags_list(check->flags, "registry-require", NULL); *at; at++) {
@@ -310,9 +320,9 @@ bool run_config_read(struct arena *mem, const struct flags *flags, const struct 
                      struct run_config *out)
 {
     static bool (*const checks[])(struct check * check) = {
-        check_readonly,   check_verify,     check_label,      check_paths,      check_decryption,
-        check_namespaces, check_drift,      check_numbers,    check_kubeconfig, check_url,
-        check_key,        check_registries, choose_state_dir,
+        check_readonly,   check_verify, check_label,      check_paths,      check_decryption,
+        check_namespaces, check_drift,  check_numbers,    check_kubeconfig, check_url,
+        check_key,        check_listen, check_registries, choose_state_dir,
     };
     *out = (struct run_config){ .flags = flags };
     struct check check = { .mem = mem, .flags = flags, .log = log, .config = out };

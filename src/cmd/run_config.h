@@ -36,6 +36,7 @@ struct run_config {
     const char *state_root; /* where state_dir is when it was chosen for us; NULL when given */
     const char *ssh_command, *gnupg_home, *home; /* from the environment; NULL: not set */
     const char *tmp_dir;
+    const char *listen; /* where the API listens */
 };
 
 /* The level and form of the log, which comes before all else. */

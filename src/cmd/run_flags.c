@@ -39,7 +39,7 @@ static const struct flags_spec fluxd[] = {
     /* General. */
     { .name = "log-format", .type = FLAGS_TEXT, .initial = "fmt", .usage = "log as fmt (logfmt) or json" },
     { .name = "listen", .type = FLAGS_TEXT, .shorthand = 'l', .initial = "127.0.0.1:3030",
-      .usage = "`address` of the API and, unless --listen-metrics is given, of /metrics" },
+      .usage = "`address` of the API and, unless --listen-metrics is given, of /metrics; in a pod :3030" },
     { .name = "listen-metrics", .type = FLAGS_TEXT, .usage = "`address` of /metrics alone" },
     { .name = "version", .type = FLAGS_BOOL, .usage = "Get version number" },
     { .name = "manifest-generation", .type = FLAGS_BOOL, .usage = "run the generators that .flux.yaml files name" },

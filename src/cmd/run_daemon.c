@@ -1,0 +1,422 @@
+#include "cmd/run_daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "cmd/tree.h"
+#include "kube/lease.h"
+
+#define WORKER_STACK_BYTES ((size_t)8 << 20) /* reserved, not used: libgit2 takes some 100 KiB */
+#define STOP_MS            8000 /* for work that is under way; Kubernetes kills after 30 s */
+#define SMALL_FILE_BYTES   ((size_t)1 << 20)
+#define NAMESPACE_FILE     RUN_IN_CLUSTER_DIR "/serviceaccount/namespace"
+#define LEASE_NAME         "serin"
+#define USER_AGENT         "serin/" SERIN_VERSION
+
+/* In the order in which things are made; they are unmade the other way round. */
+struct daemon {
+    struct arena *mem;
+    struct run_config *config;
+    const struct log *log;
+    const struct flags *flags;
+
+    int lock;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct http *http;
+    struct kube_config *kube_config;
+    struct kube *kube;
+    struct kube_discovery *discovery;
+    struct kube_events *events;
+    struct workers *workers;
+    struct source *source;
+    struct sync *sync;
+    struct api *api;
+    struct kube_lease *lease;
+
+    const char *own_ns, *default_ns, *ca_pem;
+    struct err *discovery_err;
+    const char *exiting; /* why; NULL while it goes on */
+    bool is_discovered, is_refused, is_source_stopped, is_lease_released;
+    int exit_status;
+};
+
+static const char *or_null(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+static const char *text_or_null(const struct daemon *daemon, const char *flag)
+{
+    return or_null(flags_text(daemon->flags, flag));
+}
+
+static void log_err(const struct daemon *daemon, struct err *e)
+{
+    if (e)
+        log_error(daemon->log, F("err", err_text(e)));
+    err_free(e);
+}
+
+/* -- stopping: everything is asked to end, then the loop does ------------------------------------- */
+
+static void end_loop_if_all_stopped(struct daemon *daemon)
+{
+    if (daemon->is_source_stopped && daemon->is_lease_released)
+        loop_stop(daemon->loop);
+}
+
+static void on_source_stopped(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    daemon->is_source_stopped = true;
+    end_loop_if_all_stopped(daemon);
+}
+
+static void on_lease_released(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    daemon->is_lease_released = true;
+    end_loop_if_all_stopped(daemon);
+}
+
+static void on_stop_late(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    log_warn(daemon->log, F("component", "run"),
+             F("warning", "work did not end in time, leaving it"));
+    loop_stop(daemon->loop);
+}
+
+static void stop(struct daemon *daemon, const char *reason, int exit_status)
+{
+    if (daemon->exiting)
+        return;
+    daemon->exiting = reason;
+    daemon->exit_status = exit_status;
+    log_info(daemon->log, F("exiting", reason));
+    if (!daemon->api) { /* still starting */
+        loop_stop(daemon->loop);
+        return;
+    }
+    loop_after(daemon->loop, STOP_MS, on_stop_late, daemon);
+    api_stop(daemon->api);
+    sync_stop(daemon->sync);
+    daemon->is_lease_released = !daemon->lease;
+    if (daemon->lease)
+        kube_lease_release(daemon->lease, on_lease_released, daemon);
+    source_stop(daemon->source, on_source_stopped, daemon);
+}
+
+static void on_stop_signal(void *ctx, int number)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->exiting)
+        _exit(128 + number); /* asked twice */
+    stop(daemon, number == SIGINT ? "interrupt" : "terminated", EXIT_SUCCESS);
+}
+
+static void on_sync_signal(void *ctx, int number)
+{
+    struct daemon *daemon = ctx;
+    (void)number;
+    if (!daemon->sync || daemon->exiting)
+        return;
+    log_info(daemon->log, F("component", "run"), F("info", "a signal asks for a sync"));
+    source_fetch(daemon->source, NULL, NULL);
+    sync_soon(daemon->sync, true);
+}
+
+/* -- the cluster ---------------------------------------------------------------------------------- */
+
+static void on_discovered(void *ctx, const struct err *err)
+{
+    struct daemon *daemon = ctx;
+    daemon->is_discovered = true;
+    daemon->discovery_err = err_copy(err);
+}
+
+/* Our own namespace (for the Secret and the Lease), and the one for manifests that name none. */
+static struct err *find_namespaces(struct daemon *daemon)
+{
+    const struct kube_config *kube = daemon->kube_config;
+    const char *given = text_or_null(daemon, "k8s-default-namespace"), *text = NULL;
+    size_t len = 0;
+    daemon->default_ns = given ? given : kube->in_cluster ? "default" : kube->ns;
+    daemon->own_ns = kube->ns;
+    if (!daemon->config->in_cluster)
+        return NULL;
+    TRY(err_wrap(tree_read_text(daemon->mem, NAMESPACE_FILE, SMALL_FILE_BYTES, &text, &len),
+                 NAMESPACE_FILE));
+    daemon->own_ns = arena_strndup(daemon->mem, text, strcspn(text, " \r\n"));
+    return NULL;
+}
+
+static struct err *reach_cluster(struct daemon *daemon)
+{
+    TRY(kube_config_load(&daemon->config->kube, &daemon->kube_config));
+    TRY(kube_config_refresh(daemon->kube_config));
+    TRY(find_namespaces(daemon));
+    daemon->http = http_new(daemon->loop, &(struct http_opts){ .user_agent = USER_AGENT });
+    daemon->kube = kube_new(
+        &(struct kube_opts){ .loop = daemon->loop,
+                             .http = daemon->http,
+                             .log = daemon->log,
+                             .metrics = daemon->metrics,
+                             .config = daemon->kube_config,
+                             .user_agent = USER_AGENT,
+                             .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") });
+    daemon->discovery = kube_discovery_new(daemon->kube, daemon->log);
+    kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
+    while (!daemon->is_discovered && !daemon->exiting && loop_turn(daemon->loop, 1000))
+        continue;
+    if (daemon->discovery_err || daemon->exiting)
+        return err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
+                        daemon->kube_config->server);
+    log_info(daemon->log, F("host", daemon->kube_config->server),
+             F("version", arena_printf(daemon->mem, "kubernetes-%s",
+                                       kube_discovery_server_version(daemon->discovery))));
+    return NULL;
+}
+
+/* -- git ------------------------------------------------------------------------------------------ */
+
+/* One process to a copy of the repository. The lock ends with the process, however that ends. */
+static struct err *lock_state_dir(struct daemon *daemon)
+{
+    const char *file = arena_printf(daemon->mem, "%s/lock", daemon->config->state_dir);
+    TRY(run_config_make_state_dir(daemon->mem, daemon->config));
+    daemon->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (daemon->lock < 0)
+        return err_errno(ERR_DENIED, errno, "open %s", file);
+    if (flock(daemon->lock, LOCK_EX | LOCK_NB))
+        return err_new(ERR_INVALID, "another serin uses %s: give each its own --state-dir",
+                       daemon->config->state_dir);
+    return NULL;
+}
+
+static struct err *read_ca(struct daemon *daemon)
+{
+    const char *file = text_or_null(daemon, "git-ca-file");
+    size_t len = 0;
+    if (!file)
+        return NULL;
+    return err_wrap(tree_read_text(daemon->mem, file, SMALL_FILE_BYTES, &daemon->ca_pem, &len),
+                    "--git-ca-file %s", file);
+}
+
+static void on_refreshed(void *ctx, const char *head, const struct mirror_fetched *fetched)
+{
+    struct daemon *daemon = ctx;
+    sync_on_refreshed(daemon->sync, head, fetched);
+}
+
+static void make_source(struct daemon *daemon)
+{
+    const struct run_config *config = daemon->config;
+    const struct flags *flags = daemon->flags;
+    size_t keys = 0;
+    const char *const *gpg_keys = flags_list(flags, "git-gpg-key-import", &keys);
+    const struct mirror_opts mirror = {
+        .url = config->git_url,
+        .dir = arena_printf(daemon->mem, "%s/repository", config->state_dir),
+        .branch = flags_text(flags, "git-branch"),
+        .sync_tag = config->sync_tag,
+        .notes_ref = config->notes_ref,
+        .user_name = flags_text(flags, "git-user"),
+        .user_email = flags_text(flags, "git-email"),
+        .signing_key = text_or_null(daemon, "git-signing-key"),
+        .gnupg_home = config->gnupg_home,
+        .ca_pem = daemon->ca_pem,
+        .ssh_command = config->ssh_command,
+        .ssh_identity = text_or_null(daemon, "identity-file"),
+        .ssh_known_hosts = text_or_null(daemon, "ssh-known-hosts"),
+    };
+    daemon->source = source_new(&(struct source_opts){
+        .loop = daemon->loop,
+        .workers = daemon->workers,
+        .log = daemon->log,
+        .metrics = daemon->metrics,
+        .mirror = &mirror,
+        .poll_ms = flags_ms(flags, "git-poll-interval"),
+        .timeout_ms = flags_ms(flags, "git-timeout"),
+        .is_readonly = config->is_readonly,
+        .verify = config->verify,
+        .gpg_keys = keys ? gpg_keys : NULL,
+        .on_refreshed = on_refreshed,
+        .ctx = daemon,
+    });
+}
+
+/* -- the rest ------------------------------------------------------------------------------------- */
+
+static void make_sync(struct daemon *daemon)
+{
+    const struct run_config *config = daemon->config;
+    const struct flags *flags = daemon->flags;
+    daemon->sync = sync_new(&(struct sync_opts){
+        .loop = daemon->loop,
+        .log = daemon->log,
+        .metrics = daemon->metrics,
+        .kube = daemon->kube,
+        .discovery = daemon->discovery,
+        .events = daemon->events,
+        .source = daemon->source,
+        .own_ns = daemon->own_ns,
+        .secret_name = flags_text(flags, "k8s-secret-name"),
+        .default_ns = daemon->default_ns,
+        .allowed_ns = config->allowed_ns,
+        .excluded_kinds = flags_list(flags, "k8s-unsafe-exclude-resource", NULL),
+        .git_branch = flags_text(flags, "git-branch"),
+        .git_paths = config->git_paths,
+        .sync_tag = config->sync_tag,
+        .state_mode = config->state_mode,
+        .is_readonly = config->is_readonly,
+        .gc = flags_bool(flags, "sync-garbage-collection"),
+        .gc_dry = flags_bool(flags, "sync-garbage-collection-dry"),
+        .allow_prune_all = flags_bool(flags, "sync-prune-all"),
+        .manifest_generation = flags_bool(flags, "manifest-generation"),
+        .write_notes = flags_bool(flags, "git-notes") && !config->is_readonly,
+        .drift = config->drift,
+        .interval_ms = flags_ms(flags, "sync-interval"),
+        .timeout_ms = flags_ms(flags, "sync-timeout"),
+    });
+}
+
+static struct err *make_api(struct daemon *daemon)
+{
+    const struct run_config *config = daemon->config;
+    const struct flags *flags = daemon->flags;
+    const char *metrics = flags_text(flags, "listen-metrics");
+    daemon->api = api_new(&(struct api_opts){
+        .loop = daemon->loop,
+        .log = daemon->log,
+        .metrics = daemon->metrics,
+        .source = daemon->source,
+        .sync = daemon->sync,
+        .kube = daemon->kube,
+        .discovery = daemon->discovery,
+        .version = SERIN_VERSION,
+        .listen = config->listen,
+        .listen_metrics = metrics,
+        .git_branch = flags_text(flags, "git-branch"),
+        .git_paths = config->git_paths,
+        .allowed_ns = config->allowed_ns,
+        .is_readonly = config->is_readonly,
+        .job_timeout_ms = flags_ms(flags, "sync-timeout"),
+    });
+    TRY(api_start(daemon->api));
+    log_info(daemon->log, F("addr", config->listen));
+    if (*metrics)
+        log_info(daemon->log, F("metrics-addr", metrics));
+    return NULL;
+}
+
+static void on_leading(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    if (!daemon->exiting)
+        sync_start(daemon->sync);
+}
+
+/* Another process may act already: this one must not, and starts over. */
+static void on_lease_lost(void *ctx)
+{
+    stop(ctx, "lost the lease", EXIT_FAILURE);
+}
+
+static void lead(struct daemon *daemon)
+{
+    char host[256] = "";
+    if (!flags_bool(daemon->flags, "leader-elect")) {
+        sync_start(daemon->sync);
+        return;
+    }
+    const char *ns = text_or_null(daemon, "leader-elect-namespace");
+    (void)gethostname(host, sizeof(host) - 1);
+    daemon->lease = kube_lease_start(&(struct kube_lease_opts){
+        .kube = daemon->kube,
+        .loop = daemon->loop,
+        .log = daemon->log,
+        .ns = ns ? ns : daemon->own_ns,
+        .name = LEASE_NAME,
+        .identity = arena_printf(daemon->mem, "%s_%08x", host, loop_random(daemon->loop)),
+        .on_acquired = on_leading,
+        .on_lost = on_lease_lost,
+        .ctx = daemon,
+    });
+}
+
+/* In fluxd's order, as far as one can see: what is wrong with the cluster comes before what is wrong with the state. */
+static struct err *start(struct daemon *daemon)
+{
+    TRY(reach_cluster(daemon));
+    if (daemon->exiting)
+        return NULL;
+    daemon->is_refused = !run_config_check_state(daemon->config, daemon->log);
+    if (daemon->is_refused)
+        return NULL;
+    run_config_log_idle(daemon->mem, daemon->config, daemon->log);
+    run_config_log_summary(daemon->config, daemon->log);
+    TRY(lock_state_dir(daemon));
+    TRY(read_ca(daemon));
+    daemon->events = kube_events_new(
+        &(struct kube_events_opts){ .kube = daemon->kube,
+                                    .loop = daemon->loop,
+                                    .log = daemon->log,
+                                    .component = flags_text(daemon->flags, "event-component"),
+                                    .host = "" });
+    daemon->workers =
+        worker_new(daemon->loop, (int)flags_int(daemon->flags, "workers"), WORKER_STACK_BYTES);
+    make_source(daemon);
+    make_sync(daemon);
+    TRY(make_api(daemon));
+    source_start(daemon->source);
+    lead(daemon);
+    return NULL;
+}
+
+static void free_all(struct daemon *daemon)
+{
+    kube_lease_free(daemon->lease);
+    api_free(daemon->api);
+    sync_free(daemon->sync);
+    source_free(daemon->source);
+    worker_free(daemon->workers);
+    kube_events_free(daemon->events);
+    kube_discovery_free(daemon->discovery);
+    kube_free(daemon->kube);
+    http_free(daemon->http);
+    kube_config_free(daemon->kube_config);
+    metrics_free(daemon->metrics);
+    loop_free(daemon->loop);
+    if (daemon->lock >= 0)
+        close(daemon->lock);
+}
+
+int run_daemon(struct arena *mem, struct run_config *config, const struct log *log)
+{
+    struct daemon daemon = {
+        .mem = mem, .config = config, .log = log, .flags = config->flags, .lock = -1
+    };
+    daemon.loop = loop_new();
+    daemon.metrics = metrics_new();
+    loop_on_signal(daemon.loop, SIGINT, on_stop_signal, &daemon);
+    loop_on_signal(daemon.loop, SIGTERM, on_stop_signal, &daemon);
+    loop_on_signal(daemon.loop, SIGHUP, on_sync_signal, &daemon);
+    loop_on_signal(daemon.loop, SIGUSR1, on_sync_signal, &daemon);
+    struct err *e = start(&daemon);
+    if (e || daemon.is_refused)
+        daemon.exit_status = EXIT_FAILURE;
+    log_err(&daemon, e);
+    if (!e && !daemon.is_refused && !daemon.exiting)
+        loop_run(daemon.loop);
+    free_all(&daemon);
+    return daemon.exit_status;
+}
