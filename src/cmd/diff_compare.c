@@ -219,12 +219,18 @@ static void start_some(struct compare *compare)
 
 /* -- what would be deleted ------------------------------------------------------------------------ */
 
+/* One kind being listed. Items of a list do not say of which kind they are. */
+struct listing {
+    struct compare *compare;
+    const char *kind;
+};
+
 static void on_marked(void *ctx, const struct val *object)
 {
-    struct compare *compare = ctx;
+    const struct listing *listing = ctx;
+    struct compare *compare = listing->compare;
     struct diff_plan *plan = compare->plan;
-    const char *ns = object_namespace(object), *kind = object_kind(object),
-               *name = object_name(object);
+    const char *ns = object_namespace(object), *kind = listing->kind, *name = object_name(object);
     const char *id = object_id(plan->mem, ns, kind, name);
     const char *mark = object_label(object, MARK_LABEL);
     bool is_ours = mark && !strcmp(mark, mark_of(plan->mem, plan->set_name, id));
@@ -245,7 +251,7 @@ static void on_marked(void *ctx, const struct val *object)
 
 static void on_listed(void *ctx, const struct err *err, const char *resource_version)
 {
-    struct compare *compare = ctx;
+    struct compare *compare = ((const struct listing *)ctx)->compare;
     (void)resource_version;
     compare->running--;
     /* A kind that may not be listed has nothing of ours that a sync could delete. */
@@ -273,8 +279,10 @@ static void start_lists(struct compare *compare)
         if (!(resource->verbs & KUBE_LIST) || !(resource->verbs & KUBE_DELETE) ||
             !resource->is_preferred || is_excluded(plan->mem, plan->excluded_kinds, resource))
             continue;
+        struct listing *listing = arena_alloc(plan->mem, sizeof(*listing));
+        *listing = (struct listing){ .compare = compare, .kind = resource->kind };
         compare->running++;
-        kube_list_start(compare->cluster->kube, resource, &opts, on_marked, on_listed, compare);
+        kube_list_start(compare->cluster->kube, resource, &opts, on_marked, on_listed, listing);
     }
 }
 
