@@ -308,5 +308,6 @@ int child_sandbox_main(int argc, char **argv)
     if (pid < 0)
         return refuse(&cage, 'T', "sandbox: fork", errno);
     leave_pipes();
-    return wait_for(pid);
+    _exit(wait_for(
+        pid)); /* there is nothing left for exit handlers to do, in a process that cannot have children */
 }

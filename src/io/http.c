@@ -1,5 +1,7 @@
 #include "io/http.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -61,6 +63,7 @@ struct request {
     void (*on_headers)(void *ctx, int status);
     void *stream_ctx;
     int64_t started_ms, active_ms, timeout_ms, idle_ms;
+    int peer_port, local_port; /* of its connection; 0: none yet */
     char *body;
     size_t body_len, body_cap, limit_bytes;
     struct err *failed;   /* why a callback of ours ended it */
@@ -334,17 +337,42 @@ static void append_to(struct request **list, struct request *req)
     *list = req;
 }
 
+/* libcurl does not say which socket a running request is on, but it says the ports. */
+static int on_connected(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
+{
+    (void)peer_ip;
+    (void)local_ip;
+    struct request *req = ctx;
+    req->peer_port = peer_port;
+    req->local_port = local_port;
+    return CURL_PREREQFUNC_OK;
+}
+
+static int port_of(const struct sockaddr_storage *name)
+{
+    const in_port_t *port = name->ss_family == AF_INET6
+                                ? &((const struct sockaddr_in6 *)name)->sin6_port
+                                : &((const struct sockaddr_in *)name)->sin_port;
+    return ntohs(*port);
+}
+
+static bool is_socket_of(const struct request *req, curl_socket_t fd)
+{
+    struct sockaddr_storage local = { 0 }, peer = { 0 };
+    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+    return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 &&
+           port_of(&local) == req->local_port &&
+           getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+           port_of(&peer) == req->peer_port;
+}
+
 /* A connection on which nothing at all came since the request began is taken for dead when that request times out:
  * libcurl would go on putting requests on an HTTP/2 connection to a server that hangs. */
 static void cut_if_dead(const struct request *req)
 {
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    if (curl_easy_getinfo(req->easy.curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-        fd == CURL_SOCKET_BAD)
-        return;
     for (const struct socket *socket = req->lane->sockets; socket; socket = socket->next) {
-        if (socket->fd == fd && socket->read_ms < req->started_ms)
-            (void)shutdown(fd, SHUT_RDWR);
+        if (socket->read_ms < req->started_ms && is_socket_of(req, socket->fd))
+            (void)shutdown(socket->fd, SHUT_RDWR);
     }
 }
 
@@ -539,6 +567,8 @@ static void fill_request(struct request *req, const struct http_request *from)
     ASSERT(curl_easy_setopt(curl, CURLOPT_HEADERDATA, req) == CURLE_OK);
     ASSERT(curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK);
     ASSERT(curl_easy_setopt(curl, CURLOPT_WRITEDATA, req) == CURLE_OK);
+    ASSERT(curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK);
+    ASSERT(curl_easy_setopt(curl, CURLOPT_PREREQDATA, req) == CURLE_OK);
 }
 
 ticket http_start(struct http *http, const struct http_request *request, http_done_fn done,
