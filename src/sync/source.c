@@ -393,7 +393,7 @@ static void on_fetched(void *at, struct err *e)
     err_free(fetch->verify_error);
     arena_free(fetch->mem);
     free(fetch);
-    if (source->fetch_again && !source->is_stopping)
+    if (source->fetch_again) /* while stopping, too: who waits for it is told so */
         start_fetch(source);
     else
         plan_fetch(source);
