@@ -308,7 +308,7 @@ static struct err *read_image_source(const struct val *source, struct api_change
 struct err *api_body_change(struct arena *mem, const char *text, size_t len, struct api_change *out,
                             int64_t *offset)
 {
-    const struct val *root, *source;
+    const struct val *root = NULL, *source;
     const char *kind = "";
     TRY(read_map(mem, text, len, &root, offset));
     TRY(read_text(root, "Kind", &kind));
@@ -347,7 +347,7 @@ static bool find_type(const char *name, enum api_update_type *out)
 struct err *api_body_update(struct arena *mem, const char *text, size_t len, struct api_update *out,
                             int64_t *offset)
 {
-    const struct val *root, *cause;
+    const struct val *root = NULL, *cause;
     const char *type = "";
     TRY(read_map(mem, text, len, &root, offset));
     TRY(read_text(root, "type", &type));

@@ -233,7 +233,7 @@ static void metrics_may_have_a_listener_of_their_own(void **state)
 
 static void a_notification_of_a_push_fetches(void **state)
 {
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     const char *second = world_commit(*state, "a.yaml", "{a: 1}");
     static const char body[] =
         "{\"Kind\":\"git\",\"Source\":{\"URL\":\"git@example.org:x/y\",\"Branch\":\"main\"}}";
@@ -245,7 +245,7 @@ static void a_notification_of_a_push_fetches(void **state)
 
 static void a_notification_of_another_branch_of_ours_does_nothing(void **state)
 {
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     int64_t fetched_ms = source_fetched_ms(world_source(*state));
     SBUF(body, 1024);
     sbuf_addf(&body, "{\"Kind\":\"git\",\"Source\":{\"URL\":\"%s\",\"Branch\":\"other\"}}",
@@ -263,7 +263,7 @@ static void commits_that_are_not_applied_are_listed_newest_first(void **state)
 {
     const char *first = world_commit(*state, "a.yaml", "{}");
     const char *second = world_commit(*state, "a.yaml", "{a: 1}");
-    world_fetched(*state, second);
+    world_fetch(*state, second);
     struct world_answer answer = world_ask(*state, "GET", "/api/flux/v6/sync?ref=HEAD", NULL);
     assert_int_equal(answer.status, 200);
     assert_int_equal(val_len(answer.json), 2);
@@ -277,7 +277,7 @@ static void commits_that_are_not_applied_are_listed_newest_first(void **state)
 
 static void a_ref_that_is_none_is_told_in_the_words_of_git(void **state)
 {
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     struct world_answer answer = world_ask(*state, "GET", "/api/flux/v6/sync?ref=nonsense", NULL);
     assert_int_equal(answer.status, 422);
     assert_string_equal(
@@ -305,7 +305,7 @@ static void without_a_repository_no_commit_is_known(void **state)
 
 static void the_configuration_names_url_branch_and_state(void **state)
 {
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     struct world_answer answer = world_ask(*state, "POST", "/api/flux/v9/git-repo-config", "false");
     SBUF(expected, 1024);
     sbuf_addf(&expected,
@@ -384,7 +384,7 @@ static void without_a_key_ring_a_new_key_is_nothing_to_do(void **state)
 static void the_status_tells_what_is_fetched(void **state)
 {
     const char *head = world_commit(*state, "a.yaml", "{}");
-    world_fetched(*state, head);
+    world_fetch(*state, head);
     struct world_answer answer = world_ask(*state, "GET", "/api/serin/v1/status", NULL);
     assert_int_equal(answer.status, 200);
     assert_string_equal(val_text(VAL_PATH(answer.json, "git", "head")), head);
@@ -400,7 +400,7 @@ static void the_status_tells_what_is_fetched(void **state)
 static void why_tells_where_a_commit_is(void **state)
 {
     const char *first = world_commit(*state, "a.yaml", "{}");
-    world_fetched(*state, first);
+    world_fetch(*state, first);
     struct world_answer answer = world_ask(*state, "GET", "/api/serin/v1/why?ref=main", NULL);
     assert_int_equal(answer.status, 200);
     assert_string_equal(val_text(val_get(answer.json, "state")), "applying");
@@ -417,7 +417,7 @@ static void health_is_readiness_only_when_a_sync_has_ended(void **state)
     assert_int_equal(world_ask(*state, "GET", "/healthz", NULL).status, 200);
     struct world_answer answer = world_ask(*state, "GET", "/readyz", NULL);
     assert_int_equal(answer.status, 503);
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     answer = world_ask(*state, "GET", "/readyz", NULL);
     assert_int_equal(answer.status, 503);
     assert_non_null(strstr(answer.body, "the first sync has not ended yet"));

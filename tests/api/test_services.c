@@ -95,7 +95,7 @@ static void workloads_of_all_kinds_are_sorted_by_id(void **state)
 static void what_is_not_in_the_repository_cannot_be_edited(void **state)
 {
     world_serve(*state, "/apis/apps/v1/deployments", 200, LIST(DEPLOYMENT("demo", "web")));
-    world_fetched(*state, world_commit(*state, "a.yaml", "{}"));
+    world_fetch(*state, world_commit(*state, "a.yaml", "{}"));
     struct world_answer answer = world_ask(*state, "GET", "/api/flux/v11/services", NULL);
     assert_string_equal(val_text(val_get(val_item(answer.json, 0), "ReadOnly")), "NotInRepo");
     assert_int_equal(val_len(val_get(val_item(answer.json, 0), "Policies")), 0);

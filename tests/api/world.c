@@ -415,6 +415,12 @@ void world_fetched(struct world *world, const char *head)
     }
 }
 
+void world_fetch(struct world *world, const char *head)
+{
+    source_fetch(world->source, NULL, NULL);
+    world_fetched(world, head);
+}
+
 /* --- requests */
 
 struct asking {

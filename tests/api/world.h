@@ -30,8 +30,9 @@ const char *world_url(struct world *world); /* of the repository */
 
 /* Commits a file (text NULL: removes it) on the branch main and pushes: the new head. */
 const char *world_commit(struct world *world, const char *path, const char *text);
-/* Turns the loop until the source has that head; fails the test after 20 s. */
+/* Turns the loop until the source has that head and is ready; fails the test after 20 s. */
 void world_fetched(struct world *world, const char *head);
+void world_fetch(struct world *world, const char *head); /* the same, but asks the source to fetch */
 /* Turns the loop for a while. */
 void world_wait(struct world *world, int64_t ms);
 
