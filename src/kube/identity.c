@@ -38,7 +38,7 @@ struct kube_identities {
     struct plugin_run run;
     bool is_running;
     struct err *failed; /* why the last run of the plugin gave nothing */
-    int64_t failed_ms;
+    int64_t ended_ms;   /* when that run ended */
 };
 
 /* -- one identity -------------------------------------------------------------------------------------------------- */
@@ -202,8 +202,8 @@ static void on_plugin_done(void *job)
     all->is_running = false;
     err_free(all->failed);
     all->failed = STEAL(run->failed);
+    all->ended_ms = loop_now_ms(all->loop);
     if (all->failed) {
-        all->failed_ms = loop_now_ms(all->loop);
         log_warn(all->log, F("component", "kube"), F("event", "no credentials"),
                  F("err", err_text(all->failed)));
     } else {
@@ -213,12 +213,13 @@ static void on_plugin_done(void *job)
     all->on_ready(all->ctx);
 }
 
-static bool plugin_is_due(const struct kube_identities *all)
+/* What a plugin just gave is used even if it says that it is over: or it would be run for ever. */
+static bool plugin_is_due(const struct kube_identities *all, bool ran_just_now)
 {
     const struct kube_config *config = all->config;
     bool has_any = config->token || config->tls.cert_pem;
     bool is_over = config->expires_ms && loop_wall_ms(all->loop) >= config->expires_ms;
-    return !has_any || is_over || all->is_doubted;
+    return !has_any || (is_over && !ran_just_now) || all->is_doubted;
 }
 
 static void start_plugin(struct kube_identities *all)
@@ -236,10 +237,10 @@ static enum kube_identity_state use_plugin(struct kube_identities *all, struct e
 {
     if (all->is_running)
         return KUBE_IDENTITY_COMING;
-    if (!plugin_is_due(all))
+    bool ran_just_now = all->workers && loop_now_ms(all->loop) - all->ended_ms < PLUGIN_PAUSE_MS;
+    if (!plugin_is_due(all, ran_just_now && !all->failed))
         return KUBE_IDENTITY_READY;
-    int64_t since_ms = loop_now_ms(all->loop) - all->failed_ms;
-    if (all->failed && since_ms < PLUGIN_PAUSE_MS) {
+    if (all->failed && ran_just_now) {
         *out_err = err_copy(all->failed);
         return KUBE_IDENTITY_FAILED;
     }

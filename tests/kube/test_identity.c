@@ -1,0 +1,288 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bench.h"
+#include "files.h"
+
+#define GET(at) (&(struct kube_request){ .method = "GET", .path = (at) })
+
+/* Takes the token `good` (under the lock) and refuses others. */
+struct gate {
+    const char *good;
+};
+
+static void serve_gate(void *ctx, const struct scripted_request *request)
+{
+    struct gate *gate = ctx;
+    char wanted[128];
+    scripted_lock(request->server);
+    snprintf(wanted, sizeof(wanted), "Bearer %s", gate->good);
+    scripted_unlock(request->server);
+    bool is_good = !strcmp(scripted_header(request, "Authorization"), wanted);
+    scripted_reply(request, is_good ? 200 : 401, NULL,
+                   is_good ? "{}"
+                           : "{\"kind\":\"Status\",\"message\":\"Unauthorized\",\"reason\":"
+                             "\"Unauthorized\",\"code\":401}");
+}
+
+/* A bench whose user is what `user` says in YAML. */
+static struct bench *bench_as(struct files *files, struct gate *gate, const char *user)
+{
+    struct scripted *server = scripted_new(serve_gate, gate);
+    char text[4096];
+    snprintf(text, sizeof(text),
+             "current-context: m\ncontexts: [{name: m, context: {cluster: c, user: u}}]\n"
+             "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%d'}}]\n"
+             "users: [{name: u, user: {%s}}]\n",
+             scripted_port(server), user);
+    char out[512];
+    snprintf(out, sizeof(out), "OUT=%s", files_dir(files));
+    const char *const env[] = { "PATH=/usr/bin:/bin", out, NULL };
+    struct kube_config *config = NULL;
+    struct err *e = kube_config_load(
+        &(struct kube_config_opts){
+            .kubeconfig = files_write(files, "config", text), .allow_exec = true, .env = env },
+        &config);
+    if (e)
+        fail_msg("%s", err_text(e));
+    config->proxy = base_copy_text("");
+    struct bench *bench = bench_new_for(config, NULL);
+    bench->server = server;
+    return bench;
+}
+
+static void set_good(struct bench *bench, struct gate *gate, const char *token)
+{
+    scripted_lock(bench->server);
+    gate->good = token;
+    scripted_unlock(bench->server);
+}
+
+static void a_rotated_token_file_is_read_again_after_a_401(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "first" };
+    (void)files_write(files, "token", "first\n");
+    struct bench *bench = bench_as(files, &gate, "tokenFile: token");
+    struct bench_answer got;
+    bench_ask(bench, GET("/a"), &got);
+    assert_int_equal(got.status, 200);
+    set_good(bench, &gate, "second");
+    (void)files_write(files, "token", "second\n");
+    bench_ask(bench,
+              &(struct kube_request){ .method = "POST", .path = "/b", .body = "{}", .body_len = 2 },
+              &got);
+    assert_int_equal(got.status, 200);
+    assert_int_equal(scripted_count(bench->server, "/b"), 2);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_token_that_stays_wrong_is_refused_after_one_more_try(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "right" };
+    (void)files_write(files, "token", "wrong\n");
+    struct bench *bench = bench_as(files, &gate, "tokenFile: token");
+    struct bench_answer got;
+    bench_ask(bench, GET("/a"), &got);
+    assert_int_equal(got.status, 401);
+    assert_int_equal(got.kind, ERR_DENIED);
+    assert_int_equal(got.refusal, KUBE_REFUSED_UNAUTHORIZED);
+    assert_int_equal(scripted_count(bench->server, "/a"), 2);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_token_file_that_goes_away_is_reported_and_the_token_kept(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "right" };
+    (void)files_write(files, "token", "wrong\n");
+    struct bench *bench = bench_as(files, &gate, "tokenFile: token");
+    assert_int_equal(remove(files_path(files, "token")), 0);
+    struct bench_answer got;
+    bench_ask(bench, GET("/a"), &got);
+    assert_int_equal(got.status, 401);
+    assert_non_null(strstr(bench_log(bench), "token file not read"));
+    assert_null(strstr(bench_log(bench), "wrong"));
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_token_in_the_kubeconfig_is_not_tried_twice(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "right" };
+    struct bench *bench = bench_as(files, &gate, "token: wrong");
+    struct bench_answer got;
+    bench_ask(bench, GET("/a"), &got);
+    assert_int_equal(got.status, 401);
+    assert_int_equal(scripted_count(bench->server, "/a"), 1);
+    bench_free(bench);
+    files_free(files);
+}
+
+/* -- plugins ------------------------------------------------------------------------------------------------------- */
+
+#define PLUGIN                                                                                \
+    "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, env: [{name: A, " \
+    "value: b}]}"
+/* Prints the token that stands in the file `now`, and counts its runs in `runs`. */
+#define SCRIPT(more)                                                                               \
+    "#!/bin/sh\necho >>\"$OUT/runs\"\nread -r token <\"$OUT/now\"\nprintf '%s' "                   \
+    "'{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":" \
+    "{\"token\":\"'\"$token\"'\"" more "}}'\n"
+
+static size_t runs_of(struct files *files)
+{
+    return strlen(files_read(files, "runs"));
+}
+
+#define MANY 12
+
+static bool all_done(void *ctx)
+{
+    struct bench_answer *answers = ctx;
+    for (size_t i = 0; i < MANY; i++) {
+        if (!answers[i].is_done)
+            return false;
+    }
+    return true;
+}
+
+static void ask_many(struct bench *bench, struct bench_answer *answers)
+{
+    memset(answers, 0, MANY * sizeof(*answers));
+    for (size_t i = 0; i < MANY; i++)
+        kube_start(bench->kube, GET("/a"), bench_on_answer, &answers[i]);
+    assert_true(bench_until(bench, all_done, answers));
+}
+
+static void a_plugin_runs_once_for_all_and_again_after_a_401(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "one" };
+    (void)files_write(files, "now", "one\n");
+    (void)files_write_program(files, "plugin", SCRIPT(""));
+    struct bench *bench = bench_as(files, &gate, PLUGIN);
+    static struct bench_answer answers[MANY];
+    ask_many(bench, answers);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(answers[i].status, 200);
+    assert_int_equal(runs_of(files), 1);
+    set_good(bench, &gate, "two");
+    (void)files_write(files, "now", "two\n");
+    ask_many(bench, answers);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(answers[i].status, 200);
+    assert_int_equal(runs_of(files), 2);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_credential_past_its_end_is_renewed_before_it_is_used(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "one" };
+    (void)files_write(files, "now", "one\n");
+    (void)files_write_program(files, "plugin",
+                              SCRIPT(",\"expirationTimestamp\":\"2001-01-01T00:00:00Z\""));
+    struct bench *bench = bench_as(files, &gate, PLUGIN);
+    struct bench_answer got;
+    assert_null(kube_config_refresh(bench->config)); /* as at start-up: over already */
+    assert_int_equal(runs_of(files), 1);
+    (void)files_write_program(files, "plugin",
+                              SCRIPT(",\"expirationTimestamp\":\"2901-01-01T00:00:00Z\""));
+    bench_ask(bench, GET("/a"), &got);
+    bench_ask(bench, GET("/a"), &got);
+    assert_int_equal(got.status, 200);
+    assert_int_equal(runs_of(files), 2);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_credential_that_is_over_from_the_start_is_tried_all_the_same(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "one" };
+    (void)files_write(files, "now", "one\n");
+    (void)files_write_program(files, "plugin",
+                              SCRIPT(",\"expirationTimestamp\":\"2001-01-01T00:00:00Z\""));
+    struct bench *bench = bench_as(files, &gate, PLUGIN);
+    static struct bench_answer answers[MANY];
+    ask_many(bench, answers);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(answers[i].status, 200);
+    assert_int_equal(runs_of(files), 1);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void a_plugin_that_fails_fails_what_waits_and_is_not_run_at_once_again(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "one" };
+    (void)files_write_program(files, "plugin",
+                              "#!/bin/sh\necho >>\"$OUT/runs\"\necho 'log in first' >&2\nexit 1\n");
+    struct bench *bench = bench_as(files, &gate, PLUGIN);
+    static struct bench_answer answers[MANY];
+    ask_many(bench, answers);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(answers[i].status, 0);
+        assert_int_equal(answers[i].kind, ERR_DENIED);
+        assert_non_null(strstr(answers[i].error, "log in first"));
+    }
+    ask_many(bench, answers);
+    assert_int_equal(runs_of(files), 1);
+    assert_int_equal(scripted_count(bench->server, "/a"), 0);
+    bench_free(bench);
+    files_free(files);
+}
+
+static void the_client_can_go_while_its_plugin_runs(void **state)
+{
+    (void)state;
+    struct files *files = files_new();
+    struct gate gate = { "one" };
+    (void)files_write(files, "now", "one\n");
+    (void)files_write_program(files, "plugin", "#!/bin/sh\nsleep 0.3\n");
+    struct bench *bench = bench_as(files, &gate, PLUGIN);
+    struct bench_answer got = { 0 };
+    kube_start(bench->kube, GET("/a"), bench_on_answer, &got);
+    bench_turn_for(bench, 50);
+    bench_free(bench);
+    assert_int_equal(got.times, 0);
+    files_free(files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rotated_token_file_is_read_again_after_a_401),
+        cmocka_unit_test(a_token_that_stays_wrong_is_refused_after_one_more_try),
+        cmocka_unit_test(a_token_file_that_goes_away_is_reported_and_the_token_kept),
+        cmocka_unit_test(a_token_in_the_kubeconfig_is_not_tried_twice),
+        cmocka_unit_test(a_plugin_runs_once_for_all_and_again_after_a_401),
+        cmocka_unit_test(a_credential_past_its_end_is_renewed_before_it_is_used),
+        cmocka_unit_test(a_credential_that_is_over_from_the_start_is_tried_all_the_same),
+        cmocka_unit_test(a_plugin_that_fails_fails_what_waits_and_is_not_run_at_once_again),
+        cmocka_unit_test(the_client_can_go_while_its_plugin_runs),
+    };
+    return cmocka_run_group_tests_name("kube_identity", tests, NULL, NULL);
+}
