@@ -32,9 +32,9 @@ step() {
   if "$@"; then note pass "$group" "$name"; else note fail "$group" "$name"; fi
 }
 
-install_packages "${BUILD_PACKAGES[@]}" clang-format gnupg openssh-server procps shellcheck
+install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
-  install_packages docker-registry jq kubernetes-client memcached util-linux
+  install_packages docker-registry kubernetes-client memcached
 fi
 find_python
 find_go
