@@ -9,6 +9,8 @@
 #define RETAIN_KEYS  "$retainKeys"
 #define DELETE_ITEMS "$deleteFromPrimitiveList/"
 #define ORDER_ITEMS  "$setElementOrder/"
+#define AGAIN_MAX \
+    16 /* items of a patch with one and the same key: each costs a copy of what it changes */
 
 /* A map to be filled with `target` and `patch` merged. Jobs are done in the order they were made: what a job reads of
  * another's result, its keys and the merge keys of its lists, is there by then. */
@@ -29,7 +31,9 @@ struct list_merge {
     const char *name, *key;                   /* of the field; merge key or NULL */
     const struct val *target, *patch, *order; /* any may be NULL */
     enum shape inside;
-    VEC(struct val *) items; /* the result */
+    const struct val *changes; /* the patch's items that are no directives */
+    struct keyed_list gone;    /* the target's items that a directive deletes */
+    VEC(struct val *) items;   /* the result */
 };
 
 /* Results share parts with their inputs; both are frozen, so nobody writes through this. */
@@ -145,36 +149,53 @@ MUST_USE static struct err *read_directives(struct merger *m, const struct list_
     return NULL;
 }
 
-/* The items of the target that stay, and those of the patch that are new, as they were: in list->items. */
+static void merge_item(struct merger *m, struct list_merge *list, size_t place,
+                       const struct val *change)
+{
+    struct val **item = &list->items.at[place];
+    struct val *merged = later(m, *item, change, list->inside);
+    /* The key is looked for before the item is filled. */
+    val_set(m->mem, merged, list->key, val_get(change, list->key));
+    *item = merged;
+}
+
+/* The items of the target that stay, changed or not, and those of the patch that are new: in list->items. */
 MUST_USE static struct err *merge_maps(struct merger *m, struct list_merge *list)
 {
     struct val *deletions = val_new_list(m->mem), *changes = val_new_list(m->mem);
     bool replaces = false;
+    list->changes = changes;
     TRY(read_directives(m, list, deletions, changes, &replaces));
     const struct val *target = replaces ? NULL : list->target;
-    struct keyed_list gone, there, new;
-    if (!keyed_by(m->mem, deletions, list->key, &gone) ||
+    struct keyed_list there, new;
+    if (!keyed_by(m->mem, deletions, list->key, &list->gone) ||
         !keyed_by(m->mem, target, list->key, &there) || !keyed_by(m->mem, changes, list->key, &new))
         return no_key(list);
     size_t *place_of = arena_alloc(m->mem, val_len(target) * sizeof(*place_of)); /* in items */
     for (size_t i = 0; i < val_len(target); i++) {
         place_of[i] = list->items.len;
-        if (!keyed_find(&gone, keyed_item_text(target->items[i], list->key)))
+        if (!keyed_find(&list->gone, keyed_item_text(target->items[i], list->key)))
             *vec_push(m->mem, &list->items) = target->items[i];
     }
+    size_t *again = arena_alloc(m->mem, changes->len * sizeof(*again));
+    size_t *place_of_new = arena_alloc(m->mem, changes->len * sizeof(*place_of_new));
     for (size_t i = 0; i < changes->len; i++) {
         const struct val *change = changes->items[i];
         const char *text = keyed_item_text(change, list->key);
-        const struct keyed *match = keyed_find(&gone, text) ? NULL : keyed_find(&there, text);
-        if (!match) {
+        const struct keyed *match = keyed_find(&list->gone, text) ? NULL : keyed_find(&there, text);
+        size_t first =
+            keyed_find(&new, text)->place; /* a key that comes again meets its first item */
+        if (first < i && !replaces && ++again[first] > AGAIN_MAX)
+            return err_new(ERR_LIMIT,
+                           "the merge key %s of the list %s is %.100s more than %d times",
+                           list->key, list->name, text, AGAIN_MAX);
+        if (replaces || (!match && first == i)) {
+            place_of_new[i] = list->items.len;
             *vec_push(m->mem, &list->items) = added(m, change);
             continue;
         }
-        struct val **item = &list->items.at[place_of[match->place]];
-        struct val *merged = later(m, *item, change, list->inside);
-        val_set(m->mem, merged, list->key,
-                val_get(change, list->key)); /* others may look for it before it is filled */
-        *item = merged;
+        place_of_new[i] = match ? place_of[match->place] : place_of_new[first];
+        merge_item(m, list, place_of_new[i], change);
     }
     return NULL;
 }
@@ -184,6 +205,7 @@ MUST_USE static struct err *merge_maps(struct merger *m, struct list_merge *list
 MUST_USE static struct err *merge_scalars(struct merger *m, struct list_merge *list)
 {
     struct keyed_list there, new;
+    list->changes = list->patch;
     if (!keyed_by(m->mem, list->target, NULL, &there) || !keyed_by(m->mem, list->patch, NULL, &new))
         return err_new(ERR_INVALID, "the list %s has items of different types", list->name);
     for (size_t i = 0; i < val_len(list->target); i++) {
@@ -249,8 +271,9 @@ MUST_USE static struct err *put_in_order(struct merger *m, const struct list_mer
     struct placed *others = arena_alloc(m->mem, list->items.len * sizeof(*others));
     for (size_t i = 0; i < list->items.len; i++) {
         const char *text = keyed_item_text(list->items.at[i], list->key);
-        const struct keyed *in_order = keyed_find(&wanted, text),
-                           *before = keyed_find(&there, text);
+        const struct keyed *in_order = keyed_find(&wanted, text);
+        const struct keyed *before =
+            keyed_find(&list->gone, text) ? NULL : keyed_find(&there, text);
         struct placed item = { .item = list->items.at[i],
                                .there = before ? before->place : SIZE_MAX };
         item.place = in_order ? in_order->place : item.there;
@@ -314,7 +337,7 @@ MUST_USE static struct err *merge_list(struct merger *m, struct list_merge *list
         list->key = NULL;
     TRY(check_order(m, list));
     TRY(are_maps ? merge_maps(m, list) : merge_scalars(m, list));
-    return put_in_order(m, list, list->order ? list->order : list->patch, out);
+    return put_in_order(m, list, list->order ? list->order : list->changes, out);
 }
 
 /* ---- fields ---- */

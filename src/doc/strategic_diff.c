@@ -78,25 +78,42 @@ static struct val *item_change(struct differ *d, const struct shape_field *field
     return out;
 }
 
+/* Items with the same key pair up from the last one on: what the servers' tools do. */
+static struct keyed_list reverse_equals(struct arena *mem, const struct keyed_list *from)
+{
+    struct keyed_list copy = { .at = arena_copy(mem, from->at, from->len * sizeof(*from->at)),
+                               .len = from->len };
+    struct keyed_list *list = &copy;
+    for (size_t begin = 0, end = 0; begin < list->len; begin = end) {
+        for (end = begin + 1; end < list->len && !strcmp(list->at[begin].text, list->at[end].text);)
+            end++;
+        for (size_t low = begin, high = end; low + 1 < high; low++) {
+            struct keyed first = list->at[low];
+            list->at[low] = list->at[--high];
+            list->at[high] = first;
+        }
+    }
+    return copy;
+}
+
 /* Both lists are walked in the order of their keys. */
 static struct val *changes_of_maps(struct differ *d, const struct shape_field *field,
                                    const struct keyed_list *from, const struct keyed_list *to)
 {
+    struct keyed_list old = reverse_equals(d->mem, from), new = reverse_equals(d->mem, to);
     VEC(struct change) changes = { 0 };
     struct val *deletions = val_new_list(d->mem);
-    for (size_t i = 0, k = 0; i < from->len || k < to->len;) {
-        int order = i == from->len ? 1
-                    : k == to->len ? -1
-                                   : strcmp(from->at[i].text, to->at[k].text);
+    for (size_t i = 0, k = 0; i < old.len || k < new.len;) {
+        int order = i == old.len ? 1 : k == new.len ? -1 : strcmp(old.at[i].text, new.at[k].text);
         if (order < 0) {
-            val_append(d->mem, deletions, deletion(d, field->merge_key, from->at[i++].item));
+            val_append(d->mem, deletions, deletion(d, field->merge_key, old.at[i++].item));
             continue;
         }
         struct val *change =
-            order > 0 ? to->at[k].item : item_change(d, field, from->at[i].item, to->at[k].item);
+            order > 0 ? new.at[k].item : item_change(d, field, old.at[i].item, new.at[k].item);
         if (change)
             *vec_push(d->mem, &changes) = (struct change){
-                .patch = change, .place = keyed_find(to, to->at[k].text)->place, .nth = k
+                .patch = change, .place = keyed_find(to, new.at[k].text)->place, .nth = k
             };
         i += order == 0;
         k++;
