@@ -10,13 +10,12 @@ enum { SHORT_SHA = 7 };
 
 void sync_event_include(struct sync_event_includes *includes, const char *note_type)
 {
-    if (!note_type)
-        includes->other = true;
-    else if (strcmp(note_type, "image") == 0 || strcmp(note_type, "containers") == 0)
+    const char *type = note_type ? note_type : "";
+    if (strcmp(type, "image") == 0 || strcmp(type, "containers") == 0)
         includes->release = true;
-    else if (strcmp(note_type, "auto") == 0)
+    else if (strcmp(type, "auto") == 0)
         includes->autorelease = true;
-    else if (strcmp(note_type, "policy") == 0)
+    else if (strcmp(type, "policy") == 0)
         includes->update_policy = true;
     else
         includes->other = true;

@@ -122,7 +122,7 @@ static struct err *clean_paths(struct arena *mem, const struct files_entry *entr
                                const char *const *git_paths, struct path_list *out)
 {
     for (size_t i = 0; git_paths && git_paths[i]; i++) {
-        const char *path;
+        const char *path = "";
         TRY(files_clean_path(mem, git_paths[i], &path));
         if (!is_in_tree(entries, count, path))
             return err_new(ERR_NOT_FOUND,

@@ -62,6 +62,7 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 static void remove_tree(const char *dir)
 {
     for (int i = 0; i < REMOVE_ROUNDS && access(dir, F_OK) == 0; i++)
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe without FTW_CHDIR
         (void)nftw(dir, remove_entry, TREE_DEPTH_FDS, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -90,7 +91,7 @@ static struct err *need_tree(struct run *run)
     if (!mkdtemp(dir))
         return err_errno(ERR_TRANSIENT, errno, "cannot make a directory in %s", tmp_dir);
     run->dir = dir;
-    const char *home, *tree;
+    const char *home = "", *tree = "";
     TRY(make_dir(run->mem, dir, "home", &home));
     TRY(make_dir(run->mem, dir, "tree", &tree));
     TRY(mirror_export(run->opts->mirror, run->opts->rev, tree));

@@ -342,6 +342,22 @@ static bool is_object(struct reader *reader, const struct val *v, const struct v
     return false;
 }
 
+/* The items of a List that are to be read; NULL if there are none, or they are no list (reported). */
+static const struct val *items_of(struct reader *reader, const struct val *list, size_t depth)
+{
+    const struct val *items = val_get(list, "items");
+    if (val_is_null(items))
+        return NULL;
+    if (!val_is_list(items))
+        report(reader, pos_of(items), "items of a %s must be a list, here it is %s",
+               shown(reader->mem, val_text(val_get(list, "kind"))), val_type_name(items->type));
+    else if (depth == LIST_DEPTH_MAX)
+        report(reader, pos_of(list), "lists in lists, more than %d deep", LIST_DEPTH_MAX);
+    else
+        return items;
+    return NULL;
+}
+
 /* A document, its items if it is a List, theirs if they are Lists: depth first, in order. */
 static void read_document(struct reader *reader, const struct val *root)
 {
@@ -351,23 +367,15 @@ static void read_document(struct reader *reader, const struct val *root)
     } stack[LIST_DEPTH_MAX];
     size_t depth = 0;
     for (const struct val *v = root; v;) {
-        const struct val *list = depth ? stack[depth - 1].list : NULL;
-        if (!is_object(reader, v, list)) {
-            /* reported */
-        } else if (!is_list_kind(v)) {
+        bool is_good = is_object(reader, v, depth ? stack[depth - 1].list : NULL);
+        const struct val *items = NULL;
+        if (is_good && is_list_kind(v))
+            items = items_of(reader, v, depth);
+        else if (is_good)
             read_object(reader, v);
-        } else if (val_is_null(val_get(v, "items"))) {
-            /* an empty list */
-        } else if (!val_is_list(val_get(v, "items"))) {
-            report(reader, pos_of(val_get(v, "items")),
-                   "items of a %s must be a list, here it is %s",
-                   shown(reader->mem, val_text(val_get(v, "kind"))),
-                   val_type_name(val_get(v, "items")->type));
-        } else if (depth == LIST_DEPTH_MAX) {
-            report(reader, pos_of(v), "lists in lists, more than %d deep", LIST_DEPTH_MAX);
-        } else {
+        if (items) {
             stack[depth].list = v;
-            stack[depth].items = val_get(v, "items");
+            stack[depth].items = items;
             stack[depth++].next = 0;
         }
         while (depth && stack[depth - 1].next >= val_len(stack[depth - 1].items))
@@ -463,6 +471,7 @@ static void read_file(struct reader *reader, const char *text, size_t len)
     }
 }
 
+// NOLINTNEXTLINE(readability-function-size): what goes in and what comes out, no options among it
 bool manifest_parse(struct arena *mem, const struct manifest_source *source, const char *text,
                     size_t len, struct manifest_list *out, struct manifest_problems *problems)
 {
