@@ -217,8 +217,11 @@ static void readyz(struct api_call *call)
                         arena_printf(call->mem, "not ready: git was not fetched yet: %s\n",
                                      source_error(opts->source)),
                         &answer);
-    else if (sync.last_sync_ms == 0)
-        api_answer_text(503, "not ready: the first sync has not ended yet\n", &answer);
+    else if (*sync.applied == '\0')
+        api_answer_text(503,
+                        arena_printf(call->mem, "not ready: the first sync has not ended yet%s%s\n",
+                                     *sync.error ? ": " : "", sync.error),
+                        &answer);
     else
         api_answer_text(200, "ok\n", &answer);
     api_call_reply(call, &answer);

@@ -106,7 +106,7 @@ static const struct rule {
     { is_missing,                "not fetched: it was not pushed, or after the last fetch, to",                                  API_WHY_UNKNOWN,  DETAIL_URL },
     { is_unverified,             "fetched, but held back: it or a commit before it has no valid signature",                      API_WHY_FETCHED,  DETAIL_NONE },
     { is_elsewhere,              "fetched, but not part of the watched branch",                                                  API_WHY_FETCHED,  DETAIL_BRANCH },
-    { has_held_objects,          "reached, but objects of it are not as it declares",                                            API_WHY_HELD,     DETAIL_HELD },
+    { has_held_objects,          "reached, but not all of it is as it declares",                                                 API_WHY_HELD,     DETAIL_HELD },
     { is_reached_outside,        "applied: it changes nothing below the watched paths",                                          API_WHY_APPLIED,  DETAIL_NONE },
     { is_reached_beside_others,  "applied; objects of other commits are held up",                                                API_WHY_APPLIED,  DETAIL_OTHERS },
     { is_reached_unmarked,       "applied; the sync marker was not moved to it yet",                                             API_WHY_APPLIED,  DETAIL_NONE },

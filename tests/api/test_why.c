@@ -41,7 +41,7 @@ static const struct why_case {
       API_WHY_FETCHED, "fetched, but held back: it or a commit before it has no valid signature" },
     { "a verified commit is not held back by later ones", { DONE, .is_unverified = true, NAMES }, API_WHY_APPLIED, "applied" },
     { "objects of it that failed hold a commit", { DONE, .held = 2, .held_others = 5, NAMES },
-      API_WHY_HELD, "reached, but objects of it are not as it declares: 2" },
+      API_WHY_HELD, "reached, but not all of it is as it declares: 2" },
     { "objects of other commits do not hold it", { DONE, .held_others = 5, NAMES },
       API_WHY_APPLIED, "applied; objects of other commits are held up: 5" },
     { "a commit outside the paths has nothing to apply", { DONE, .is_outside = true, .held_others = 1, NAMES },
