@@ -154,12 +154,12 @@ static bool is_path_name(const char *name)
     return true;
 }
 
-/* Kinds of Kubernetes itself whose names are more than DNS allows. */
+/* Kinds of Kubernetes itself whose names are more than DNS allows: with colons. What others call theirs is for the server. */
 static bool has_free_name(const char *api_version, const char *kind)
 {
     static const char rbac[] = "rbac.authorization.k8s.io/";
     return !builtin_owns_group(api_version) || strncmp(api_version, rbac, sizeof(rbac) - 1) == 0 ||
-           strcmp(kind, "IPAddress") == 0;
+           strcmp(kind, "IPAddress") == 0 || strcmp(kind, "ClusterTrustBundle") == 0;
 }
 
 static bool is_api_version(const char *text)

@@ -126,6 +126,10 @@ static const struct parse_case {
     { "custom kinds may have freer names",
       "apiVersion: user.example.org/v1\nkind: User\nmetadata: {name: \"kube:Admin\"}\n",
       "User /kube:Admin@1", "" },
+    { "trust bundles are named after their signer",
+      "apiVersion: certificates.k8s.io/v1beta1\nkind: ClusterTrustBundle\nmetadata: {name: "
+      "\"example.org:a:b\"}\n",
+      "ClusterTrustBundle /example.org:a:b@1", "" },
     { "a namespace with a dot",
       "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: b.c}\n", "",
       "3:32: \"b.c\" is no name for a namespace" },
