@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/pods.h"
 #include "doc/json.h"
 #include "io/http.h"
 
@@ -18,7 +19,9 @@ struct client {
     struct command_call *call;
     struct loop *loop;
     struct http *http;
-    const char *base; /* no trailing slash */
+    struct cluster cluster; /* when the daemon is asked through the API server */
+    const char *proxy_path; /* of its pod there; NULL: it is asked itself */
+    const char *base;       /* no trailing slash */
     const char *token;
     int64_t timeout_ms;
 
@@ -77,6 +80,18 @@ static struct err *check_base(const char *base)
     return err_new(ERR_INVALID, "parsing URL: parse %s: %s", sbuf_text(&quoted), problem);
 }
 
+/* fluxctl's way when nobody says where the daemon is. */
+static struct err *find_daemon(struct client *client)
+{
+    if (*client->token)
+        return err_new(ERR_INVALID,
+                       "--token needs --url: the service it was for without one is no more");
+    client->base = BASE_SUFFIX;
+    TRY(cluster_open(&client->cluster, client->call));
+    client->loop = client->cluster.loop;
+    return pods_find_daemon(client->call, &client->cluster, &client->proxy_path);
+}
+
 static struct err *set_up(struct client *client)
 {
     static const char *const url_names[] = { "FLUX_URL", NULL };
@@ -85,6 +100,8 @@ static struct err *set_up(struct client *client)
     const char *base = choose(call, "url", url_names);
     client->token = choose(call, "token", token_names);
     TRY(read_timeout(client));
+    if (!*base && call->face == COMMAND_FLUXCTL)
+        return find_daemon(client);
     if (!*base)
         base = DEFAULT_BASE;
     TRY(check_base(base));
@@ -112,7 +129,10 @@ void client_free(struct client *client)
     if (!client)
         return;
     http_free(client->http);
-    loop_free(client->loop);
+    if (client->cluster.loop)
+        cluster_close(&client->cluster);
+    else
+        loop_free(client->loop);
     err_free(client->err);
     free(client);
 }
@@ -219,30 +239,53 @@ static struct err *refused(struct client *client)
                    (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body);
 }
 
-static struct err *ask(struct client *client, const struct http_request *request,
-                       const struct val **out)
+static struct err *send_direct(struct client *client, const struct http_request *request)
 {
     client->is_done = false;
-    client->call->help = NULL;
     http_start(client->http, request, on_answer, client);
     while (!client->is_done && loop_turn(client->loop, 1000))
         continue;
     ASSERT(client->is_done);
-    if (client->err)
-        return nobody(client, request->method, request->url);
+    return client->err ? nobody(client, request->method, request->url) : NULL;
+}
+
+static struct err *send_through_cluster(struct client *client, const struct http_request *request)
+{
+    struct arena *mem = client->call->mem;
+    struct cluster_answer answer = { 0 };
+    const char *query = strchr(request->url, '?');
+    const struct kube_request through = {
+        .method = request->method,
+        .path = arena_printf(mem, "%s%.*s", client->proxy_path, (int)strcspn(request->url, "?"),
+                             request->url),
+        .query = query ? query + 1 : NULL,
+        .body = request->body,
+        .body_len = request->body_len,
+        .accept_text = "application/json",
+        .timeout_ms = request->timeout_ms,
+    };
+    TRY(err_wrap(cluster_ask(&client->cluster, mem, &through, &answer), "executing HTTP request"));
+    client->status = answer.status;
+    client->body = answer.body;
+    client->body_len = answer.len;
+    return NULL;
+}
+
+static struct err *read_answer(struct client *client, const struct val **out)
+{
+    struct val *parsed = NULL;
+    *out = NULL;
     if (client->status < 200 || client->status > 299)
         return refused(client);
-    *out = NULL;
     if (!client->body_len)
         return NULL;
-    struct val *parsed = NULL;
     struct err *e = doc_json_parse(client->call->mem, client->body, client->body_len, &parsed);
     *out = parsed;
     return err_wrap(e, "the daemon's answer is not what it should be");
 }
 
-static struct err *ask_url(struct client *client, const char *url, const char *body,
-                           const struct val **out)
+static struct err *ask(struct client *client, const char *url, const char *body,
+                       const struct val **out)
 {
     struct arena *mem = client->call->mem;
     const char *headers[4] = { "Accept: application/json" };
@@ -260,18 +303,21 @@ static struct err *ask_url(struct client *client, const char *url, const char *b
         .timeout_ms = client->timeout_ms,
         .limit_bytes = ANSWER_BYTES,
     };
-    return ask(client, &request, out);
+    client->call->help = NULL;
+    TRY(client->proxy_path ? send_through_cluster(client, &request)
+                           : send_direct(client, &request));
+    return read_answer(client, out);
 }
 
 struct err *client_get(struct client *client, const char *path, const struct val **out)
 {
-    return ask_url(client, arena_printf(client->call->mem, "%s/%s", client->base, path), NULL, out);
+    return ask(client, arena_printf(client->call->mem, "%s/%s", client->base, path), NULL, out);
 }
 
 struct err *client_post(struct client *client, const char *path, const char *body,
                         const struct val **out)
 {
-    return ask_url(client, arena_printf(client->call->mem, "%s/%s", client->base, path), body, out);
+    return ask(client, arena_printf(client->call->mem, "%s/%s", client->base, path), body, out);
 }
 
 struct err *client_get_own(struct client *client, const char *path, const struct val **out)
@@ -281,7 +327,7 @@ struct err *client_get_own(struct client *client, const char *path, const struct
         len -= suffix;
     const char *url =
         arena_printf(client->call->mem, "%.*s/api/serin/v1/%s", (int)len, client->base, path);
-    return ask_url(client, url, NULL, out);
+    return ask(client, url, NULL, out);
 }
 
 /* -- waiting ------------------------------------------------------------------------------------- */

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cmd/cluster.h"
 #include "cmd/diff_revision.h"
 #include "cmd/home.h"
 #include "cmd/tree.h"
 #include "cmd/words.h"
 #include "git/giturl.h"
-#include "io/http.h"
 #include "sync/mark.h"
 
 #define OUTPUT_MAX_BYTES ((size_t)512 << 20)
@@ -37,28 +37,6 @@ static const struct flags_spec own[] = {
       .usage = "never list these in the cluster: globs on group/version/Kind" },
 };
 /* clang-format on */
-
-/* A cluster to ask, all of it on one loop. */
-struct session {
-    struct kube_config *config;
-    struct loop *loop;
-    struct http *http;
-    struct log log;
-    struct kube *kube;
-    struct kube_discovery *discovery;
-    struct err *err;
-    bool is_done;
-};
-
-static void session_fini(struct session *session)
-{
-    kube_discovery_free(session->discovery);
-    kube_free(session->kube);
-    http_free(session->http);
-    loop_free(session->loop);
-    kube_config_free(session->config);
-    err_free(session->err);
-}
 
 /* -- what to compare ------------------------------------------------------------------------------ */
 
@@ -143,48 +121,6 @@ static struct err *make_plan(struct command_call *call, struct diff_plan *plan)
     return read_manifests(call, plan);
 }
 
-/* -- the cluster ----------------------------------------------------------------------------------- */
-
-static void write_log(void *ctx, const char *line, size_t len)
-{
-    (void)fwrite(line, 1, len, ctx);
-}
-
-static int64_t no_clock(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static void on_discovered(void *ctx, const struct err *err)
-{
-    struct session *session = ctx;
-    session->is_done = true;
-    session->err = err_copy(err);
-}
-
-static struct err *reach(struct command_call *call, struct session *session)
-{
-    TRY(home_kube_config(call, &session->config));
-    TRY(kube_config_refresh(session->config));
-    session->loop = loop_new();
-    session->http =
-        http_new(session->loop, &(struct http_opts){ .user_agent = "serin/" SERIN_VERSION });
-    session->log = (struct log){
-        .least = LOG_ERROR, .write = write_log, .wall_ns = no_clock, .ctx = call->err
-    };
-    session->kube = kube_new(&(struct kube_opts){ .loop = session->loop,
-                                                  .http = session->http,
-                                                  .log = &session->log,
-                                                  .config = session->config,
-                                                  .user_agent = "serin/" SERIN_VERSION });
-    session->discovery = kube_discovery_new(session->kube, &session->log);
-    kube_discovery_refresh(session->discovery, on_discovered, session);
-    while (!session->is_done && loop_turn(session->loop, 1000))
-        continue;
-    return err_wrap(STEAL(session->err), "ask the cluster at %s", session->config->server);
-}
-
 /* ------------------------------------------------------------------------------------------------- */
 
 static void print_problems(struct command_call *call, const struct diff_plan *plan, int *status)
@@ -231,11 +167,11 @@ static struct err *run(struct command_call *call, int *status)
         return command_mistake(call, "invalid output format specified: it is text or json");
     struct diff_plan plan = { .mem = call->mem };
     struct diff_objects objects = { 0 };
-    __attribute__((cleanup(session_fini))) struct session session = { 0 };
+    SCOPED_CLUSTER struct cluster cluster = { 0 };
     TRY(make_plan(call, &plan));
-    TRY(reach(call, &session));
-    diff_plan_resolve(&plan, session.discovery);
-    const struct diff_cluster cluster = { session.kube, session.discovery, session.loop };
+    TRY(cluster_open(&cluster, call));
+    TRY(cluster_discover(&cluster));
+    diff_plan_resolve(&plan, cluster.discovery);
     TRY(diff_compare(&plan, &cluster, &objects));
     *status = status_of(&objects);
     print_problems(call, &plan, status);

@@ -5,7 +5,7 @@
 #ifndef SERIN_CMD_DIFF_H
 #define SERIN_CMD_DIFF_H
 
-#include "cmd/command.h"
+#include "cmd/cluster.h"
 #include "doc/diff.h"
 #include "kube/discovery.h"
 #include "sync/manifest.h"
@@ -50,12 +50,7 @@ void diff_plan_resolve(struct diff_plan *plan, const struct kube_discovery *disc
 
 /* Compares all; one entry per manifest, in their order, then what would be deleted. The error is about
  * the cluster as a whole. */
-struct diff_cluster {
-    struct kube *kube;
-    struct kube_discovery *discovery;
-    struct loop *loop;
-};
-MUST_USE struct err *diff_compare(struct diff_plan *plan, const struct diff_cluster *cluster,
+MUST_USE struct err *diff_compare(struct diff_plan *plan, const struct cluster *cluster,
                                   struct diff_objects *out);
 
 /* The changes between a live object and what an apply makes of it, without what the server writes itself and without

@@ -14,7 +14,7 @@
 
 struct compare {
     struct diff_plan *plan;
-    const struct diff_cluster *cluster;
+    const struct cluster *cluster;
     struct diff_objects *out;
     size_t next, running;
     struct map *declared; /* IDs, and those of deleted objects once seen */
@@ -314,7 +314,7 @@ static void add_entries(struct compare *compare)
     }
 }
 
-struct err *diff_compare(struct diff_plan *plan, const struct diff_cluster *cluster,
+struct err *diff_compare(struct diff_plan *plan, const struct cluster *cluster,
                          struct diff_objects *out)
 {
     SCOPED(map_free) struct map *declared = map_new(NULL);

@@ -41,5 +41,6 @@ const char *home_namespace(const struct command_call *call)
 {
     SCOPED(kube_config_free) struct kube_config *config = NULL;
     SCOPED(err_free) struct err *ignored = home_kube_config(call, &config);
-    return ignored || !config->ns || config->in_cluster ? "default" : arena_strdup(call->mem, config->ns);
+    return ignored || !config->ns || config->in_cluster ? "default"
+                                                        : arena_strdup(call->mem, config->ns);
 }

@@ -10,8 +10,9 @@
 
 #define USAGE_MAX_BYTES ((size_t)256 << 10)
 
-static const char *const about = "Runs the daemon: fetches the repository, applies every commit, heals drift, and answers\n"
-                                 "fluxctl and serin's own commands. Takes every flag of fluxd.";
+static const char *const about =
+    "Runs the daemon: fetches the repository, applies every commit, heals drift, and answers\n"
+    "fluxctl and serin's own commands. Takes every flag of fluxd.";
 
 /* fluxd's layout: what it is, then the flags, its own last. */
 static void print_usage(FILE *out)

@@ -1,0 +1,105 @@
+#include "cmd/pods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "doc/json.h"
+#include "doc/object.h"
+#include "kube/status.h"
+
+#define QUERY_MAX_BYTES ((size_t)64 << 10)
+#define OLD_SELECTOR    "name in (flux,fluxd,weave-flux-agent)"
+
+static void from_env(struct flags *flags, const char *flag, const char *name, struct err **e)
+{
+    const char *value = getenv(name);
+    if (!*e && value && *value && !flags_given(flags, flag))
+        *e = err_wrap(flags_assign(flags, flag, value), "%s", name);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+/* "a=b,c=d", in order. */
+static const char *label_selector(struct arena *mem, const struct flags *flags)
+{
+    size_t len = 0;
+    const char *const *labels = flags_list(flags, "k8s-fwd-labels", &len);
+    const char **sorted = arena_copy(mem, labels, (len + 1) * sizeof(*labels));
+    const char *text = "";
+    qsort(sorted, len, sizeof(*sorted), by_text);
+    for (size_t i = 0; i < len; i++)
+        text = arena_printf(mem, "%s%s%s", text, i ? "," : "", sorted[i]);
+    return text;
+}
+
+struct search {
+    struct arena *mem;
+    struct cluster *cluster;
+    const char *ns;
+};
+
+/* The name of the one running pod; NULL when there is none. */
+static struct err *find_pod(const struct search *search, const char *selector, const char **out)
+{
+    struct cluster_answer answer;
+    struct val *list = NULL;
+    SBUF(path, QUERY_MAX_BYTES);
+    SBUF(query, QUERY_MAX_BYTES);
+    sbuf_add(&path, "/api/v1/namespaces/");
+    sbuf_add_url(&path, search->ns);
+    sbuf_add(&path, "/pods");
+    sbuf_add(&query, "fieldSelector=status.phase%3DRunning&labelSelector=");
+    sbuf_add_url(&query, selector);
+    const struct kube_request request = { .method = "GET",
+                                          .path = sbuf_text(&path),
+                                          .query = sbuf_text(&query) };
+    enum kube_refusal refusal;
+    TRY(cluster_ask(search->cluster, search->mem, &request, &answer));
+    TRY(kube_status_error(answer.status, answer.body, answer.len, &refusal));
+    TRY(doc_json_parse(search->mem, answer.body, answer.len, &list));
+    const struct val *items = val_get(list, "items");
+    if (val_len(items) > 1)
+        return err_new(ERR_INVALID,
+                       "Could not create a dialer: Could not get pod name: Ambiguous pod: found "
+                       "more than one pod for "
+                       "selector: labels \"%s\"",
+                       selector);
+    *out = val_len(items) ? object_name(val_item(items, 0)) : NULL;
+    return NULL;
+}
+
+static struct err *nothing_found(const char *ns, const char *selector)
+{
+    return err_new(
+        ERR_NOT_FOUND,
+        "No pod found in namespace \"%s\" using the following selectors:\n  %s\n  " OLD_SELECTOR
+        "\n\nMake sure Flux is running in namespace \"%s\".\nIf Flux is running in another "
+        "different namespace, "
+        "please supply it to --k8s-fwd-ns.",
+        ns, selector, ns);
+}
+
+struct err *pods_find_daemon(struct command_call *call, struct cluster *cluster, const char **out)
+{
+    struct err *e = NULL;
+    const char *name = NULL;
+    from_env(call->flags, "k8s-fwd-ns", "FLUX_FORWARD_NAMESPACE", &e);
+    from_env(call->flags, "k8s-fwd-labels", "FLUX_FORWARD_LABELS", &e);
+    TRY(e);
+    const struct search search = { call->mem, cluster, flags_text(call->flags, "k8s-fwd-ns") };
+    const char *selector = label_selector(call->mem, call->flags);
+    TRY(find_pod(&search, selector, &name));
+    if (!name)
+        TRY(find_pod(&search, OLD_SELECTOR, &name));
+    if (!name)
+        return nothing_found(search.ns, selector);
+    SBUF(path, QUERY_MAX_BYTES);
+    sbuf_add(&path, "/api/v1/namespaces/");
+    sbuf_add_url(&path, search.ns);
+    sbuf_addf(&path, "/pods/%s:3030/proxy", name);
+    return sbuf_finish(&path, call->mem, out, NULL);
+}
