@@ -30,8 +30,7 @@
 static enum err_kind kind_of(CURLcode code)
 {
     switch ((int)code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return ERR_INVALID;
+    case CURLE_URL_MALFORMAT: return ERR_INVALID;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
@@ -49,8 +48,10 @@ struct err *easy_fail(const struct easy *easy, enum err_kind kind, const char *w
 
 struct err *easy_error(const struct easy *easy, CURLcode code)
 {
-    if (code == CURLE_OK)
-        return NULL;
+    if (code == CURLE_OK) /* also when the connection ends in the middle of the head */
+        return easy->is_head_done
+                   ? NULL
+                   : easy_fail(easy, ERR_TRANSIENT, "the answer ended in its headers");
     /* curl quotes a proxy it does not understand, password included: such texts are replaced. */
     const char *why = easy->problem;
     if (why[0] == '\0' || strchr(why, '@') || strstr(why, "://") || strstr(why, "proxy s"))

@@ -66,7 +66,8 @@ const char *easy_find_header(const struct http_headers *headers, const char *nam
 bool easy_is_redirect(const struct easy *easy);
 MUST_USE struct err *easy_redirect(struct easy *easy);
 
-MUST_USE struct err *easy_error(const struct easy *easy, CURLcode code); /* NULL for CURLE_OK */
+/* How a transfer that is over went. */
+MUST_USE struct err *easy_error(const struct easy *easy, CURLcode code); /* NULL: it is whole */
 MUST_USE struct err *easy_fail(const struct easy *easy, enum err_kind kind, const char *why);
 
 #endif

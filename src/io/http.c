@@ -40,7 +40,8 @@ struct socket {
     uv_poll_t poll;
     struct lane *lane;
     curl_socket_t fd;
-    int64_t read_ms; /* when it was last readable */
+    int64_t read_ms; /* when something last came */
+    int local_port, peer_port;
     struct socket *next, **at;
 };
 
@@ -64,6 +65,7 @@ struct request {
     void *stream_ctx;
     int64_t started_ms, active_ms, timeout_ms, idle_ms;
     int peer_port, local_port; /* of its connection; 0: none yet */
+    bool has_bytes;            /* something came for it */
     char *body;
     size_t body_len, body_cap, limit_bytes;
     struct err *failed;   /* why a callback of ours ended it */
@@ -150,6 +152,26 @@ static void forget_socket(struct socket *socket)
     uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
 }
 
+static int port_of(const struct sockaddr_storage *name)
+{
+    const in_port_t *port = name->ss_family == AF_INET6
+                                ? &((const struct sockaddr_in6 *)name)->sin6_port
+                                : &((const struct sockaddr_in *)name)->sin_port;
+    return ntohs(*port);
+}
+
+/* They stay 0 until it is connected. */
+static void find_ports(struct socket *socket)
+{
+    struct sockaddr_storage local = { 0 }, peer = { 0 };
+    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+    if (getsockname(socket->fd, (struct sockaddr *)&local, &local_len) != 0 ||
+        getpeername(socket->fd, (struct sockaddr *)&peer, &peer_len) != 0)
+        return;
+    socket->local_port = port_of(&local);
+    socket->peer_port = port_of(&peer);
+}
+
 static struct socket *watch_socket(struct lane *lane, curl_socket_t fd)
 {
     struct socket *socket = base_alloc(sizeof(*socket));
@@ -158,6 +180,7 @@ static struct socket *watch_socket(struct lane *lane, curl_socket_t fd)
     if (socket->next)
         socket->next->at = &socket->next;
     lane->sockets = socket;
+    find_ports(socket);
     ASSERT(uv_poll_init_socket(loop_uv(lane->http->loop), &socket->poll, fd) == 0);
     socket->poll.data = socket;
     ASSERT(curl_multi_assign(lane->multi, fd, socket) == CURLM_OK);
@@ -177,6 +200,8 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *lane_c
     }
     if (!socket)
         socket = watch_socket(lane, fd);
+    else if (!socket->peer_port)
+        find_ports(socket);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     ASSERT(uv_poll_start(&socket->poll, events, on_socket_ready) == 0);
     return 0;
@@ -221,11 +246,50 @@ static void free_lane(struct lane *lane)
 
 /* --- what libcurl reports of a request */
 
+/* libcurl does not say which socket a running request is on, but it says the ports. */
+static int on_connected(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
+{
+    (void)peer_ip;
+    (void)local_ip;
+    struct request *req = ctx;
+    req->peer_port = peer_port;
+    req->local_port = local_port;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* NULL if libcurl does not watch it now, or has not yet connected. */
+static struct socket *socket_of(const struct request *req)
+{
+    struct socket *socket = req->lane->sockets;
+    while (socket && (socket->local_port != req->local_port || socket->peer_port != req->peer_port))
+        socket = socket->next;
+    return req->local_port ? socket : NULL;
+}
+
+/* libcurl also reads without having been told that there is something to read, even before it has a socket watched. */
+static void note_bytes(struct request *req)
+{
+    req->has_bytes = true;
+    req->active_ms = loop_now_ms(req->http->loop);
+    struct socket *socket = socket_of(req);
+    if (socket)
+        socket->read_ms = req->active_ms;
+}
+
+/* A connection on which nothing at all came since the request began is taken for dead when that request times out:
+ * libcurl would go on putting requests on an HTTP/2 connection to a server that hangs. */
+static void cut_if_dead(const struct request *req)
+{
+    const struct socket *socket = socket_of(req);
+    if (socket && !req->has_bytes && socket->read_ms < req->started_ms)
+        (void)shutdown(socket->fd, SHUT_RDWR);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct request *req = ctx;
     size_t len = size * count;
-    req->active_ms = loop_now_ms(req->http->loop);
+    note_bytes(req);
     enum easy_head head = easy_take_header(&req->easy, line, len);
     if (head == EASY_HEAD_TOO_BIG) {
         if (!req->failed)
@@ -261,7 +325,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct request *req = ctx;
     size_t len = size * count;
-    req->active_ms = loop_now_ms(req->http->loop);
+    note_bytes(req);
     if (req->failed || req->state != REQUEST_RUNNING)
         return 0;
     if (easy_is_redirect(&req->easy))
@@ -335,45 +399,6 @@ static void append_to(struct request **list, struct request *req)
         list = &(*list)->next;
     req->next = NULL;
     *list = req;
-}
-
-/* libcurl does not say which socket a running request is on, but it says the ports. */
-static int on_connected(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
-{
-    (void)peer_ip;
-    (void)local_ip;
-    struct request *req = ctx;
-    req->peer_port = peer_port;
-    req->local_port = local_port;
-    return CURL_PREREQFUNC_OK;
-}
-
-static int port_of(const struct sockaddr_storage *name)
-{
-    const in_port_t *port = name->ss_family == AF_INET6
-                                ? &((const struct sockaddr_in6 *)name)->sin6_port
-                                : &((const struct sockaddr_in *)name)->sin_port;
-    return ntohs(*port);
-}
-
-static bool is_socket_of(const struct request *req, curl_socket_t fd)
-{
-    struct sockaddr_storage local = { 0 }, peer = { 0 };
-    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
-    return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 &&
-           port_of(&local) == req->local_port &&
-           getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
-           port_of(&peer) == req->peer_port;
-}
-
-/* A connection on which nothing at all came since the request began is taken for dead when that request times out:
- * libcurl would go on putting requests on an HTTP/2 connection to a server that hangs. */
-static void cut_if_dead(const struct request *req)
-{
-    for (const struct socket *socket = req->lane->sockets; socket; socket = socket->next) {
-        if (socket->read_ms < req->started_ms && is_socket_of(req, socket->fd))
-            (void)shutdown(socket->fd, SHUT_RDWR);
-    }
 }
 
 static void arm_timer(struct request *req);

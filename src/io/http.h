@@ -62,7 +62,7 @@ struct http_result {
     size_t body_len;
     const struct http_headers *headers;
     int http_version; /* 1 or 2 */
-    int os_error;     /* with err: errno of the connection that could not be made; 0: there is none */
+    int os_error; /* with err: errno of the connection that could not be made; 0: there is none */
 };
 
 /* The value of a header (any case), NULL if absent; the first of several. */

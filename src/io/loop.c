@@ -138,7 +138,12 @@ bool loop_turn(struct loop *loop, int64_t wait_ms)
 
 int64_t loop_now_ms(const struct loop *loop)
 {
-    return loop->is_running ? (int64_t)uv_now(&loop->uv) : (int64_t)(uv_hrtime() / 1000000);
+    /* Between turns the time of the last one is old. It is brought up to date and not read from another clock: libuv's may
+     * be some milliseconds behind, and times are compared with each other. */
+    uv_loop_t *uv = (uv_loop_t *)(uintptr_t)&loop->uv; /* only what it caches changes */
+    if (!loop->is_running)
+        uv_update_time(uv);
+    return (int64_t)uv_now(uv);
 }
 
 int64_t loop_wall_ns(const struct loop *loop)
