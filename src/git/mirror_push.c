@@ -421,7 +421,7 @@ struct err *mirror_mark(struct mirror *mirror, const struct mirror_marker *marke
 static const char *random_name(struct arena *mem)
 {
     unsigned char bytes[5];
-    (void)getentropy(bytes, sizeof(bytes)); /* only has to be another one than a moment ago */
+    ASSERT(getentropy(bytes, sizeof(bytes)) == 0);
     return arena_printf(mem, "refs/tags/flux-write-check-%02x%02x%02x%02x%02x", bytes[0], bytes[1],
                         bytes[2], bytes[3], bytes[4]);
 }
