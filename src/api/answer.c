@@ -35,6 +35,13 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+static const char *find_char(const char *text, const char *end, char c)
+{
+    while (text < end && *text != c)
+        text++;
+    return text; /* `end` if it is not there */
+}
+
 /* "0", "1", "0.5", "1.000"; anything else counts as 1, as if it were not there. */
 static int read_quality(const char *text, const char *end)
 {
@@ -54,10 +61,9 @@ static struct range read_range(const char *text, const char *end)
 {
     while (text < end && is_blank(*text))
         text++;
-    const char *type_end = memchr(text, ';', (size_t)(end - text));
+    const char *param = find_char(text, end, ';'), *type_end = param;
     struct range range = { .type = text, .quality = QUALITY_MAX };
-    const char *param = type_end ? type_end : end;
-    for (type_end = param; type_end > text && is_blank(type_end[-1]);)
+    while (type_end > text && is_blank(type_end[-1]))
         type_end--;
     range.type_len = (size_t)(type_end - text);
     while (param < end) {
@@ -66,8 +72,7 @@ static struct range read_range(const char *text, const char *end)
             param++;
         if (end - param >= 2 && (param[0] == 'q' || param[0] == 'Q') && param[1] == '=')
             range.quality = read_quality(param + 2, end);
-        const char *next = memchr(param, ';', (size_t)(end - param));
-        param = next ? next : end;
+        param = find_char(param, end, ';');
     }
     return range;
 }
