@@ -38,7 +38,7 @@ struct bench_answer {
     int status;
     enum kube_refusal refusal;
     enum err_kind kind;
-    char error[1024], body[4096], warning[256];
+    char error[1024], body[16384], warning[256];
 };
 void bench_on_answer(void *answer, const struct kube_result *result);
 bool bench_is_done(void *answer);
