@@ -163,6 +163,16 @@ static const char *user_name(void)
     return user ? user->pw_name : "root";
 }
 
+void lab_sshd_start(struct lab *lab)
+{
+    static const char start[] =
+        "/usr/sbin/sshd -D -e -f ssh/sshd_config 2> ssh/log & pid=$!; trap 'kill $pid' TERM; "
+        "for i in $(seq 200); do grep -q listening ssh/log && break; sleep 0.05; done; "
+        "echo ready 1; wait";
+    const char *const argv[] = { "sh", "-c", start, NULL };
+    (void)lab_serve(lab, argv);
+}
+
 void lab_sshd(struct lab *lab, const char *key_type)
 {
     if (access("/usr/sbin/sshd", X_OK))
@@ -178,25 +188,20 @@ void lab_sshd(struct lab *lab, const char *key_type)
            "chmod 400 identity; cp identity.pub authorized_keys; "
            "echo \"[127.0.0.1]:%d $(cut -d' ' -f1,2 host_key.pub)\" > known_hosts",
            key_type, lab->ssh_port);
-    lab_write(
-        lab, "ssh/sshd_config",
-        arena_printf(lab->mem,
-                     "Port %d\nListenAddress 127.0.0.1\nHostKey %s/host_key\n"
-                     "AuthorizedKeysFile %s/authorized_keys\nPidFile none\nStrictModes no\n"
-                     "UsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-                     "SetEnv HOME=%s/home\n",
-                     lab->ssh_port, dir, dir, lab->dir));
+    lab_write(lab, "ssh/sshd_config",
+              arena_printf(lab->mem,
+                           "Port %d\nListenAddress 127.0.0.1\nHostKey %s/host_key\n"
+                           "AuthorizedKeysFile %s/authorized_keys\nPidFile none\nStrictModes no\n"
+                           "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication "
+                           "no\nPermitRootLogin prohibit-password\n"
+                           "SetEnv HOME=%s/home\n",
+                           lab->ssh_port, dir, dir, lab->dir));
     lab_write(lab, "ssh/config",
               arena_printf(lab->mem,
                            "Host *\n  IdentityFile %s/identity\n  IdentitiesOnly yes\n"
                            "  UserKnownHostsFile %s/known_hosts\n  GlobalKnownHostsFile none\n",
                            dir, dir));
-    static const char start[] =
-        "/usr/sbin/sshd -D -e -f ssh/sshd_config 2> ssh/log & pid=$!; trap 'kill $pid' TERM; "
-        "for i in $(seq 200); do grep -q listening ssh/log && break; sleep 0.05; done; "
-        "echo ready 1; wait";
-    const char *const argv[] = { "sh", "-c", start, NULL };
-    (void)lab_serve(lab, argv);
+    lab_sshd_start(lab);
 }
 
 const char *lab_ssh_url(struct lab *lab)

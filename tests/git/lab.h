@@ -43,6 +43,8 @@ void lab_stop_servers(struct lab *lab);
 
 /* sshd on loopback with a host key of `key_type`; the key `identity` may log in. ssh_config and known_hosts are in ssh/. */
 void lab_sshd(struct lab *lab, const char *key_type);
+void lab_sshd_start(
+    struct lab *lab); /* again, after lab_stop_servers and a change of ssh/sshd_config */
 const char *lab_ssh_url(struct lab *lab);
 
 /* Settings for repo.git over file://, the mirror in mirror/. */
