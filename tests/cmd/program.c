@@ -51,7 +51,8 @@ static void be_program(const struct program_run *how, char *home)
     env[count] = NULL;
     if (how->cwd && chdir(how->cwd))
         _exit(126);
-    execve(SERIN_PROGRAM, (char *const *)how->argv, (char *const *)env);
+    execve(how->program ? how->program : SERIN_PROGRAM, (char *const *)how->argv,
+           (char *const *)env);
     _exit(127);
 }
 
@@ -93,16 +94,23 @@ struct program_daemon {
     int report; /* what the child has to say when it is told to end */
 };
 
-struct script {
-    struct loop *loop;
-    const char *at; /* the rest of it */
-    struct sbuf report;
+#define LINES_MAX 64
+
+/* One line of the script, taken apart. */
+struct line {
+    char *method, *target;
+    int status;
+    const char *body, *wanted; /* not terminated; wanted NULL: whatever */
+    size_t body_len, wanted_len;
+    bool is_taken, is_for_many;
 };
 
-static size_t line_length(const char *at)
-{
-    return strcspn(at, "\n");
-}
+struct script {
+    struct loop *loop;
+    struct line lines[LINES_MAX];
+    size_t count;
+    struct sbuf report;
+};
 
 /* The next word of the line at *at, which it passes. */
 static char *take_word(const char **at)
@@ -111,6 +119,37 @@ static char *take_word(const char **at)
     char *word = strndup(*at, len);
     *at += len + (size_t)((*at)[len] == ' ');
     return word;
+}
+
+static void read_script(struct script *script, const char *at)
+{
+    while (*at && script->count < LINES_MAX) {
+        struct line *line = &script->lines[script->count++];
+        line->is_for_many = *at == '*';
+        at += line->is_for_many;
+        line->method = take_word(&at);
+        line->target = take_word(&at);
+        char *status = take_word(&at);
+        line->status = (int)strtol(status, NULL, 10);
+        free(status);
+        line->body = at;
+        line->body_len = strcspn(at, "\n");
+        at += line->body_len + (size_t)(at[line->body_len] == '\n');
+        if (strncmp(at, "> ", 2) != 0)
+            continue;
+        line->wanted = at + 2;
+        line->wanted_len = strcspn(line->wanted, "\n");
+        at = line->wanted + line->wanted_len + (size_t)(line->wanted[line->wanted_len] == '\n');
+    }
+}
+
+static void free_script(struct script *script)
+{
+    for (size_t i = 0; i < script->count; i++) {
+        free(script->lines[i].method);
+        free(script->lines[i].target);
+    }
+    sbuf_fini(&script->report);
 }
 
 static void answer(struct server_request *request, int status, const char *body, size_t len)
@@ -142,36 +181,35 @@ static bool is_asked(const struct server_request *request, const char *target)
     return true;
 }
 
-static void check_body(struct script *script, struct server_request *request)
+static void check_body(struct script *script, const struct line *line,
+                       const struct server_request *request)
 {
-    size_t body_len = 0, len = line_length(script->at);
+    size_t body_len = 0;
     const char *body = server_body(request, &body_len);
-    if (strncmp(script->at, "> ", 2))
-        return;
-    if (len - 2 != body_len || strncmp(script->at + 2, body, body_len))
+    bool is_part = line->wanted_len > 3 && !strncmp(line->wanted, "...", 3);
+    bool is_same = is_part ? memmem(body, body_len, line->wanted + 3, line->wanted_len - 3) != NULL
+                           : line->wanted_len == body_len && !memcmp(body, line->wanted, body_len);
+    if (!is_same)
         sbuf_addf(&script->report, "body of %s is %s, not %.*s\n", server_path(request), body,
-                  (int)len - 2, script->at + 2);
-    script->at += len + (script->at[len] == '\n');
+                  (int)line->wanted_len, line->wanted);
 }
 
 static void on_request(void *ctx, struct server_request *request)
 {
     struct script *script = ctx;
-    const char *at = script->at;
-    char *method = take_word(&at), *target = take_word(&at), *status = take_word(&at);
-    size_t len = line_length(at);
-    if (strcmp(method, server_method(request)) || !is_asked(request, target)) {
-        sbuf_addf(&script->report, "%s %s was asked, not %s %s\n", server_method(request),
-                  server_path(request), method, target);
-        answer(request, 500, "{}", 2);
-    } else {
-        script->at = at + len + (at[len] == '\n');
-        check_body(script, request);
-        answer(request, (int)strtol(status, NULL, 10), at, len);
+    for (size_t i = 0; i < script->count; i++) {
+        struct line *line = &script->lines[i];
+        if ((line->is_taken && !line->is_for_many) ||
+            strcmp(line->method, server_method(request)) != 0 || !is_asked(request, line->target))
+            continue;
+        line->is_taken = true;
+        if (line->wanted)
+            check_body(script, line, request);
+        answer(request, line->status, line->body, line->body_len);
+        return;
     }
-    free(method);
-    free(target);
-    free(status);
+    sbuf_addf(&script->report, "%s %s was asked\n", server_method(request), server_path(request));
+    answer(request, 500, "{}", 2);
 }
 
 static void on_end(void *ctx, int signal_number)
@@ -183,22 +221,25 @@ static void on_end(void *ctx, int signal_number)
 
 static void be_daemon(const char *text, int port_fd, int report_fd)
 {
-    struct script script = { .loop = loop_new(), .at = text };
+    struct script script = { .loop = loop_new() };
     struct server *server = NULL;
     sbuf_init(&script.report, OUTPUT_MAX_BYTES);
+    read_script(&script, text);
     struct err *e = server_new(script.loop, "127.0.0.1:0", on_request, &script, &server);
     int port = e ? 0 : server_port(server);
     loop_on_signal(script.loop, SIGTERM, on_end, &script);
     if (write(port_fd, &port, sizeof(port)) != (ssize_t)sizeof(port))
         _exit(1);
     loop_run(script.loop);
-    if (*script.at)
-        sbuf_addf(&script.report, "was not asked: %s", script.at);
-    const char *report = sbuf_text(&script.report);
-    ssize_t written = write(report_fd, report, strlen(report));
+    for (size_t i = 0; i < script.count; i++) {
+        if (!script.lines[i].is_taken && !script.lines[i].is_for_many)
+            sbuf_addf(&script.report, "%s %s was not asked\n", script.lines[i].method,
+                      script.lines[i].target);
+    }
+    ssize_t written = write(report_fd, sbuf_text(&script.report), script.report.len);
     server_free(server);
     loop_free(script.loop);
-    sbuf_fini(&script.report);
+    free_script(&script);
     err_free(e);
     _exit(written < 0);
 }

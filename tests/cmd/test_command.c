@@ -1,0 +1,223 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "cmd/command.h"
+#include "program.h"
+
+#define ARGS_MAX 8
+
+/* A command line and what comes of it without anybody to ask; a text of NULL is not looked at, one that begins with * is
+ * what it has to begin with. */
+static const struct command_case {
+    const char *name, *args[ARGS_MAX], *env[3];
+    int status;
+    const char *out, *err;
+} command_cases[] = {
+    /* clang-format off */
+    { "without a command there is help", { "serin" }, { NULL }, 0, "*serin keeps a Kubernetes cluster", "" },
+    { "a path before the name does not matter", { "/usr/local/bin/fluxctl" }, { NULL }, 0, "*fluxctl asks the daemon", "" },
+    { "the version is printed by a command", { "serin", "version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
+    { "the version is printed by a flag", { "serin", "--version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
+    { "the version is fluxctl's, too", { "fluxctl", "version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
+    { "version takes no arguments", { "fluxctl", "version", "x" }, { NULL }, 1, "",
+      "Error: expected no (non-flag) arguments\nRun 'fluxctl version --help' for usage.\n" },
+    { "an unknown command is named", { "fluxctl", "nonsense" }, { NULL }, 1, "",
+      "Error: unknown command \"nonsense\" for \"fluxctl\"\nRun 'fluxctl --help' for usage.\n" },
+    { "a command that is nearly right is suggested", { "serin", "lnit" }, { NULL }, 2, "",
+      "Error: unknown command \"lnit\" for \"serin\"\n\nDid you mean this?\n\tlint\n\nRun 'serin --help' for usage.\n" },
+    { "the beginning of a command is suggested", { "serin", "list" }, { NULL }, 2, "",
+      "Error: unknown command \"list\" for \"serin\"\n\nDid you mean this?\n\tlint\n\tlist-workloads\n\n"
+      "Run 'serin --help' for usage.\n" },
+    { "an unknown flag is named", { "fluxctl", "--no-such-flag" }, { NULL }, 1, "",
+      "Error: unknown flag: --no-such-flag\nRun 'fluxctl --help' for usage.\n" },
+    { "an unknown flag of a command is named with it", { "serin", "lint", "--nope" }, { NULL }, 2, "",
+      "Error: unknown flag: --nope\nRun 'serin lint --help' for usage.\n" },
+    { "a shared flag may stand before the command", { "fluxctl", "--url", "://bad", "identity" }, { NULL }, 1, "",
+      "Error: parsing URL: parse \"://bad\": missing protocol scheme\nRun 'fluxctl identity --help' for usage.\n" },
+    { "a URL of another scheme is refused", { "serin", "status", "--url", "ftp://x" }, { NULL }, 2, "",
+      "Error: parsing URL: parse \"ftp://x\": it has to begin with http:// or https://\n" },
+    { "a command of a later version says so", { "fluxctl", "automate", "-w", "x" }, { NULL }, 1, "",
+      "Error: automate is not in this version of serin (it comes with image automation)\nRun 'fluxctl --help' for usage.\n" },
+    { "serin has commands that fluxctl has not", { "fluxctl", "lint", "." }, { NULL }, 1, "",
+      "Error: unknown command \"lint\" for \"fluxctl\"\nRun 'fluxctl --help' for usage.\n" },
+    { "completion needs a shell", { "fluxctl", "completion" }, { NULL }, 1, "",
+      "Error: please specify a shell\nRun 'fluxctl completion --help' for usage.\n" },
+    { "completion takes one shell", { "fluxctl", "completion", "bash", "zsh" }, { NULL }, 1, "",
+      "Error: please specify one of the following shells: bash fish zsh\nRun 'fluxctl completion --help' for usage.\n" },
+    { "completion knows three shells", { "fluxctl", "completion", "tcsh" }, { NULL }, 1, "",
+      "Error: unsupported shell type \"tcsh\"\nRun 'fluxctl completion --help' for usage.\n" },
+    { "a daemon that is not there is reported to fluxctl in Go's words",
+      { "fluxctl", "list-workloads", "--url", "http://127.0.0.1:1/api/flux" }, { NULL }, 1, "",
+      "Error: executing HTTP request: executing HTTP request: Get \"http://127.0.0.1:1/api/flux/v6/services?namespace=default\": "
+      "dial tcp 127.0.0.1:1: connect: connection refused\nRun 'fluxctl list-workloads --help' for usage.\n" },
+    { "a daemon that is not there is reported with what to do", { "serin", "status" },
+      { "FLUX_URL=http://127.0.0.1:1/api/flux/", NULL }, 2, "",
+      "Error: no answer from http://127.0.0.1:1/api/flux: connection refused; is the daemon running there? (--url, kubectl "
+      "port-forward)\n" },
+    { "the flag is stronger than the environment", { "fluxctl", "sync", "-u", "http://127.0.0.1:1/x" },
+      { "FLUX_URL=://bad", NULL }, 1, "",
+      "Error: executing HTTP request: executing HTTP request: Post \"http://127.0.0.1:1/x/v9/git-repo-config\": "
+      "dial tcp 127.0.0.1:1: connect: connection refused\nRun 'fluxctl sync --help' for usage.\n" },
+    { "a bad FLUX_TIMEOUT is named", { "serin", "status" }, { "FLUX_TIMEOUT=long", NULL }, 2, "",
+      "Error: FLUX_TIMEOUT: invalid argument \"long\" for \"--timeout\" flag: time: invalid duration \"long\"\n" },
+    { "a token without a URL has no one to go to", { "fluxctl", "sync" }, { "WEAVE_CLOUD_TOKEN=x", NULL }, 1, "",
+      "Error: --token needs --url: the service it was for without one is no more\nRun 'fluxctl sync --help' for usage.\n" },
+
+    { "a bad flag of the daemon comes with the usage", { "serin", "run", "--no-such-flag" }, { NULL }, 2, "",
+      "*Error: unknown flag: --no-such-flag\n\nDESCRIPTION\n  serin run keeps a cluster" },
+    { "a bad value of the daemon comes with the usage", { "serin", "run", "--git-poll-interval=often" }, { NULL }, 2, "",
+      "*Error: invalid argument \"often\" for \"--git-poll-interval\" flag: time: invalid duration \"often\"\n\nDESCRIPTION\n" },
+    { "the daemon takes no arguments", { "serin", "run", "now" }, { NULL }, 2, "", "*Error: serin run takes flags only\n\n" },
+    { "help of the daemon is its usage", { "serin", "run", "--help" }, { NULL }, 0, "*DESCRIPTION\n  serin run keeps a cluster", "" },
+    { "help names the daemon's usage, too", { "serin", "help", "run" }, { NULL }, 0, "*DESCRIPTION\n  serin run keeps a cluster", "" },
+    { "the daemon prints its version", { "serin", "run", "--version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
+
+    { "lint wants a path", { "serin", "lint" }, { NULL }, 2, "",
+      "Error: please say which file or directory to read\nRun 'serin lint --help' for usage.\n" },
+    { "lint of nothing is an error", { "serin", "lint", "/no/such/file" }, { NULL }, 2, "",
+      "Error: cannot read /no/such/file: No such file or directory\n" },
+    { "lint knows two formats", { "serin", "lint", "-o", "xml", "." }, { NULL }, 2, "",
+      "Error: invalid output format specified: it is text or json\nRun 'serin lint --help' for usage.\n" },
+    { "diff wants to know what", { "serin", "diff" }, { NULL }, 2, "",
+      "Error: please say which directory to compare, or give --git-url\nRun 'serin diff --help' for usage.\n" },
+    { "diff of a revision wants the repository", { "serin", "diff", "v1.2.3" }, { NULL }, 2, "",
+      "Error: there is no file or directory v1.2.3; for a revision, give --git-url\nRun 'serin diff --help' for usage.\n" },
+    { "diff compares one thing", { "serin", "diff", "a", "b" }, { NULL }, 2, "",
+      "Error: please say one PATH or REVISION only\nRun 'serin diff --help' for usage.\n" },
+    { "diff names what is to be deleted only with a repository", { "serin", "diff", ".", "--sync-garbage-collection" }, { NULL }, 2, "",
+      "Error: --sync-garbage-collection needs --git-url: what is to be deleted depends on it\nRun 'serin diff --help' for usage.\n" },
+    { "diff wants a cluster", { "serin", "diff", ".", "--kubeconfig", "/no/such/file" }, { NULL }, 2, "", NULL },
+    /* clang-format on */
+};
+
+static bool is_as_expected(const char *is, const char *expected)
+{
+    if (!expected)
+        return true;
+    return *expected == '*' ? !strncmp(is, expected + 1, strlen(expected + 1))
+                            : !strcmp(is, expected);
+}
+
+static void command_line_gives(void **state)
+{
+    const struct command_case *row = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_result result;
+    const char *argv[ARGS_MAX + 1] = { NULL };
+    memcpy(argv, row->args, sizeof(row->args));
+    program_run(mem, &(struct program_run){ .argv = argv, .env = row->env }, &result);
+    if (!is_as_expected(result.err, row->err))
+        assert_string_equal(result.err, row->err);
+    if (!is_as_expected(result.out, row->out))
+        assert_string_equal(result.out, row->out);
+    assert_int_equal(result.status, row->status);
+}
+
+static const char *out_of(struct arena *mem, const char *program, const char *word,
+                          const char *other)
+{
+    struct program_result result;
+    const char *argv[] = { program, word, other, NULL };
+    program_run(mem, &(struct program_run){ .argv = argv }, &result);
+    assert_string_equal(result.err, "");
+    assert_int_equal(result.status, 0);
+    return result.out;
+}
+
+static void help_of_every_command_shows_its_flags(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct command_call call = { .mem = mem, .program = "serin", .face = COMMAND_SERIN };
+    const struct command *command = NULL;
+    for (size_t i = 0; (command = command_at(COMMAND_SERIN, i)); i++) {
+        struct flags_table tables[COMMAND_TABLES_MAX];
+        size_t count = command_tables(mem, &call, command, tables);
+        const char *help = out_of(mem, "serin", command->name, "--help");
+        assert_string_equal(help, out_of(mem, "serin", "help", command->name));
+        for (size_t t = command->run_words ? 1 : 0; t < count; t++) {
+            for (size_t f = 0; f < tables[t].len; f++) {
+                const char *flag = arena_printf(mem, "--%s", tables[t].at[f].name);
+                assert_true(tables[t].at[f].deprecated || strstr(help, flag));
+            }
+        }
+    }
+}
+
+/* The words bash offers for a command line that ends in `last`. */
+static const char *offered(struct arena *mem, const char *first, const char *last)
+{
+    struct program_result result;
+    const char *script =
+        arena_printf(mem,
+                     "source <('%s' completion bash); COMP_WORDS=(serin %s '%s'); "
+                     "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _serin; echo ${COMPREPLY[@]}",
+                     SERIN_PROGRAM, first, last);
+    const char *argv[] = { "bash", "-c", script, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    assert_string_equal(result.err, "");
+    return result.out;
+}
+
+static void bash_completes_commands_and_flags(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    assert_string_equal(offered(mem, "", "li"), "lint list-workloads\n");
+    assert_string_equal(offered(mem, "run", "--git-p"), "--git-path --git-poll-interval\n");
+    assert_string_equal(offered(mem, "lint", "--ou"), "--output\n");
+    assert_string_equal(offered(mem, "completion", "b"), "bash\n");
+    assert_string_equal(offered(mem, "help", "sta"), "status\n");
+    assert_string_equal(offered(mem, "run", "--kube-config"), "\n"); /* deprecated: not offered */
+}
+
+static void check_syntax(struct arena *mem, const char *shell)
+{
+    struct program_result result;
+    const char *script = out_of(mem, "serin", "completion", shell);
+    const char *path = arena_printf(mem, "/usr/bin/%s", shell);
+    assert_non_null(strstr(script, "git-poll-interval"));
+    if (access(path, X_OK))
+        return;
+    const char *check = arena_printf(
+        mem, "'%s' completion %s >\"$HOME/script\" && %s -n \"$HOME/script\"; rm \"$HOME/script\"",
+        SERIN_PROGRAM, shell, path);
+    const char *argv[] = { "bash", "-c", check, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    assert_string_equal(result.err, "");
+}
+
+static void scripts_of_the_other_shells_name_all_and_are_well_formed(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    check_syntax(mem, "zsh");
+    check_syntax(mem, "fish");
+}
+
+int main(void)
+{
+    enum { ROWS = ARRAY_LEN(command_cases) };
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(help_of_every_command_shows_its_flags),
+        cmocka_unit_test(bash_completes_commands_and_flags),
+        cmocka_unit_test(scripts_of_the_other_shells_name_all_and_are_well_formed),
+    };
+    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
+    for (size_t i = 0; i < ROWS; i++)
+        tests[i] = (struct CMUnitTest){ .name = command_cases[i].name,
+                                        .test_func = command_line_gives,
+                                        .initial_state = (void *)&command_cases[i] };
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        tests[ROWS + i] = others[i];
+    return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+}
