@@ -1,0 +1,119 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+
+/* The published examples of the algorithms. */
+static void digests_are_the_published_ones(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char sha1[HASH_SHA1_BYTES], sha256[HASH_SHA256_BYTES], half[16];
+    hash_sha1("abc", 3, sha1);
+    assert_string_equal(hash_hex(mem, sha1, sizeof(sha1)),
+                        "a9993e364706816aba3e25717850c26c9cd0d89d");
+    hash_sha1(NULL, 0, sha1);
+    assert_string_equal(hash_hex(mem, sha1, sizeof(sha1)),
+                        "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+    hash_sha256("abc", 3, sha256);
+    assert_string_equal(hash_hex(mem, sha256, sizeof(sha256)),
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    hash_fingerprint("abc", 3, half);
+    assert_memory_equal(half, sha256, sizeof(half));
+}
+
+static void the_checksum_of_a_manifest_is_the_one_of_flux(void **state)
+{
+    (void)state;
+    static const char manifest[] = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n";
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char sha1[HASH_SHA1_BYTES];
+    hash_sha1(manifest, strlen(manifest), sha1);
+    assert_string_equal(hash_hex(mem, sha1, sizeof(sha1)),
+                        "35db65c41bba48ecb02fb665a7416ac1f662be3b");
+}
+
+static const struct base64_case {
+    const char *name, *plain, *text, *for_urls;
+} base64_cases[] = {
+    { "nothing", "", "", "" },
+    { "one byte is padded twice", "f", "Zg==", "Zg" },
+    { "two bytes are padded once", "fo", "Zm8=", "Zm8" },
+    { "three bytes fit", "foo", "Zm9v", "Zm9v" },
+    { "the next group", "foobar", "Zm9vYmFy", "Zm9vYmFy" },
+    { "the last letters differ in URLs", "\xfb\xff\xfe", "+//+", "-__-" },
+};
+
+static void base64_is(void **state)
+{
+    const struct base64_case *row = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char *bytes = NULL;
+    size_t len = 0, plain_len = strlen(row->plain);
+    assert_string_equal(hash_base64(mem, row->plain, plain_len), row->text);
+    assert_string_equal(hash_base64url(mem, row->plain, plain_len), row->for_urls);
+    assert_null(hash_base64_parse(mem, row->text, strlen(row->text), &bytes, &len));
+    assert_int_equal(len, plain_len);
+    assert_memory_equal(bytes, row->plain, len);
+}
+
+static void white_space_in_base64_is_skipped(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    static const char text[] = " Zm\n9v\tYm\r\nFy\n";
+    assert_null(hash_base64_parse(mem, text, strlen(text), &bytes, &len));
+    assert_int_equal(len, 6);
+    assert_memory_equal(bytes, "foobar", 6);
+}
+
+static const struct bad_case {
+    const char *name, *text;
+} bad_cases[] = {
+    { "a letter that is none", "Zm9*" },
+    { "the alphabet of URLs", "-__-" },
+    { "no padding", "Zg" },
+    { "half of it", "Zg=" },
+    { "padding at the front", "=Zg=" },
+    { "three of padding", "Z===" },
+    { "padding alone", "====" },
+    { "letters behind the padding", "Zg==Zg==" },
+    { "a letter between the padding", "Zg=g" },
+};
+
+static void base64_is_refused(void **state)
+{
+    const struct bad_case *row = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    SCOPED(err_free)
+    struct err *e = hash_base64_parse(mem, row->text, strlen(row->text), &bytes, &len);
+    assert_true(err_is(e, ERR_INVALID));
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(base64_cases) + ARRAY_LEN(bad_cases) + 3] = {
+        cmocka_unit_test(digests_are_the_published_ones),
+        cmocka_unit_test(the_checksum_of_a_manifest_is_the_one_of_flux),
+        cmocka_unit_test(white_space_in_base64_is_skipped),
+    };
+    size_t count = 3;
+    for (size_t i = 0; i < ARRAY_LEN(base64_cases); i++)
+        tests[count++] = (struct CMUnitTest){ .name = base64_cases[i].name,
+                                              .test_func = base64_is,
+                                              .initial_state = (void *)&base64_cases[i] };
+    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
+        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
+                                              .test_func = base64_is_refused,
+                                              .initial_state = (void *)&bad_cases[i] };
+    return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
+}

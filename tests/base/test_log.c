@@ -1,0 +1,149 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/sbuf.h"
+
+static void keep(void *ctx, const char *line, size_t len)
+{
+    sbuf_add_bytes(ctx, line, len);
+}
+
+static int64_t fixed_clock(void *ctx)
+{
+    (void)ctx;
+    return 1795254955120000000;
+}
+
+static struct log log_into(struct sbuf *out, bool is_json)
+{
+    return (struct log){
+        .least = LOG_INFO, .is_json = is_json, .write = keep, .wall_ns = fixed_clock, .ctx = out
+    };
+}
+
+#define PREFIX "ts=2026-11-21T09:55:55.12Z caller=here:1 "
+
+static const struct value_case {
+    const char *name;
+    struct log_field field;
+    const char *fmt, *json;
+} value_cases[] = {
+    { "a word stands as it is", F("k", "word"), "k=word", "\"k\":\"word\"" },
+    { "nothing is null", F("k", NULL), "k=null", "\"k\":null" },
+    { "the word null is told from nothing", F("k", "null"), "k=\"null\"", "\"k\":\"null\"" },
+    { "an empty text is empty", F("k", ""), "k=", "\"k\":\"\"" },
+    { "blanks want quotes", F("k", "two words"), "k=\"two words\"", "\"k\":\"two words\"" },
+    { "an equals sign wants quotes", F("k", "a=b"), "k=\"a=b\"", "\"k\":\"a=b\"" },
+    { "quotes are escaped", F("k", "say \"hi\""), "k=\"say \\\"hi\\\"\"",
+      "\"k\":\"say \\\"hi\\\"\"" },
+    { "a backslash alone is harmless", F("k", "a\\b"), "k=a\\b", "\"k\":\"a\\\\b\"" },
+    { "and is doubled within quotes", F("k", "a\\b c"), "k=\"a\\\\b c\"", "\"k\":\"a\\\\b c\"" },
+    { "lines stay on one line", F("k", "a\nb\tc\r"), "k=\"a\\nb\\tc\\r\"",
+      "\"k\":\"a\\nb\\tc\\r\"" },
+    { "letters that name escapes are letters", F("k", "n r t"), "k=\"n r t\"", "\"k\":\"n r t\"" },
+    { "control characters are codes", F("k", "\x1b["), "k=\"\\u001b[\"", "\"k\":\"\\u001b[\"" },
+    { "comparison signs stay readable", F("k", "a<b>&c"), "k=a<b>&c", "\"k\":\"a<b>&c\"" },
+    { "other letters stay", F("k", "\xc3\xa9"), "k=\xc3\xa9", "\"k\":\"\xc3\xa9\"" },
+    { "bad bytes are replaced", F("k", "a\xff"), "k=\"a\\ufffd\"", "\"k\":\"a\\ufffd\"" },
+    { "numbers", FI("k", -12), "k=-12", "\"k\":-12" },
+    { "booleans", FB("k", true), "k=true", "\"k\":true" },
+    { "durations are text", FMS("k", 1200), "k=1.2s", "\"k\":\"1.2s\"" },
+};
+
+static void value_is(void **state)
+{
+    const struct value_case *row = *state;
+    SBUF(out, 4096);
+    SBUF(expected, 4096);
+    struct log fmt = log_into(&out, false), json = log_into(&out, true);
+    log_line(&fmt, LOG_INFO, "here:1", &row->field, 1);
+    sbuf_addf(&expected, PREFIX "%s\n", row->fmt);
+    assert_string_equal(sbuf_text(&out), sbuf_text(&expected));
+    sbuf_reset(&out);
+    sbuf_reset(&expected);
+    log_line(&json, LOG_INFO, "here:1", &row->field, 1);
+    sbuf_addf(&expected, "{\"caller\":\"here:1\",%s,\"ts\":\"2026-11-21T09:55:55.12Z\"}\n",
+              row->json);
+    assert_string_equal(sbuf_text(&out), sbuf_text(&expected));
+}
+
+static void fields_stand_in_the_order_they_were_given(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log log = log_into(&out, false);
+    const struct log_field fields[] = { F("event", "refreshed"), F("HEAD", "abc"),
+                                        F("branch", "main") };
+    log_line(&log, LOG_INFO, "here:1", fields, ARRAY_LEN(fields));
+    assert_string_equal(sbuf_text(&out), PREFIX "event=refreshed HEAD=abc branch=main\n");
+}
+
+static void json_has_each_key_once_and_sorted(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log log = log_into(&out, true);
+    const struct log_field fields[] = { F("b", "1"), F("a", "2"), F("b", "3") };
+    log_line(&log, LOG_INFO, "here:1", fields, ARRAY_LEN(fields));
+    assert_string_equal(
+        sbuf_text(&out),
+        "{\"a\":\"2\",\"b\":\"3\",\"caller\":\"here:1\",\"ts\":\"2026-11-21T09:55:55.12Z\"}\n");
+}
+
+static void lines_below_the_least_level_are_dropped(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log log = log_into(&out, false);
+    log_debug(&log, F("a", "b"));
+    assert_int_equal(out.len, 0);
+    log.least = LOG_DEBUG;
+    log_debug(&log, F("a", "b"));
+    assert_int_not_equal(out.len, 0);
+}
+
+static void the_caller_is_file_and_line(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log log = log_into(&out, false);
+    log_warn(&log, F("a", "b"));
+    assert_non_null(strstr(sbuf_text(&out), "caller=test_log.c:"));
+}
+
+static void endless_values_are_cut_between_characters(void **state)
+{
+    (void)state;
+    SBUF(out, (size_t)1 << 20);
+    SBUF(value, (size_t)1 << 20);
+    sbuf_add(&value, "x");
+    while (value.len < 100000)
+        sbuf_add(&value, "\xc3\xa9"); /* the cut falls into the middle of one */
+    struct log log = log_into(&out, false);
+    log_info(&log, F("a", sbuf_text(&value)), F("b", "c"));
+    assert_true(out.len < 40000);
+    assert_non_null(strstr(sbuf_text(&out), "\xc3\xa9 b=c\n"));
+    assert_null(strstr(sbuf_text(&out), "ufffd"));
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(value_cases) + 5] = {
+        cmocka_unit_test(fields_stand_in_the_order_they_were_given),
+        cmocka_unit_test(json_has_each_key_once_and_sorted),
+        cmocka_unit_test(lines_below_the_least_level_are_dropped),
+        cmocka_unit_test(the_caller_is_file_and_line),
+        cmocka_unit_test(endless_values_are_cut_between_characters),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(value_cases); i++)
+        tests[5 + i] = (struct CMUnitTest){ .name = value_cases[i].name,
+                                            .test_func = value_is,
+                                            .initial_state = (void *)&value_cases[i] };
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
