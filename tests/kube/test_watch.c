@@ -23,7 +23,7 @@ static const struct kube_resource things = { .group = "example.com",
 
 #define OBJECT(name, version)                                                                      \
     "{\"kind\":\"Thing\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}" \
-                                                                                             "}"
+    "}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
 #define BOOKMARK(version)   EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
 #define MARK(version)                                                 \
