@@ -153,12 +153,11 @@ static void free_request(struct server_request *request)
 }
 
 static void keep_pair(struct server_request *request, struct pairs *pairs, const char *name,
-                      const char *value)
+                      const char *value, size_t len)
 {
-    value = value ? value : "";
-    request->header_bytes += strlen(name) + strlen(value) + 4;
+    request->header_bytes += strlen(name) + len + 4;
     *vec_push(request->mem, pairs) =
-        (struct pair){ arena_strdup(request->mem, name), arena_strdup(request->mem, value) };
+        (struct pair){ arena_strdup(request->mem, name), arena_strndup(request->mem, value, len) };
 }
 
 static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
@@ -166,7 +165,11 @@ static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char 
 {
     (void)kind;
     struct server_request *request = ctx;
-    keep_pair(request, &request->headers, name, value);
+    value = value ? value : "";
+    size_t len = strlen(value); /* libmicrohttpd leaves white space behind the value */
+    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
+    keep_pair(request, &request->headers, name, value, len);
     return MHD_YES;
 }
 
@@ -175,7 +178,8 @@ static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *
 {
     (void)kind;
     struct server_request *request = ctx;
-    keep_pair(request, &request->query, name, value);
+    value = value ? value : "";
+    keep_pair(request, &request->query, name, value, strlen(value));
     return MHD_YES;
 }
 
@@ -437,11 +441,11 @@ static struct MHD_Daemon *start_daemon(struct server *server, int fd)
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)limits->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)((limits->idle_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        limits->header_bytes * POOL_FACTOR, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
-        NULL, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT, (unsigned)limits->connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((limits->idle_ms + 999) / 1000),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes * POOL_FACTOR,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
 }
 
 struct server_limits server_default_limits(void)
