@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/vec.h"
 #include "cmd/diff.h"
 #include "doc/object.h"
 #include "sync/mark.h"
@@ -69,12 +70,39 @@ static const struct val *mask(struct arena *mem, const struct val *value)
     return value ? val_new_text(mem, MASK) : NULL;
 }
 
+static bool is_full_map(const struct val *value)
+{
+    return val_is_map(value) && val_len(value) > 0;
+}
+
+/* A map that came or went as a whole, field by field. What it puts at the end of the list is looked at in its turn. */
+static void expand(struct arena *mem, const struct doc_changes *from, struct doc_changes *out)
+{
+    const struct val *empty = val_new_map(mem);
+    struct doc_changes todo = *from;
+    for (size_t i = 0; i < todo.len; i++) {
+        struct doc_change change = todo.at[i];
+        bool came = !change.from && is_full_map(change.to),
+             went = !change.to && is_full_map(change.from);
+        if (!came && !went) {
+            *vec_push(mem, out) = change;
+            continue;
+        }
+        size_t first = todo.len;
+        doc_diff(mem, came ? empty : change.from, came ? change.to : empty, &todo);
+        for (size_t k = first; k < todo.len; k++)
+            todo.at[k].path = arena_printf(mem, "%s%s", change.path, todo.at[k].path);
+    }
+}
+
 void diff_changes(struct arena *mem, const struct val *live, const struct val *applied,
                   struct doc_changes *out)
 {
     bool is_secret =
         !strcmp(object_kind(applied), "Secret") && !strcmp(object_api_version(applied), "v1");
-    doc_diff(mem, comparable(mem, live), comparable(mem, applied), out);
+    struct doc_changes whole = { 0 };
+    doc_diff(mem, comparable(mem, live), comparable(mem, applied), &whole);
+    expand(mem, &whole, out);
     for (size_t i = 0; is_secret && i < out->len; i++) {
         struct doc_change *change = &out->at[i];
         if (!is_secret_value(change->path))
