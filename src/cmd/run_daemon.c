@@ -228,7 +228,7 @@ static void make_source(struct daemon *daemon)
         .dir = arena_printf(daemon->mem, "%s/repository", config->state_dir),
         .branch = flags_text(flags, "git-branch"),
         .sync_tag = config->sync_tag,
-        .notes_ref = config->notes_ref,
+        .notes_ref = SYNC_NOTES_REF,
         .user_name = flags_text(flags, "git-user"),
         .user_email = flags_text(flags, "git-email"),
         .signing_key = text_or_null(daemon, "git-signing-key"),

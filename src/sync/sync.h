@@ -37,6 +37,10 @@ struct sync_opts {
     int64_t interval_ms, timeout_ms;
 };
 
+/* refs/notes/serin: what became of each synced commit. Not the ref of releases (--git-notes-ref), whose readers know what they
+ * find there. */
+#define SYNC_NOTES_REF "serin"
+
 struct sync;
 
 struct sync *sync_new(const struct sync_opts *opts);
