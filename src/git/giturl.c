@@ -249,14 +249,23 @@ static const char *write_scp(struct arena *mem, const struct giturl *url)
     return arena_strdup(mem, sbuf_text(&text));
 }
 
+/* user:password@host:path is what people write who think of a URL; git would call the host "user". */
+static bool has_password(const char *text, const char *colon)
+{
+    const char *at = strchr(colon, '@');
+    size_t name_len = strcspn(colon, "/");
+    return at && at < colon + name_len && memchr(at, ':', name_len - (size_t)(at - colon)) &&
+           !memchr(text, '@', (size_t)(colon - text));
+}
+
 MUST_USE static struct err *parse_scp(struct arena *mem, const char *text, const char *colon,
                                       struct giturl *out)
 {
     *out = (struct giturl){ .kind = GITURL_SSH, .scheme = "ssh" };
+    if (has_password(text, colon))
+        return refuse(mem, out, text, "user@host:path takes no password");
     struct span authority = { text, (size_t)(colon - text) };
     split_user(mem, &authority, out);
-    if (out->password)
-        return refuse(mem, out, text, "user@host:path takes no password");
     out->host = authority.len ? arena_strndup(mem, authority.at, authority.len) : NULL;
     out->path = arena_strdup(mem, colon + 1);
     struct err *e = finish(mem, text, out);
