@@ -182,11 +182,6 @@ static const struct type_case value_cases[] = {
     READS("!custom 12", "\"12\""),
     READS("!custom yes", "\"yes\""),
     READS("!<tag:yaml.org,2002:int> 7", "7"),
-    READS("|\n  text\n", "\"text\\n\""),
-    READS("|-\n  text\n", "\"text\""),
-    READS(">\n  two\n  lines\n", "\"two lines\\n\""),
-    READS("|+\n  text\n\n", "\"text\\n\\n\""),
-    READS("!!int |-\n  5\n", "5"),
 };
 
 static const struct type_case key_cases[] = {
