@@ -242,7 +242,7 @@ static void note_answer(struct work *work, const struct val *seen)
 {
     struct inventory_object *object = work->object;
     picture_note(work->applier->mem, object, seen);
-    if (!object->needs_takeover || object->is_ignored_live) {
+    if (!object->needs_takeover || object->live_ignore == MARK_IGNORE_YES) {
         step(work);
         return;
     }
@@ -257,7 +257,8 @@ static void on_asked(void *ctx, const struct kube_result *result)
     work->has_answer = true;
     if (result->status == 404) {
         work->object->live = INVENTORY_ABSENT;
-        work->object->needs_takeover = work->object->is_ignored_live = false;
+        work->object->needs_takeover = false;
+        work->object->live_ignore = MARK_IGNORE_NO;
         step(work);
         return;
     }
@@ -297,7 +298,7 @@ static void step(struct work *work)
         ask(work);
         return;
     }
-    if (object->is_ignored_live) {
+    if (object->live_ignore == MARK_IGNORE_YES) {
         object->is_dirty = false;
         inventory_set_outcome(object, SYNC_SKIPPED,
                               "not applying resource; ignore annotation in cluster resource",

@@ -104,7 +104,7 @@ static void carry_over(struct inventory_object *to, struct inventory_object *fro
     }
     to->uid = STEAL(from->uid);
     to->live = from->live;
-    to->is_ignored_live = from->is_ignored_live;
+    to->live_ignore = from->live_ignore;
     to->needs_takeover = from->needs_takeover;
     to->owns_replicas = from->owns_replicas;
     to->has_print = from->has_print;

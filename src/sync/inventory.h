@@ -12,6 +12,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "sync/mark.h"
 #include "sync/sync.h"
 
 enum inventory_live { INVENTORY_UNSEEN, INVENTORY_ABSENT, INVENTORY_PRESENT };
@@ -34,7 +35,7 @@ struct inventory_object {
 
     /* What we know of the live object; kept when another revision declares the same ID. */
     enum inventory_live live;
-    bool is_ignored_live; /* annotation on the live object */
+    enum mark_ignore live_ignore; /* annotation on the live object */
     bool needs_takeover;  /* has an entry of client-side apply */
     bool owns_replicas;   /* our entry has spec.replicas */
     bool has_print,

@@ -110,7 +110,7 @@ static bool has_owner(const struct val *object)
 void picture_note(struct arena *mem, struct inventory_object *object, const struct val *seen)
 {
     object->live = INVENTORY_PRESENT;
-    object->is_ignored_live = mark_ignore(seen) == MARK_IGNORE_YES;
+    object->live_ignore = mark_ignore(seen);
     object->needs_takeover = kube_apply_takeover_patch(mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
     object->has_seen_print = kube_apply_fingerprint(seen, KUBE_FIELD_MANAGER, object->seen_print);
     object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
@@ -552,7 +552,7 @@ void picture_add_stray(struct picture *picture, const struct inventory_object *o
     stray->name = base_copy_text(object->name);
     stray->mark = base_copy_text(mark);
     stray->checksum = base_copy_text(object->checksum);
-    stray->ignore = object->is_ignored_live ? MARK_IGNORE_YES : MARK_IGNORE_NO;
+    stray->ignore = object->live_ignore;
     stray->is_cluster_scoped = object->is_cluster_scoped;
     stray->seen = object->seen;
     map_set(picture->strays, object->id, stray);

@@ -238,7 +238,7 @@ static void take_up_again(struct sync *sync, bool all)
     for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
         object->was_applied = object->was_applied && !all;
-        if (object->is_ignored_live && !object->seen) /* no watch shows when the annotation goes */
+        if (object->live_ignore == MARK_IGNORE_YES && !object->seen) /* no watch shows when the annotation goes */
             object->live = INVENTORY_UNSEEN;
         if (object->body && !object->rival && !object->was_applied)
             object->is_dirty = true;
