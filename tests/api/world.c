@@ -46,7 +46,7 @@ struct world {
     char *asked;
     struct api *api;
     const char *url;
-    bool is_source_stopped;
+    bool is_source_stopped, has_real_cluster;
     int new_keys;
     bool new_key_fails;
     api_identity_done key_done;
@@ -173,7 +173,7 @@ const char *world_asked(struct world *world)
     return world->asked ? world->asked : "";
 }
 
-static void make_cluster(struct world *world)
+static const char *make_scripted(struct world *world)
 {
     world->paths = map_new(free_served);
     assert_null(server_new(world->loop, "127.0.0.1:0", on_cluster_request, world, &world->cluster));
@@ -188,6 +188,12 @@ static void make_cluster(struct world *world)
         "user: u}}]}",
         server_port(world->cluster));
     assert_int_equal(fclose(out), 0);
+    return file;
+}
+
+static void make_cluster(struct world *world, const char *kubeconfig)
+{
+    const char *file = kubeconfig ? kubeconfig : make_scripted(world);
     SCOPED(err_free)
     struct err *e =
         kube_config_load(&(struct kube_config_opts){ .kubeconfig = file }, &world->config);
@@ -254,9 +260,9 @@ void world_fail_new_key(struct world *world)
 
 static void on_refreshed(void *ctx, const char *head, const struct mirror_fetched *fetched)
 {
-    (void)ctx;
-    (void)head;
-    (void)fetched;
+    const struct world *world = ctx;
+    if (world->has_real_cluster)
+        sync_on_refreshed(world->sync, head, fetched);
 }
 
 static void make_source(struct world *world, const struct world_opts *opts)
@@ -323,7 +329,8 @@ struct world *world_new(const struct world_opts *opts)
     world->workers = worker_new(world->loop, 2, WORKER_STACK_BYTES);
     world->metrics = metrics_new();
     make_repository(world);
-    make_cluster(world);
+    make_cluster(world, opts->kubeconfig);
+    world->has_real_cluster = opts->kubeconfig != NULL;
     make_source(world, opts);
     world->sync = sync_new(&(struct sync_opts){ .loop = world->loop,
                                                 .log = &world->log,
@@ -341,6 +348,8 @@ struct world *world_new(const struct world_opts *opts)
                                                 .sync_tag = "flux-sync",
                                                 .interval_ms = 3600000,
                                                 .timeout_ms = 60000 });
+    if (world->has_real_cluster)
+        sync_start(world->sync);
     make_api(world, opts);
     return world;
 }
@@ -354,6 +363,7 @@ void world_free(struct world *world)
 {
     static const struct server_answer late = { .status = 503 };
     api_stop(world->api);
+    sync_stop(world->sync);
     source_stop(world->source, on_source_stopped, world);
     while (!world->is_source_stopped && loop_turn(world->loop, 100))
         ;
@@ -391,6 +401,37 @@ struct source *world_source(struct world *world)
 const char *world_url(struct world *world)
 {
     return world->url;
+}
+
+void world_applied(struct world *world, const char *sha)
+{
+    struct sync_status status;
+    for (int64_t until = stream_now_ms() + PATIENCE_MS;;) {
+        sync_status(world->sync, &status);
+        if (strcmp(status.applied, sha) == 0 && !status.is_running)
+            return;
+        if (stream_now_ms() > until)
+            fail_msg("applied is %s, not %s: %s", status.applied, sha, status.error);
+        loop_turn(world->loop, 10);
+    }
+}
+
+static void on_cluster_answer(void *ctx, const struct kube_result *result)
+{
+    *(int *)ctx = result->status ? result->status : -1;
+}
+
+int world_cluster(struct world *world, const char *method, const char *path, const char *body)
+{
+    int status = 0;
+    (void)kube_start(
+        world->kube,
+        &(struct kube_request){
+            .method = method, .path = path, .body = body, .body_len = body ? strlen(body) : 0 },
+        on_cluster_answer, &status);
+    while (!status)
+        loop_turn(world->loop, 10);
+    return status;
 }
 
 void world_wait(struct world *world, int64_t ms)

@@ -1,8 +1,7 @@
 /* tests/api/world.h - an API on loopback with all it stands on: a real repository in a temporary directory, a real source and
- * reconciler, and a server on loopback that answers as an API server does from a table of paths.
+ * reconciler, and an API server: a real one, or one that answers from a table of paths (then the reconciler is not started).
  * Effects:   a temporary directory, git processes, sockets.
- * Ownership: world_free ends everything. Answers are borrowed until the next request.
- * The reconciler is not started: what it does with a cluster is tested in tests/sync and tests/e2e. */
+ * Ownership: world_free ends everything. Answers live as long as the world. */
 #ifndef SERIN_TESTS_API_WORLD_H
 #define SERIN_TESTS_API_WORLD_H
 
@@ -12,7 +11,8 @@
 struct world;
 
 struct world_opts {
-    bool no_repository; /* none is configured */
+    const char *kubeconfig; /* of a real API server; NULL: the table of paths */
+    bool no_repository;     /* none is configured */
     bool no_such_repository;
     bool own_metrics; /* a listener of their own */
     bool is_readonly;
@@ -32,9 +32,15 @@ const char *world_url(struct world *world); /* of the repository */
 const char *world_commit(struct world *world, const char *path, const char *text);
 /* Turns the loop until the source has that head and is ready; fails the test after 20 s. */
 void world_fetched(struct world *world, const char *head);
-void world_fetch(struct world *world, const char *head); /* the same, but asks the source to fetch */
+void world_fetch(struct world *world,
+                 const char *head); /* the same, but asks the source to fetch */
 /* Turns the loop for a while. */
 void world_wait(struct world *world, int64_t ms);
+
+/* A request to the real API server: the answer's status. */
+int world_cluster(struct world *world, const char *method, const char *path, const char *body);
+/* Turns the loop until that is what the reconciler has applied; fails the test after 20 s. */
+void world_applied(struct world *world, const char *sha);
 
 /* What the API server answers for a path with its query, or for the path alone; 404 for what was not told. */
 void world_serve(struct world *world, const char *path, int status, const char *body);

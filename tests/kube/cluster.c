@@ -77,6 +77,11 @@ void cluster_free(struct cluster *cluster)
     free(cluster);
 }
 
+const char *cluster_kubeconfig(const struct cluster *cluster)
+{
+    return cluster->kubeconfig;
+}
+
 /* -- one client ---------------------------------------------------------------------------------------------------- */
 
 static void on_discovered(void *ctx, const struct err *e)

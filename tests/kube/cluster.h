@@ -11,6 +11,7 @@
 struct cluster;
 struct cluster *cluster_new(void); /* NULL: neither variable is set; the program is to return 77 */
 void cluster_free(struct cluster *cluster);
+const char *cluster_kubeconfig(const struct cluster *cluster); /* the file */
 
 /* A client of it, and a namespace of its own, which goes with cluster_bench_free. */
 struct cluster_bench {
