@@ -320,6 +320,10 @@ class World:
         process.child.send_signal(signal.SIGKILL)
         process.child.wait()
 
+    def last_words(self, lines=25):
+        """The end of the log without the fetches that brought nothing."""
+        return [one for one in self.log().splitlines() if "event=refreshed" not in one][-lines:]
+
     def log(self):
         return "".join(open(self.path(f"serin{n}.log"), errors="replace").read() for n in range(1, self.starts + 1)
                        if os.path.exists(self.path(f"serin{n}.log")))

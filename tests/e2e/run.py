@@ -49,8 +49,11 @@ def start_cluster(options, directory):
 
 def run(options, number, name, test):
     """(did it pass, text to show)."""
-    directory, began, world, text, passed = tempfile.mkdtemp(prefix="e2e-"), time.monotonic(), None, "", False
+    directory, began, world, own, text, passed = tempfile.mkdtemp(prefix="e2e-"), time.monotonic(), None, None, "", False
     try:
+        if getattr(test, "wants_own_cluster", False):
+            options = argparse.Namespace(**vars(options))
+            own = start_cluster(options, directory)
         world = lab.World(options, name, directory, number)
         test(world)
         world.stop()
@@ -66,8 +69,10 @@ def run(options, number, name, test):
             except lab.Failed as error:
                 passed, text = False, text + "\n" + str(error)
             if not passed:
-                text += "\nserin said at last:\n    " + "\n    ".join(world.log().splitlines()[-25:])
+                text += "\nserin said at last:\n    " + "\n    ".join(world.last_words())
             world.down()
+        if own:
+            own.stop()
     notes = f" ({'; '.join(world.notes)})" if world and world.notes else ""
     if options.keep:
         text += f"\nkept {directory}"

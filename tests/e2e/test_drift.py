@@ -9,8 +9,9 @@ MARK = "fluxcd.io/sync-gc-mark"
 
 
 def healed(w, look, what):
+    """Waits until look() gives (actual, expected) that are equal."""
     began = time.monotonic()
-    wait(look, what)
+    wait(lambda: expect(*look(), what) or True, what)
     w.note(f"{what} after {time.monotonic() - began:.2f} s")
 
 
@@ -18,16 +19,16 @@ def test_edits_deletions_and_lost_labels_heal(w):
     begin(w, w.configmap("a", {"x": "1", "y": "1"}), w.deployment("web", replicas=2))
     w.settle()
     w.cluster.patch("ConfigMap", "a", w.ns, {"data": {"x": "9", "z": "9"}})
-    healed(w, lambda: w.data("a") == {"x": "1", "y": "1", "z": "9"}, "an edit healed")
+    healed(w, lambda: (w.data("a"), {"x": "1", "y": "1", "z": "9"}), "an edit healed")
     w.cluster.patch("ConfigMap", "a", w.ns, {"data": {"y": None}})
-    healed(w, lambda: w.data("a") == {"x": "1", "y": "1", "z": "9"}, "a removed key healed")
+    healed(w, lambda: (w.data("a"), {"x": "1", "y": "1", "z": "9"}), "a removed key healed")
     before = w.get("ConfigMap", "a")["metadata"]["uid"]
     w.cluster.delete("ConfigMap", "a", w.ns)
-    healed(w, lambda: (w.get("ConfigMap", "a") or {"metadata": {"uid": before}})["metadata"]["uid"] != before, "a deletion healed")
+    healed(w, lambda: ((w.get("ConfigMap", "a") or {"metadata": {"uid": before}})["metadata"]["uid"] != before, True), "a deletion healed")
     w.cluster.patch("ConfigMap", "a", w.ns, {"metadata": {"labels": {MARK: None}}})
-    healed(w, lambda: MARK in w.get("ConfigMap", "a")["metadata"].get("labels", {}), "a lost label healed")
+    healed(w, lambda: (MARK in w.get("ConfigMap", "a")["metadata"].get("labels", {}), True), "a lost label healed")
     w.cluster.patch("Deployment", "web", w.ns, {"spec": {"replicas": 5}}, sub="/scale")
-    healed(w, lambda: w.get("Deployment", "web")["spec"]["replicas"] == 2, "a scaled workload healed")
+    healed(w, lambda: (w.get("Deployment", "web")["spec"]["replicas"], 2), "a scaled workload healed")
     expect(w.status()["drift"]["healed"] >= 5, True, "status counts what was healed")
 
 

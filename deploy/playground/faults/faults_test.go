@@ -314,6 +314,20 @@ func TestAnOpenWatchFallsSilentAndSpeaksAgain(t *testing.T) {
 	w.expect(lines, "three")
 }
 
+func TestARuleForOpenWatchesLeavesNewOnesAlone(t *testing.T) {
+	w := newWorld(t, false)
+	first, _ := w.watch()
+	w.events <- "one"
+	w.expect(first, "one")
+	w.arm("gone", Rule{Verbs: []string{"watch"}, OpenOnly: true, Action: Action{WatchGone: true}})
+	w.expect(first, `"code":410`)
+	w.expect(first, "(end)")
+	second, _ := w.watch()
+	w.silence(second)
+	w.events <- "two"
+	w.expect(second, "two")
+}
+
 func TestAWatchIsCutAfterEvents(t *testing.T) {
 	w := newWorld(t, false)
 	lines, _ := w.watch()

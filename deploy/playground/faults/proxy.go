@@ -77,13 +77,13 @@ type exchange struct {
 	uri     string
 	rule    *Rule // that hit it, or nil
 	request *Request
+	began   time.Time
 	sent    int64
 }
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
 	kind := Classify(r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.URL.Query())
-	x := &exchange{p: p, w: w, r: r, kind: kind, uri: r.URL.RequestURI()}
+	x := &exchange{p: p, w: w, r: r, kind: kind, uri: r.URL.RequestURI(), began: time.Now()}
 	x.request = p.Counts.begin(r.Method, x.uri, kind)
 	x.rule = p.Rules.Hit(r.Method, kind, x.uri)
 	defer func() {
@@ -91,7 +91,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if x.rule != nil {
 			name = x.rule.Name
 		}
-		p.Counts.end(x.request, kind, began, name, x.sent)
+		p.Counts.end(x.request, kind, x.began, name, x.sent)
 	}()
 	if x.rule == nil || x.before(x.rule.Action) {
 		x.forward()

@@ -40,13 +40,15 @@ type Rule struct {
 	Skip        int      `json:"skip,omitempty"`        // the first so many matches pass
 	Count       int      `json:"count,omitempty"`       // then so many are hit; 0: all
 	Probability float64  `json:"probability,omitempty"` // each with this chance; 0: always
+	OpenOnly    bool     `json:"open_only,omitempty"`   // no new request: only watches that are open when it is armed
 	Action      Action   `json:"action"`
 
 	Matched int `json:"matched"`
 	Hits    int `json:"hits"`
 
-	path *regexp.Regexp
-	id   int
+	path    *regexp.Regexp
+	id      int
+	armedAt time.Time
 }
 
 // Rules are the armed rules. Change tells watches that are open.
@@ -79,7 +81,7 @@ func (r *Rules) Arm(data []byte, name string) error {
 	if rule.Action == (Action{}) {
 		return fmt.Errorf("rule %s has no action", name)
 	}
-	rule.Name, rule.Matched, rule.Hits = name, 0, 0
+	rule.Name, rule.Matched, rule.Hits, rule.armedAt = name, 0, 0, time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lastID++
@@ -130,7 +132,7 @@ func (r *Rules) Hit(method string, kind Kind, uri string) *Rule {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rule := range r.inOrder() {
-		if !rule.matches(method, kind, uri) {
+		if rule.OpenOnly || !rule.matches(method, kind, uri) {
 			continue
 		}
 		rule.Matched++
@@ -147,12 +149,13 @@ func (r *Rules) Hit(method string, kind Kind, uri string) *Rule {
 	return nil
 }
 
-// Find gives the rule that an open watch comes under, without counting.
-func (r *Rules) Find(method string, kind Kind, uri string) *Rule {
+// Find gives the rule that a watch opened at a time comes under, without counting.
+func (r *Rules) Find(method string, kind Kind, uri string, opened time.Time) *Rule {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rule := range r.inOrder() {
-		if rule.Action.isForWatches() && rule.Count == 0 && rule.Probability == 0 && rule.matches(method, kind, uri) {
+		if rule.Action.isForWatches() && rule.Count == 0 && rule.Probability == 0 &&
+			(!rule.OpenOnly || opened.Before(rule.armedAt)) && rule.matches(method, kind, uri) {
 			copied := *rule
 			return &copied
 		}

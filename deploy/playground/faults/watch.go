@@ -69,7 +69,7 @@ type stream struct {
 
 // heed looks at the rules: false and how long until they say more, or true when they ended the watch.
 func (s *stream) heed() (ended bool, wait time.Duration) {
-	rule := s.p.Rules.Find(s.r.Method, s.kind, s.uri)
+	rule := s.p.Rules.Find(s.r.Method, s.kind, s.uri, s.began)
 	if rule == nil && s.rule != nil && s.rule.Action.isForWatches() && s.p.Rules.Armed(s.rule) {
 		rule = s.rule // one that counts: it hit this watch when it began
 	}
@@ -108,7 +108,7 @@ func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // event passes one line on, or keeps it while the watch is silent.
 func (s *stream) event(line []byte) bool {
-	if rule := s.p.Rules.Find(s.r.Method, s.kind, s.uri); rule != nil && rule.Action.WatchSilent ||
+	if rule := s.p.Rules.Find(s.r.Method, s.kind, s.uri, s.began); rule != nil && rule.Action.WatchSilent ||
 		s.under != 0 && s.rule != nil && s.rule.Action.WatchSilent && s.p.Rules.Armed(s.rule) {
 		s.held = append(s.held, line...)
 		if len(s.held) > maxHeld {
