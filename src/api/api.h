@@ -62,7 +62,8 @@ struct api_opts {
 struct api *api_new(const struct api_opts *opts);
 /* Binds the listeners. ERR_INVALID for an address that is none, ERR_TRANSIENT when it is taken. */
 MUST_USE struct err *api_start(struct api *api);
-/* Closes the listeners; requests and jobs that wait are answered with "shutting down". */
+/* Answers what waits, and what still comes, with 503 "shutting down"; the running job is given up. The listeners stay until
+ * api_free, so that these answers get out. */
 void api_stop(struct api *api);
 /* After source_stop has said done (and the identity provider is idle): nothing may call back into a
  * freed api. */
