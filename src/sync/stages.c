@@ -114,6 +114,17 @@ static void log_problems(const struct sync *sync, const struct load_read *read)
     }
 }
 
+/* Claims on one object are found when all files are together; each is logged when it comes up. */
+static void log_duplicates(const struct sync *sync, int64_t now_ms)
+{
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        const struct inventory_object *object = value;
+        if (object->rival && object->since_ms == now_ms)
+            log_error(sync->opts.log, F("component", "sync"), F("err", object->message));
+    }
+}
+
 /* Files may have left the commit although none has to be read. */
 static void take_files(struct sync_run *run)
 {
@@ -121,15 +132,16 @@ static void take_files(struct sync_run *run)
     struct load_read *read = run->read;
     for (size_t i = 0; run->kept && i < read->files.len; i++)
         map_set(run->kept, read->files.at[i]->path, run);
+    int64_t now_ms = loop_wall_ms(sync->opts.loop);
     log_problems(sync, read);
     sync->is_sorted = false;
-    inventory_update(&sync->inventory,
-                     &(struct inventory_update){ .files = read->files.at,
-                                                 .count = read->files.len,
-                                                 .is_kept = is_kept,
-                                                 .on_gone = on_gone,
-                                                 .ctx = run,
-                                                 .now_ms = loop_wall_ms(sync->opts.loop) });
+    inventory_update(&sync->inventory, &(struct inventory_update){ .files = read->files.at,
+                                                                   .count = read->files.len,
+                                                                   .is_kept = is_kept,
+                                                                   .on_gone = on_gone,
+                                                                   .ctx = run,
+                                                                   .now_ms = now_ms });
+    log_duplicates(sync, now_ms);
     for (size_t i = 0; i < read->files.len; i++)
         picture_drop_declared(sync->picture, read->files.at[i]);
     read->files.len = 0;
