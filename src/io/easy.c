@@ -46,12 +46,26 @@ struct err *easy_fail(const struct easy *easy, enum err_kind kind, const char *w
     return err_new(kind, "%s %s: %s", easy->method, easy->url.shown, why);
 }
 
+/* A server may answer before it has read the body, and then close the stream or the connection: libcurl 7 fails to send the
+ * rest, or sees the end, and forgets that it has the answer. */
+static bool is_whole(const struct easy *easy)
+{
+    curl_off_t length = -1, got = -1;
+    return easy->is_head_done &&
+           curl_easy_getinfo(easy->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
+           curl_easy_getinfo(easy->curl, CURLINFO_SIZE_DOWNLOAD_T, &got) == CURLE_OK &&
+           length >= 0 && length == got;
+}
+
 struct err *easy_error(const struct easy *easy, CURLcode code)
 {
-    if (code == CURLE_OK) /* also when the connection ends in the middle of the head */
-        return easy->is_head_done
-                   ? NULL
-                   : easy_fail(easy, ERR_TRANSIENT, "the answer ended in its headers");
+    if (code == CURLE_OK &&
+        !easy->is_head_done) /* the connection ended in the middle of the head */
+        return easy_fail(easy, ERR_TRANSIENT, "the answer ended in its headers");
+    if (code == CURLE_OK || (code == CURLE_HTTP2_STREAM && is_whole(easy)))
+        return NULL;
+    if (kind_of(code) == ERR_TRANSIENT && easy->is_head_done && easy->status >= 400)
+        return NULL; /* the status is what counts: the rest of the body would only have explained it */
     /* curl quotes a proxy it does not understand, password included: such texts are replaced. */
     const char *why = easy->problem;
     if (why[0] == '\0' || strchr(why, '@') || strstr(why, "://") || strstr(why, "proxy s"))

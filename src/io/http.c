@@ -502,7 +502,7 @@ static void on_request_done(struct request *req, CURLcode code)
 {
     if (req->failed)
         finish(req, STEAL(req->failed));
-    else if (code == CURLE_OK && easy_is_redirect(&req->easy))
+    else if (easy_is_redirect(&req->easy))
         follow(req);
     else
         finish(req, easy_error(&req->easy, code));

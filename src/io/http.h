@@ -6,7 +6,8 @@
  * libcurl's global set-up: curl_global_init once in main, or left to libcurl's first handle (safe with threads since 7.84).
  * Completion comes exactly once, in a later turn, failures included. Nothing re-enters its caller.
  * Errors:    ERR_TRANSIENT (no connection, timeout, cut), ERR_LIMIT (body over limit), ERR_DENIED (TLS verification),
- *            ERR_INVALID (URL). An HTTP status is never an error here. Texts never hold headers or query strings. */
+ *            ERR_INVALID (URL). An HTTP status is never an error here, and an answer of 400
+ *            and more has come even if its body is cut. Texts never hold headers or query strings. */
 #ifndef SERIN_IO_HTTP_H
 #define SERIN_IO_HTTP_H
 
