@@ -80,6 +80,9 @@ struct err *load_list_work(struct mirror *mirror, void *at, int64_t deadline_ms)
 
 /* -- reading --------------------------------------------------------------------------------------------------- */
 
+/* Values of the map of scopes: where they point is what counts. */
+static const char scope_namespaced[] = "namespaced", scope_cluster[] = "cluster";
+
 static const char *scope_key(struct arena *mem, const char *api_version, const char *kind)
 {
     return arena_printf(mem, "%s %s", api_version, kind);
@@ -88,8 +91,6 @@ static const char *scope_key(struct arena *mem, const char *api_version, const c
 struct load_read *load_read_new(const struct load_settings *settings, const char *rev,
                                 const struct kube_discovery *discovery)
 {
-    static const char namespaced[] = "namespaced",
-                      cluster[] = "cluster"; /* map values: where they point is what counts */
     struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct load_read *job = arena_alloc(mem, sizeof(*job));
     job->settings = settings;
@@ -99,7 +100,7 @@ struct load_read *load_read_new(const struct load_settings *settings, const char
     for (size_t i = 0; i < kube_discovery_len(discovery); i++) {
         const struct kube_resource *resource = kube_discovery_at(discovery, i);
         map_set(job->scopes, scope_key(mem, resource->api_version, resource->kind),
-                (void *)(uintptr_t)(resource->is_namespaced ? namespaced : cluster));
+                (void *)(uintptr_t)(resource->is_namespaced ? scope_namespaced : scope_cluster));
     }
     return job;
 }
@@ -122,14 +123,31 @@ void load_read_free(struct load_read *job)
     arena_free(job->mem);
 }
 
-static enum resolve_scope scope_of(struct load_read *job, struct arena *mem,
-                                   const struct resolve_crds *crds, const struct manifest *manifest)
+static enum resolve_scope scope_of(const struct load_read *job, struct arena *mem,
+                                   const struct manifest *manifest)
 {
     const char *known = map_get(job->scopes, scope_key(mem, manifest->api_version, manifest->kind));
-    if (known)
-        return *known == 'n' ? RESOLVE_NAMESPACED : RESOLVE_CLUSTER;
-    const struct resolve_crd *crd = resolve_crd_of(crds, manifest->api_version, manifest->kind);
-    return crd ? crd->scope : RESOLVE_UNKNOWN;
+    if (!known)
+        return RESOLVE_UNKNOWN;
+    return known == scope_namespaced ? RESOLVE_NAMESPACED : RESOLVE_CLUSTER;
+}
+
+/* Kinds that these manifests define themselves; what the cluster says of a kind comes first. */
+static void learn_kinds(struct load_read *job, struct arena *mem,
+                        const struct manifest_list *manifests)
+{
+    struct resolve_crds crds = { 0 };
+    resolve_find_crds(mem, manifests->at, manifests->len, &crds);
+    for (size_t i = 0; i < crds.len; i++) {
+        const struct resolve_crd *crd = &crds.at[i];
+        const char *scope = crd->scope == RESOLVE_CLUSTER ? scope_cluster : scope_namespaced;
+        for (size_t k = 0; k < crd->version_count && crd->scope != RESOLVE_UNKNOWN; k++) {
+            const char *api_version = arena_printf(mem, "%s/%s", crd->group, crd->versions[k]);
+            const char *key = scope_key(mem, api_version, crd->kind);
+            if (!map_get(job->scopes, key))
+                map_set(job->scopes, key, (void *)(uintptr_t)scope);
+        }
+    }
 }
 
 static enum sync_outcome outcome_of(enum resolve_verdict verdict)
@@ -178,108 +196,118 @@ static void add_problem(struct inventory_file *file, struct arena *mem,
         file->is_broken = true;
 }
 
-/* One file as it was parsed, so that all are known (a CRD may define what another file uses) before any is resolved. */
+/* One file as it was parsed. */
 struct parsed {
-    struct inventory_file *file;
+    const char *path, *oid;
+    unsigned mode;
     struct manifest_list manifests;
     struct manifest_problems problems;
 };
 
-static void parse_entry(struct load_read *job, struct mirror *mirror,
+static void parse_entry(const struct load_read *job, struct mirror *mirror, struct arena *mem,
                         const struct files_entry *entry, struct parsed *out)
 {
-    out->file = inventory_file_new(entry->path, entry->oid, entry->mode);
-    *vec_push(NULL, &job->files) = out->file;
+    *out = (struct parsed){ .path = entry->path, .oid = entry->oid, .mode = entry->mode };
     const char *text = NULL;
     size_t len = 0;
     struct mirror_entry where = { entry->path, entry->oid, entry->mode };
     SCOPED(err_free)
-    struct err *e = mirror_read(mirror, job->mem, job->rev, &where, LOAD_FILE_BYTES, &text, &len);
+    struct err *e = mirror_read(mirror, mem, job->rev, &where, LOAD_FILE_BYTES, &text, &len);
+    struct manifest_problem problem = { .path = entry->path, .severity = MANIFEST_ERROR };
     if (e)
-        manifest_report(
-            job->mem, &out->problems,
-            &(struct manifest_problem){ .path = entry->path, .severity = MANIFEST_ERROR }, "%s",
-            err_text(e));
+        manifest_report(mem, &out->problems, &problem, "%s", err_text(e));
     else
-        manifest_parse(job->mem, &(struct manifest_source){ .path = entry->path }, text, len,
+        manifest_parse(mem, &(struct manifest_source){ .path = entry->path }, text, len,
                        &out->manifests, &out->problems);
 }
 
-static struct parsed *find_parsed(struct parsed *list, size_t count, const char *path)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!strcmp(list[i].file->path, path))
-            return &list[i];
-    }
-    return NULL;
-}
-
-/* What generators made, as files named after their configurations. */
-static size_t take_generated(struct load_read *job, struct parsed *list, size_t used)
-{
-    size_t first = used;
-    const struct manifest_list *made = &job->list->generated;
-    for (size_t i = 0; i < made->len; i++) {
-        struct parsed *one = find_parsed(list + first, used - first, made->at[i].path);
-        if (!one) {
-            one = &list[used++];
-            one->file = inventory_file_new(made->at[i].path, "", 0);
-            *vec_push(NULL, &job->files) = one->file;
-        }
-        *vec_push(job->mem, &one->manifests) = made->at[i];
-    }
-    for (size_t i = 0; i < job->list->problems.len; i++) {
-        const struct manifest_problem *problem = &job->list->problems.at[i];
-        struct parsed *one = find_parsed(list + first, used - first, problem->path);
-        if (!one) {
-            one = &list[used++];
-            one->file = inventory_file_new(problem->path, "", 0);
-            *vec_push(NULL, &job->files) = one->file;
-        }
-        *vec_push(job->mem, &one->problems) = *problem;
-    }
-    return used;
-}
-
-static void resolve_file(struct load_read *job, struct arena *mem, const struct resolve_crds *crds,
-                         struct parsed *parsed)
+static void add_file(struct load_read *job, struct arena *mem, const struct parsed *parsed)
 {
     const struct resolve_settings settings = { .set_name = job->settings->set_name,
                                                .default_ns = job->settings->default_ns,
                                                .allowed_ns = job->settings->allowed_ns };
+    struct inventory_file *file = inventory_file_new(parsed->path, parsed->oid, parsed->mode);
+    *vec_push(NULL, &job->files) = file;
     for (size_t i = 0; i < parsed->manifests.len; i++) {
         const struct manifest *manifest = &parsed->manifests.at[i];
         struct resolved resolved = { 0 };
-        resolve_manifest(mem, manifest, scope_of(job, mem, crds, manifest), &settings, &resolved);
-        *vec_push(NULL, &parsed->file->objects) = new_object(&resolved);
+        resolve_manifest(mem, manifest, scope_of(job, mem, manifest), &settings, &resolved);
+        *vec_push(NULL, &file->objects) = new_object(&resolved);
     }
     for (size_t i = 0; i < parsed->problems.len; i++)
-        add_problem(parsed->file, mem, &parsed->problems.at[i]);
+        add_problem(file, mem, &parsed->problems.at[i]);
+}
+
+static bool has_unknown_kind(const struct load_read *job, struct arena *mem,
+                             const struct parsed *parsed)
+{
+    for (size_t i = 0; i < parsed->manifests.len; i++) {
+        if (scope_of(job, mem, &parsed->manifests.at[i]) == RESOLVE_UNKNOWN)
+            return true;
+    }
+    return false;
+}
+
+/* One file at a time is in memory. A file with kinds that are not known is put off (a file further on may define them) and
+ * read again when all were read. */
+static void read_entries(struct load_read *job, struct mirror *mirror,
+                         const struct files_list *entries, struct files_list *put_off)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    for (size_t i = 0; i < entries->len; i++) {
+        struct parsed parsed;
+        parse_entry(job, mirror, mem, &entries->at[i], &parsed);
+        learn_kinds(job, mem, &parsed.manifests);
+        if (put_off && has_unknown_kind(job, mem, &parsed))
+            *vec_push(job->mem, put_off) = entries->at[i];
+        else
+            add_file(job, mem, &parsed);
+        arena_reset(mem);
+    }
+}
+
+static struct parsed *need_parsed(struct arena *mem, struct parsed *list, size_t *count,
+                                  const char *path)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (!strcmp(list[i].path, path))
+            return &list[i];
+    }
+    list[*count] = (struct parsed){ .path = arena_strdup(mem, path), .oid = "" };
+    return &list[(*count)++];
+}
+
+/* What generators made, as files named after their configurations. */
+static void add_generated(struct load_read *job)
+{
+    const struct load_list *made = job->list;
+    size_t most = made->generated.len + made->problems.len, count = 0;
+    struct parsed *list = arena_alloc(job->mem, (most + 1) * sizeof(*list));
+    for (size_t i = 0; i < made->generated.len; i++) {
+        struct parsed *one = need_parsed(job->mem, list, &count, made->generated.at[i].path);
+        *vec_push(job->mem, &one->manifests) = made->generated.at[i];
+    }
+    for (size_t i = 0; i < made->problems.len; i++) {
+        struct parsed *one = need_parsed(job->mem, list, &count, made->problems.at[i].path);
+        *vec_push(job->mem, &one->problems) = made->problems.at[i];
+    }
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        add_file(job, mem, &list[i]);
+        arena_reset(mem);
+    }
 }
 
 struct err *load_read_work(struct mirror *mirror, void *at, int64_t deadline_ms)
 {
     struct load_read *job = at;
     (void)deadline_ms; /* local work, bounded by the limits on files */
-    size_t most =
-        job->entries.len + (job->list ? job->list->generated.len + job->list->problems.len : 0);
-    struct parsed *list = arena_alloc(job->mem, (most ? most : 1) * sizeof(*list));
-    size_t used = 0;
-    for (size_t i = 0; i < job->entries.len; i++)
-        parse_entry(job, mirror, &job->entries.at[i], &list[used++]);
     if (job->list)
-        used = take_generated(job, list, used);
-    struct manifest_list all = { 0 };
-    for (size_t i = 0; i < used; i++) {
-        for (size_t k = 0; k < list[i].manifests.len; k++)
-            *vec_push(job->mem, &all) = list[i].manifests.at[k];
-    }
-    struct resolve_crds crds = { 0 };
-    resolve_find_crds(job->mem, all.at, all.len, &crds);
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    for (size_t i = 0; i < used; i++) {
-        resolve_file(job, mem, &crds, &list[i]);
-        arena_reset(mem);
-    }
+        learn_kinds(job, job->mem, &job->list->generated);
+    struct files_list put_off = { 0 };
+    read_entries(job, mirror, &job->entries, &put_off);
+    read_entries(job, mirror, &put_off, NULL);
+    if (job->list)
+        add_generated(job);
     return NULL;
 }

@@ -116,7 +116,8 @@ void picture_note(struct arena *mem, struct inventory_object *object, const stru
     object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
                                             (const char *const[]){ "f:spec", "f:replicas", NULL });
     const char *checksum = object_annotation(seen, MARK_CHECKSUM);
-    if (!object->was_applied && checksum && object->checksum && !strcmp(checksum, object->checksum))
+    if (!object->was_applied && !object->is_busy && checksum && object->checksum &&
+        !strcmp(checksum, object->checksum))
         object->is_changed = false; /* applied by us before a restart, or by who marked it so */
     free(object->uid);
     object->uid = base_copy_text(object_uid(seen));
