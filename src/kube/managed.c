@@ -107,9 +107,9 @@ static struct val *taken_over(struct arena *mem, const struct val *entries,
             val_append(mem, list, ours);
         } else {
             is_any = true;
-            struct val *fields = val_need_map(mem, ours, "fieldsV1");
-            if (fields)
-                unite(mem, fields, val_get(entry, "fieldsV1"));
+            if (!val_is_map(val_get(ours, "fieldsV1"))) /* no server says so */
+                val_set(mem, ours, "fieldsV1", val_new_map(mem));
+            unite(mem, val_get(ours, "fieldsV1"), val_get(entry, "fieldsV1"));
         }
     }
     return is_any ? list : NULL;

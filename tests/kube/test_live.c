@@ -133,7 +133,7 @@ static void watch_a_map(struct cluster_bench *cb, bool is_metadata_only)
                         "{\"metadata\":{\"labels\":{\"l\":\"gone\"}}}");
     seen.wanted = 1;
     assert_true(bench_until(cb->bench, has_wanted, &seen));
-    assert_int_equal(seen.restarts, 1);
+    assert_in_range(seen.restarts, 1, 2); /* 2: a server that does not offer initial events */
     assert_int_equal(seen.synced, 1);
     assert_int_equal(seen.deleted, 2);
     assert_true(kube_watch_is_synced(watch));
