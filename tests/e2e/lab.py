@@ -169,7 +169,7 @@ class World:
     def __init__(self, options, name, directory, number):
         self.options, self.title, self.directory = options, name, directory
         self.cluster = Cluster(options.kubeconfig)
-        self.ns = f"t{number}-" + re.sub(r"[^a-z0-9]+", "-", name.lower())[:30].strip("-")
+        self.ns = f"t{number}-" + re.sub(r"[^a-z0-9]+", "-", name.lower())[:24].strip("-") + f"-{os.urandom(3).hex()}"
         self.processes, self.serin_process, self.starts, self.clock, self.notes = [], None, 0, 0, []
         self.may_be_killed = False
         for one in ("home", "user", "git"):
@@ -411,6 +411,11 @@ class World:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": self.ns}, "spec": {
             "selector": {"matchLabels": {"app": name}}, **spec,
             "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": image}]}}}}
+
+    def deploy_secret(self):
+        """The Secret that keeps the marker where git does not; gives the flags that name it."""
+        self.cluster.create("Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.ns}}, "default")
+        return ["--git-readonly", "--k8s-secret-name=" + self.ns]
 
     def service(self, name, port=80):
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": self.ns},

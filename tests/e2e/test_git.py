@@ -160,7 +160,7 @@ def test_a_key_that_may_only_read(w):
     w.serin(*flags)
     says(w, "(?i)push|write|read only")
     w.stop()
-    w.serin(*flags, "--git-readonly", "--k8s-secret-name=" + w.ns)
+    w.serin(*flags, *w.deploy_secret())
     w.wait_data("a", {"key": "one"})
 
 

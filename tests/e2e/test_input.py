@@ -152,7 +152,7 @@ def test_an_object_that_the_server_rejects_is_reported_on_it(w):
 
 def test_an_object_over_a_megabyte_is_reported(w):
     with_bad(w, {"big.yaml": w.configmap("big", {"a": "x" * 1_200_000}), "bigger.yaml": w.configmap("bigger", {"a": "x" * 3_500_000})})
-    good_goes_on(w, "configmap/big", "configmap/bigger")
+    good_goes_on(w, "configmap/big", r"configmap/bigger|bigger\.yaml")
 
 
 def test_a_crd_that_is_never_established_holds_up_only_its_objects(w):

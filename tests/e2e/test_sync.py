@@ -27,7 +27,7 @@ def test_a_push_is_in_the_cluster_and_a_removed_file_goes(w):
 
 
 def test_a_field_removed_from_git_goes_from_the_object(w):
-    begin(w, w.configmap("a", {"x": "1", "y": "2"}, labels={"team": "blue"}))
+    begin(w, w.configmap("a", {"b": "2", "x": "1"}, labels={"team": "blue"}))
     w.commit({"all.yaml": w.configmap("a", {"x": "1"})})
     w.wait_data("a", {"x": "1"})
     expect("team" in w.get("ConfigMap", "a")["metadata"]["labels"], False, "a label that git no longer has")
@@ -131,11 +131,11 @@ def test_only_allowed_namespaces_are_touched(w):
 
 
 def test_read_only_pushes_nothing_and_keeps_its_marker_in_the_cluster(w):
-    w.cluster.create("Namespace", w.namespace(w.ns + "-own"))
     w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
     refs = w.git("for-each-ref", cwd=w.repository)
-    w.serin("--git-readonly", "--k8s-secret-name=" + w.ns)
+    w.serin(*w.deploy_secret())
     w.wait_data("a", {"key": "one"})
+    wait(lambda: w.head() in json.dumps(w.cluster.get("Secret", w.ns, "default")), "the marker on the Secret")
     w.settle()
     expect(w.git("for-each-ref", cwd=w.repository), refs, "refs of the repository")
 

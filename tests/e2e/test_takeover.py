@@ -9,7 +9,7 @@ LAST = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def kubectl_apply(w, *objects, server_side=False):
-    text = "\n---\n".join(json.dumps(one) for one in objects)
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     words = ["kubectl", "--kubeconfig", w.options.kubeconfig, "apply", *(["--server-side"] if server_side else []), "-f", "-"]
     done = subprocess.run(words, input=text, capture_output=True, text=True)
     expect(done.returncode, 0, f"kubectl apply: {done.stderr}")
@@ -49,7 +49,7 @@ def test_kubectl_apply_of_a_user_is_healed_and_taken_over_again(w):
     w.serin()
     w.synced()
     w.settle()
-    kubectl_apply(w, w.configmap("a", {"x": "2", "y": "2"}))
+    kubectl_apply(w, w.configmap("a", {"x": "2", "z": "2"}))
     wait(lambda: w.data("a")["x"] == "1", "the value to heal")
     w.commit({"all.yaml": w.configmap("a", {"x": "3"})})
     wait(lambda: w.data("a")["x"] == "3", "the next commit")
