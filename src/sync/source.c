@@ -6,6 +6,7 @@
 #include "io/stream.h"
 
 #define RETRY_MS   10000 /* after a failure (gitops.md 2.3) */
+#define RETRY_MIN  1000  /* however short the poll interval is */
 #define NOT_CLONED "git repo has not been cloned yet"
 
 /* One call of source_run, or one of our own. */
@@ -29,10 +30,12 @@ struct fetch {
     struct mirror_fetched fetched;
     struct mirror_verified verified;
     enum mirror_verify verify;
-    const char *const *gpg_keys; /* NULL once they were imported */
+    const char *const *gpg_keys;        /* NULL once they were imported */
+    char marker[MIRROR_SHA_BYTES];      /* kept outside git; "": the sync tag is it */
+    char verified_to[MIRROR_SHA_BYTES]; /* commits up to here were found to be good before */
     bool needs_write_check;
-    int64_t started_ms;
-    struct err *write_error, *verify_error;
+    int64_t started_ms, timeout_ms;
+    struct err *import_error, *write_error, *verify_error;
     struct arena *mem;
 };
 
@@ -43,7 +46,9 @@ struct source {
     enum source_state state;
     char *error;
     char head[MIRROR_SHA_BYTES], unverified[MIRROR_SHA_BYTES];
+    char marker[MIRROR_SHA_BYTES], verified_to[MIRROR_SHA_BYTES];
     int64_t fetched_ms;
+    int failures; /* fetches that failed, one after the other */
     ticket poll;
     struct queued *first, **last;
     const char *branch;
@@ -52,7 +57,7 @@ struct source {
     struct waiter *next_waiters; /* for the one after it */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
-    struct metric *ready, *duration;
+    struct metric *ready, *duration, *fetched;
 };
 
 static void start_fetch(struct source *source);
@@ -135,6 +140,11 @@ static void declare_metrics(struct source *source)
         all, &(struct metric_spec){ .name = "flux_git_ready",
                                     .help = "Status of the git repository: 1 when it is ready.",
                                     .type = METRIC_GAUGE });
+    source->fetched = metrics_declare(
+        all, &(struct metric_spec){
+                 .name = "serin_git_fetched_timestamp_seconds",
+                 .help = "Unix time of the last successful fetch from the git repository.",
+                 .type = METRIC_GAUGE });
     source->duration = metrics_declare(
         all, &(struct metric_spec){ .name = "serin_git_fetch_duration_seconds",
                                     .help = "Duration of fetches from the git repository.",
@@ -267,15 +277,28 @@ static void on_poll(void *ctx)
     start_fetch(source);
 }
 
+/* What is not ready is tried again every ten seconds, as Flux does: a person may be waiting for it. A repository that was ready
+ * is synced already; it is asked less and less often, up to the poll interval, and not by all at the same moment. */
+static int64_t retry_ms(struct source *source)
+{
+    int64_t poll_ms = MAX_OF(source->opts.poll_ms, (int64_t)RETRY_MIN);
+    int64_t wait_ms = RETRY_MS;
+    for (int i = 1; source->state == SOURCE_READY && i < source->failures && wait_ms < poll_ms; i++)
+        wait_ms *= 2;
+    wait_ms = MIN_OF(wait_ms, poll_ms);
+    return source->state == SOURCE_READY
+               ? wait_ms - (int64_t)(loop_random(source->opts.loop) % (uint32_t)(wait_ms / 4 + 1))
+               : wait_ms;
+}
+
 static void plan_fetch(struct source *source)
 {
     if (source->is_stopping)
         return;
-    int64_t wait_ms =
-        source->state == SOURCE_READY && !*source->error ? source->opts.poll_ms : RETRY_MS;
-    wait_ms = MIN_OF(wait_ms, MAX_OF(source->opts.poll_ms, (int64_t)1000));
+    bool is_well = source->state == SOURCE_READY && !source->failures;
     loop_cancel(source->opts.loop, source->poll);
-    source->poll = loop_after(source->opts.loop, wait_ms, on_poll, source);
+    source->poll = loop_after(source->opts.loop, is_well ? source->opts.poll_ms : retry_ms(source),
+                              on_poll, source);
 }
 
 static struct err *import_keys(struct mirror *mirror, struct fetch *fetch)
@@ -284,20 +307,33 @@ static struct err *import_keys(struct mirror *mirror, struct fetch *fetch)
     return mirror_import_keys(mirror, fetch->gpg_keys, fetch->verify != MIRROR_VERIFY_NONE, &count);
 }
 
+/* gitops.md 2.8. What this process found good once is good; else the marker says where to begin, and has to be good itself. */
+static struct err *verify(struct mirror *mirror, struct fetch *fetch)
+{
+    const char *head = fetch->fetched.head, *from = fetch->marker;
+    bool is_behind = false;
+    if (*fetch->verified_to) /* after a forced push it may not even be there */
+        err_free(mirror_is_ancestor(mirror, fetch->verified_to, head, &is_behind));
+    if (is_behind) {
+        from = fetch->verified_to;
+    } else if (!*from && *fetch->fetched.tag) {
+        TRY(mirror_check_tag(mirror));
+        from = fetch->fetched.tag;
+    }
+    return mirror_check_signatures(mirror, fetch->mem, fetch->verify, from, head, &fetch->verified);
+}
+
 static struct err *fetch_work(struct mirror *mirror, void *at, int64_t deadline_ms)
 {
     struct fetch *fetch = at;
     if (fetch->gpg_keys)
-        fetch->verify_error = import_keys(mirror, fetch);
+        fetch->import_error = import_keys(mirror, fetch);
     TRY(mirror_fetch(mirror, deadline_ms, &fetch->fetched));
     const char *head = fetch->fetched.head;
     if (*head && fetch->needs_write_check)
-        fetch->write_error = mirror_write_check(mirror, head, deadline_ms);
-    if (!*head || fetch->verify == MIRROR_VERIFY_NONE)
-        return NULL;
-    err_free(fetch->verify_error);
-    fetch->verify_error = mirror_check_signatures(mirror, fetch->mem, fetch->verify,
-                                                  fetch->fetched.tag, head, &fetch->verified);
+        fetch->write_error = mirror_write_check(mirror, head, stream_now_ms() + fetch->timeout_ms);
+    if (*head && fetch->verify != MIRROR_VERIFY_NONE)
+        fetch->verify_error = verify(mirror, fetch);
     return NULL;
 }
 
@@ -314,32 +350,32 @@ static void on_fetch_failed(struct source *source, const struct fetch *fetch, co
                   err_text(e));
 }
 
-/* gitops.md 2.8: the head to be synced is the last valid commit. */
-static const char *choose_head(struct source *source, const struct fetch *fetch)
+/* The head to be synced is the last valid commit; the one before stays when there is none. */
+static void choose_head(struct source *source, const struct fetch *fetch)
 {
-    source->unverified[0] = '\0';
-    if (fetch->verify == MIRROR_VERIFY_NONE)
-        return fetch->fetched.head;
-    if (fetch->verify_error) {
-        log_error(source->opts.log, F("component", "sync-loop"),
-                  F("err", err_text(fetch->verify_error)));
-        memcpy(source->unverified, fetch->fetched.head, sizeof(source->unverified));
-        return "";
-    }
-    if (strcmp(fetch->verified.head, fetch->fetched.head)) {
-        memcpy(source->unverified, fetch->fetched.head, sizeof(source->unverified));
-        log_error(source->opts.log, F("component", "sync-loop"),
+    const struct log *log = source->opts.log;
+    const char *head = fetch->verify == MIRROR_VERIFY_NONE ? fetch->fetched.head
+                       : fetch->verify_error               ? ""
+                                                           : fetch->verified.head;
+    bool is_held = strcmp(head, fetch->fetched.head) != 0;
+    memcpy(source->unverified, is_held ? fetch->fetched.head : "", is_held ? MIRROR_SHA_BYTES : 1);
+    if (fetch->verify_error)
+        log_error(log, F("component", "sync-loop"), F("err", err_text(fetch->verify_error)));
+    else if (is_held)
+        log_error(log, F("component", "sync-loop"),
                   F("err", "found invalid GPG signature for commit"),
-                  F("revision", fetch->verified.invalid),
-                  F("key", fetch->verified.key ? fetch->verified.key : ""));
-    }
-    return fetch->verified.head;
+                  F("revision", fetch->verified.invalid), F("key", fetch->verified.key));
+    if (!*head)
+        return;
+    memcpy(source->head, head, sizeof(source->head));
+    memcpy(source->verified_to, head, sizeof(source->verified_to));
 }
 
 static void on_fetch_succeeded(struct source *source, const struct fetch *fetch)
 {
     const struct source_opts *opts = &source->opts;
     source->fetched_ms = loop_now_ms(opts->loop);
+    metric_set(source->fetched, NULL, (double)loop_wall_ms(opts->loop) / 1000);
     if (!*fetch->fetched.head) {
         const char *text =
             arena_printf(fetch->mem, "configured branch '%s' does not exist", source->branch);
@@ -354,12 +390,10 @@ static void on_fetch_succeeded(struct source *source, const struct fetch *fetch)
     }
     source->was_written = true;
     set_state(source, SOURCE_READY, "");
-    const char *head = choose_head(source, fetch);
-    if (*head)
-        memcpy(source->head, head, sizeof(source->head));
+    choose_head(source, fetch);
     log_info(opts->log, F("component", "sync-loop"), F("event", "refreshed"),
              F("url", source_url(source)->safe), F("branch", source->branch),
-             F("HEAD", fetch->fetched.head));
+             F("HEAD", source->head));
     opts->on_refreshed(opts->ctx, source->head, &fetch->fetched);
 }
 
@@ -383,12 +417,17 @@ static void on_fetched(void *at, struct err *e)
     metric_observe(source->duration, (const char *const[]){ e ? "false" : "true" }, seconds);
     source->is_fetching = false;
     source->has_keys = true;
+    source->failures = e ? source->failures + 1 : 0;
+    if (fetch->import_error) /* no reason to stop: what those keys signed is held back */
+        log_error(source->opts.log, F("component", "sync-loop"),
+                  F("err", err_text(fetch->import_error)));
     if (e && !err_is(e, ERR_CANCELED))
         on_fetch_failed(source, fetch, e);
     else if (!e)
         on_fetch_succeeded(source, fetch);
     tell_waiters(source, e);
     err_free(e);
+    err_free(fetch->import_error);
     err_free(fetch->write_error);
     err_free(fetch->verify_error);
     arena_free(fetch->mem);
@@ -415,7 +454,10 @@ static void start_fetch(struct source *source)
                              .gpg_keys = source->has_keys ? NULL : source->opts.gpg_keys,
                              .needs_write_check = !source->opts.is_readonly && !source->was_written,
                              .started_ms = loop_now_ms(source->opts.loop),
+                             .timeout_ms = source->opts.timeout_ms,
                              .mem = arena_new(ARENA_LIMIT_BYTES) };
+    memcpy(fetch->marker, source->marker, sizeof(fetch->marker));
+    memcpy(fetch->verified_to, source->verified_to, sizeof(fetch->verified_to));
     source_run(source, &(struct source_job){ fetch_work, on_fetched }, fetch);
 }
 
@@ -434,4 +476,12 @@ void source_fetch(struct source *source, void (*done)(void *ctx, const struct er
         *list = waiter;
     }
     start_fetch(source);
+}
+
+void source_set_marker(struct source *source, const char *rev)
+{
+    bool is_sha = strlen(rev) == MIRROR_SHA_BYTES - 1;
+    memcpy(source->marker, is_sha ? rev : "", is_sha ? MIRROR_SHA_BYTES : 1);
+    if (is_sha && *source->unverified && !*source->verified_to)
+        start_fetch(source);
 }

@@ -19,7 +19,7 @@ struct source_opts {
     struct loop *loop;
     struct workers *workers;
     const struct log *log;
-    struct metrics *metrics;           /* flux_git_ready, serin_git_fetch_duration_seconds, serin_git_head_age_seconds */
+    struct metrics *metrics;           /* flux_git_ready, serin_git_fetch_duration_seconds, _fetched_timestamp_seconds */
     const struct mirror_opts *mirror;  /* copied; url NULL or "": unconfigured */
     int64_t poll_ms, timeout_ms;       /* --git-poll-interval, --git-timeout */
     bool is_readonly;                  /* no write check */
@@ -43,6 +43,10 @@ const char *source_head(const struct source *source);   /* "" before the first f
 const char *source_unverified(const struct source *source); /* head of the branch when it is not the verified one, else "" */
 const struct giturl *source_url(const struct source *source); /* NULL when unconfigured */
 int64_t source_fetched_ms(const struct source *source);  /* loop time of the last successful fetch; -1: never */
+
+/* The sync marker when it is kept outside git (a Secret): signatures are verified from there on, not from the first commit.
+ * To be called when it is first read; if commits are held back for want of it, they are looked at again. */
+void source_set_marker(struct source *source, const char *rev);
 
 /* Fetches now (or right after the fetch that runs); `done` may be NULL. The error is borrowed. */
 void source_fetch(struct source *source, void (*done)(void *ctx, const struct err *e), void *ctx);
