@@ -256,6 +256,11 @@ void mirror_free(struct mirror *mirror)
     arena_free(mirror->mem);
 }
 
+void mirror_rest(struct mirror *mirror)
+{
+    mirror_repo_drop_idle(mirror);
+}
+
 const struct giturl *mirror_url(const struct mirror *mirror)
 {
     return &mirror->url;

@@ -41,6 +41,9 @@ void mirror_free(struct mirror *mirror);
 DEFINE_SCOPED(struct mirror, mirror_free)
 const struct giturl *mirror_url(const struct mirror *mirror);
 
+/* Between calls the repository stays open, with up to 16 MiB of what was unpacked. This closes it: after a run of reads. */
+void mirror_rest(struct mirror *mirror);
+
 struct mirror_fetched {
     char head[MIRROR_SHA_BYTES]; /* of the branch; "" if the remote has no such branch */
     char tag[MIRROR_SHA_BYTES];  /* commit the sync tag points at; "" if none */

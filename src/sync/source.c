@@ -206,6 +206,8 @@ static void work(void *at)
     struct queued *queued = at;
     int64_t deadline_ms = stream_now_ms() + queued->source->opts.timeout_ms;
     queued->err = queued->how.work(queued->source->mirror, queued->job, deadline_ms);
+    if (queued->source->mirror)
+        mirror_rest(queued->source->mirror);
 }
 
 static void on_worked(void *at)
