@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/home.h"
 #include "cmd/pods.h"
 #include "doc/json.h"
 #include "io/http.h"
@@ -37,8 +38,8 @@ static const char *from_env(const char *const *names)
 {
     const char *found = NULL;
     for (; *names; names++) {
-        const char *value = getenv(*names);
-        if (value && *value)
+        const char *value = home_env(*names);
+        if (value)
             found = value;
     }
     return found;
@@ -55,8 +56,8 @@ static const char *choose(const struct command_call *call, const char *flag,
 static struct err *read_timeout(struct client *client)
 {
     struct flags *flags = client->call->flags;
-    const char *value = getenv("FLUX_TIMEOUT");
-    if (value && *value && !flags_given(flags, "timeout"))
+    const char *value = home_env("FLUX_TIMEOUT");
+    if (value && !flags_given(flags, "timeout"))
         TRY(err_wrap(flags_assign(flags, "timeout", value), "FLUX_TIMEOUT"));
     client->timeout_ms = flags_ms(flags, "timeout");
     return NULL;
@@ -69,7 +70,7 @@ static struct err *check_base(const char *base)
     const char *problem = NULL;
     if (colon == base)
         problem = "missing protocol scheme";
-    else if (strncmp(base, "http://", 7) && strncmp(base, "https://", 8))
+    else if (strncmp(base, "http://", 7) != 0 && strncmp(base, "https://", 8) != 0)
         problem = "it has to begin with http:// or https://";
     else if (strpbrk(base, " \t\r\n"))
         problem = "invalid character in URL";
@@ -189,7 +190,7 @@ static struct err *nobody(struct client *client, const char *method, const char 
     if (client->os_error)
         reason = arena_printf(mem, "dial tcp %s: connect: %s", peer_of(mem, url), reason);
     return err_new(err_kind(e), "executing HTTP request: executing HTTP request: %s \"%s\": %s",
-                   strcmp(method, "GET") ? "Post" : "Get", url, reason);
+                   !strcmp(method, "GET") ? "Get" : "Post", url, reason);
 }
 
 static const char *status_text(int status)
@@ -359,11 +360,11 @@ static void show_progress(const struct client *client, const struct client_poll 
         !isatty(fileno(client->call->err)))
         return;
     if (since_ms < 0)
-        fputs("\r\033[K", client->call->err);
+        command_tell(client->call, "\r\033[K");
     else
-        fprintf(client->call->err, "\r\033[Kwaiting for %s: %lld s", poll->waiting_for,
-                (long long)(since_ms / 1000));
-    fflush(client->call->err);
+        command_tell(client->call, "\r\033[Kwaiting for %s: %lld s", poll->waiting_for,
+                     (long long)(since_ms / 1000));
+    (void)fflush(client->call->err);
 }
 
 struct err *client_poll(struct client *client, const struct client_poll *poll)

@@ -1,5 +1,6 @@
 #include "cmd/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -100,6 +101,22 @@ size_t command_tables(struct arena *mem, const struct command_call *call,
     return count;
 }
 
+void command_print(const struct command_call *call, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)fputs(arena_vprintf(call->mem, fmt, args), call->out);
+    va_end(args);
+}
+
+void command_tell(const struct command_call *call, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)fputs(arena_vprintf(call->mem, fmt, args), call->err);
+    va_end(args);
+}
+
 struct err *command_mistake(struct command_call *call, const char *fmt, ...)
 {
     va_list args;
@@ -148,7 +165,7 @@ static void add_use(const struct command_call *call, struct sbuf *out)
         sbuf_addf(out, "\nExamples:\n%s\n", command->examples);
 }
 
-void command_help(struct command_call *call, FILE *out)
+void command_help(struct command_call *call)
 {
     SBUF(text, TEXT_MAX_BYTES);
     struct flags_table tables[COMMAND_TABLES_MAX];
@@ -168,7 +185,7 @@ void command_help(struct command_call *call, FILE *out)
     if (!call->command)
         sbuf_addf(&text, "\nUse \"%s [command] --help\" for more information about a command.\n",
                   call->program);
-    fputs(sbuf_text(&text), out);
+    command_print(call, "%s", sbuf_text(&text));
 }
 
 /* -- errors ------------------------------------------------------------------------------------ */
@@ -180,12 +197,12 @@ static int report(struct command_call *call, struct err *e, int status)
     bool is_fluxctl = call->face == COMMAND_FLUXCTL;
     const char *command = call->command ? call->command->name : "";
     if (is_fluxctl && call->help) {
-        fprintf(call->err, "== Error ==\n\n%s\n", call->help);
+        command_tell(call, "== Error ==\n\n%s\n", call->help);
     } else {
-        fprintf(call->err, "Error: %s\n", err_text(e));
+        command_tell(call, "Error: %s\n", err_text(e));
         if (is_fluxctl || call->is_usage_mistake)
-            fprintf(call->err, "Run '%s%s%s --help' for usage.\n", call->program,
-                    *command ? " " : "", command);
+            command_tell(call, "Run '%s%s%s --help' for usage.\n", call->program,
+                         *command ? " " : "", command);
     }
     err_free(e);
     return is_fluxctl ? COMMAND_NO : COMMAND_UNKNOWN;
@@ -265,24 +282,30 @@ static struct err *parse(struct command_call *call, int argc, const char *const 
     size_t count = command_tables(call->mem, call, call->command, tables);
     call->flags = flags_new(call->mem, tables, count);
     struct err *e = flags_parse(call->flags, argc, argv);
-    fputs(flags_notices(call->flags), call->err);
+    command_tell(call, "%s", flags_notices(call->flags));
     call->is_usage_mistake = e;
     return e;
+}
+
+static struct err *run_parsed(struct command_call *call, int *status)
+{
+    bool is_version =
+        !call->command && call->face == COMMAND_SERIN && flags_bool(call->flags, "version");
+    if (is_version)
+        command_print(call, "%s\n", SERIN_VERSION);
+    else if (!call->command || flags_bool(call->flags, "help"))
+        command_help(call);
+    else
+        return call->command->run(call, status);
+    return NULL;
 }
 
 static int run(struct command_call *call, int argc, const char *const *argv)
 {
     int status = COMMAND_YES;
     struct err *e = parse(call, argc, argv);
-    if (!e && flags_bool(call->flags, "help"))
-        command_help(call, call->out);
-    else if (!e && !call->command && call->face == COMMAND_SERIN &&
-             flags_bool(call->flags, "version"))
-        fputs(SERIN_VERSION "\n", call->out);
-    else if (!e && !call->command)
-        command_help(call, call->out);
-    else if (!e)
-        e = call->command->run(call, &status);
+    if (!e)
+        e = run_parsed(call, &status);
     return report(call, e, status);
 }
 
@@ -295,7 +318,7 @@ static int run_help(struct command_call *call, int argc, const char *const *argv
         return report(call, unknown_command(call, name), COMMAND_YES);
     if (call->command && call->command->run_words)
         return call->command->run_words(call, 2, (const char *const[]){ name, "--help" });
-    command_help(call, call->out);
+    command_help(call);
     return COMMAND_YES;
 }
 
@@ -324,20 +347,29 @@ static struct command_call new_call(struct arena *mem, const char *argv0)
     };
 }
 
+static int run_what_is_asked(struct command_call *call, int argc, const char *const *argv)
+{
+    int at = find_word(call, argc, argv);
+    if (at == argc)
+        return run(call, argc, argv);
+    if (!strcmp(argv[at], "help"))
+        return run_help(call, argc - at - 1, argv + at + 1);
+    call->command = find(call->face, argv[at]);
+    if (!call->command)
+        return report(call, unknown_command(call, argv[at]), COMMAND_YES);
+    if (call->command->run_words)
+        return call->command->run_words(call, argc - at, argv + at);
+    return run(call, argc - 1, other_words(call->mem, argc, argv, at));
+}
+
 int command_main(struct arena *mem, int argc, const char *const *argv)
 {
     struct command_call call = new_call(mem, argc > 0 ? argv[0] : "serin");
-    argc = MAX_OF(argc - 1, 0);
-    argv++;
-    int at = find_word(&call, argc, argv);
-    if (at == argc)
-        return run(&call, argc, argv);
-    if (!strcmp(argv[at], "help"))
-        return run_help(&call, argc - at - 1, argv + at + 1);
-    call.command = find(call.face, argv[at]);
-    if (!call.command)
-        return report(&call, unknown_command(&call, argv[at]), COMMAND_YES);
-    if (call.command->run_words)
-        return call.command->run_words(&call, argc - at, argv + at);
-    return run(&call, argc - 1, other_words(mem, argc, argv, at));
+    int status = run_what_is_asked(&call, MAX_OF(argc - 1, 0), argv + 1);
+    if (fflush(call.out) || ferror(call.out)) {
+        struct err *e = err_errno(ERR_TRANSIENT, errno, "write to standard output");
+        call.is_usage_mistake = false;
+        status = report(&call, e, status);
+    }
+    return status;
 }

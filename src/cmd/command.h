@@ -61,6 +61,10 @@ extern const struct command cmd_completion, cmd_diff, cmd_identity, cmd_lint, cm
 
 int command_main(struct arena *mem, int argc, const char *const *argv);
 
+/* What a command has to say, on stdout and on stderr. That it could not be written shows at the end. */
+void command_print(const struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
+void command_tell(const struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
+
 /* An error about the command line: the hint at --help goes with it. */
 MUST_USE struct err *command_mistake(struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
 MUST_USE struct err *command_no_args(struct command_call *call);
@@ -72,6 +76,6 @@ const struct command *command_at(enum command_face face, size_t at);
 size_t command_tables(struct arena *mem, const struct command_call *call,
                       const struct command *command, struct flags_table out[COMMAND_TABLES_MAX]);
 
-void command_help(struct command_call *call, FILE *out);
+void command_help(struct command_call *call);
 
 #endif

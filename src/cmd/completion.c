@@ -197,7 +197,7 @@ static const struct shell {
 
 static struct err *run(struct command_call *call, int *status)
 {
-    (void)status;
+    *status = COMMAND_YES;
     if (flags_arg_count(call->flags) == 0)
         return command_mistake(call, "please specify a shell");
     if (flags_arg_count(call->flags) > 1)
@@ -208,7 +208,7 @@ static struct err *run(struct command_call *call, int *status)
             SBUF(text, SCRIPT_MAX_BYTES);
             struct script script = { .out = &text, .call = call };
             shells[i].add(&script);
-            fputs(sbuf_text(&text), call->out);
+            command_print(call, "%s", sbuf_text(&text));
             return NULL;
         }
     }

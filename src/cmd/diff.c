@@ -48,8 +48,7 @@ static const char *or_null(const char *text)
 static struct err *read_revision(struct command_call *call, struct diff_plan *plan, const char *rev)
 {
     const struct flags *flags = call->flags;
-    const char *tmp = getenv("TMPDIR");
-    const char *ssh = getenv("GIT_SSH_COMMAND");
+    const char *tmp = home_env("TMPDIR");
     const struct diff_revision revision = {
         .url = flags_text(flags, "git-url"),
         .branch = flags_text(flags, "git-branch"),
@@ -58,8 +57,8 @@ static struct err *read_revision(struct command_call *call, struct diff_plan *pl
         .identity = or_null(flags_text(flags, "identity-file")),
         .known_hosts = or_null(flags_text(flags, "ssh-known-hosts")),
         .ca_file = or_null(flags_text(flags, "git-ca-file")),
-        .ssh_command = ssh && *ssh ? ssh : NULL,
-        .tmp_dir = tmp && *tmp ? tmp : "/tmp",
+        .ssh_command = home_env("GIT_SSH_COMMAND"),
+        .tmp_dir = tmp ? tmp : "/tmp",
         .manifest_generation = flags_bool(flags, "manifest-generation"),
         .timeout_ms = flags_ms(flags, "git-timeout"),
     };
@@ -129,7 +128,7 @@ static void print_problems(struct command_call *call, const struct diff_plan *pl
         const struct manifest_problem *problem = &plan->problems.at[i];
         if (problem->severity != MANIFEST_ERROR)
             continue;
-        fprintf(call->err, "%s\n", manifest_problem_format(call->mem, problem));
+        command_tell(call, "%s\n", manifest_problem_format(call->mem, problem));
         *status = COMMAND_UNKNOWN;
     }
 }
@@ -143,7 +142,7 @@ static struct err *print(struct command_call *call, const struct diff_objects *o
     else
         diff_print(objects, &text);
     TRY(sbuf_finish(&text, call->mem, &shown, NULL));
-    fputs(shown, call->out);
+    command_print(call, "%s", shown);
     return NULL;
 }
 
@@ -163,7 +162,7 @@ static int status_of(const struct diff_objects *objects)
 static struct err *run(struct command_call *call, int *status)
 {
     const char *format = flags_text(call->flags, "output");
-    if (strcmp(format, "text") && strcmp(format, "json"))
+    if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
         return command_mistake(call, "invalid output format specified: it is text or json");
     struct diff_plan plan = { .mem = call->mem };
     struct diff_objects objects = { 0 };

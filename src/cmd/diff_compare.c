@@ -127,11 +127,9 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     const struct diff_plan *plan = item->compare->plan;
     bool waits_for_namespace = result->err && result->refusal == KUBE_REFUSED_NAMESPACE_MISSING &&
                                declares_namespace(plan, plan->resolved[item->index].ns);
-    if (waits_for_namespace)
-        end_item(item, DIFF_CREATE, NULL);
-    else if (result->err)
+    if (result->err && !waits_for_namespace)
         end_item(item, DIFF_ERROR, err_text(result->err));
-    else if (!item->live)
+    else if (!item->live || result->err)
         end_item(item, DIFF_CREATE, NULL);
     else
         end_item(item, keep_changes(item, result->object) ? DIFF_UPDATE : DIFF_NONE, NULL);

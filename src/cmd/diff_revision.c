@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cmd/home.h"
 #include "cmd/tree.h"
 #include "doc/yaml.h"
 #include "git/mirror.h"
@@ -36,6 +37,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void remove_tree(char *dir)
 {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
     (void)nftw(dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
 }
 DEFINE_SCOPED(char, remove_tree)
@@ -124,7 +126,7 @@ static struct err *generate(struct reading *reading)
         .entry_count = reading->all.len,
         .git_paths = revision->git_paths,
         .tmp_dir = revision->tmp_dir,
-        .path = getenv("PATH"),
+        .path = home_env("PATH"),
         .default_timeout_ms = revision->timeout_ms,
     };
     TRY(generate_run(reading->mem, &opts, &made));

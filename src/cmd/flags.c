@@ -166,23 +166,28 @@ static struct err *parse_short(struct flags *flags, const char *word, struct res
     return NULL;
 }
 
+static struct err *parse_word(struct flags *flags, const char *word, struct rest *rest)
+{
+    if (word[0] != '-' || !word[1]) {
+        *vec_push(flags->mem, &flags->args) = word;
+        return NULL;
+    }
+    if (word[1] != '-')
+        return parse_short(flags, word, rest);
+    if (word[2])
+        return parse_long(flags, word, rest);
+    while (rest->len > 0) /* after -- */
+        *vec_push(flags->mem, &flags->args) = take(rest);
+    return NULL;
+}
+
 struct err *flags_parse(struct flags *flags, int argc, const char *const *argv)
 {
     struct rest rest = { argv, argc };
-    while (rest.len > 0 && !flags->wants_help) {
-        const char *word = take(&rest);
-        if (word[0] != '-' || !word[1]) {
-            *vec_push(flags->mem, &flags->args) = word;
-        } else if (word[1] != '-') {
-            TRY(parse_short(flags, word, &rest));
-        } else if (word[2]) {
-            TRY(parse_long(flags, word, &rest));
-        } else {
-            while (rest.len > 0)
-                *vec_push(flags->mem, &flags->args) = take(&rest);
-        }
-    }
-    return NULL;
+    struct err *e = NULL;
+    while (!e && rest.len > 0 && !flags->wants_help)
+        e = parse_word(flags, take(&rest), &rest);
+    return e;
 }
 
 struct err *flags_assign(struct flags *flags, const char *name, const char *text)

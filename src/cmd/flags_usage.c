@@ -57,15 +57,19 @@ static void add_right(const struct flags_spec *spec, struct sbuf *out)
         sbuf_addf(out, " (default %s)", sbuf_text(&initial));
 }
 
+struct shown {
+    const struct flags_spec *spec;
+};
+
 static int by_name(const void *a, const void *b)
 {
-    const struct flags_spec *const *left = a, *const *right = b;
-    return strcmp((*left)->name, (*right)->name);
+    const struct shown *left = a, *right = b;
+    return strcmp(left->spec->name, right->spec->name);
 }
 
 void flags_usage_all(const struct flags_table *tables, size_t count, struct sbuf *out)
 {
-    VEC(const struct flags_spec *) shown = { 0 };
+    VEC(struct shown) shown = { 0 };
     size_t widest = 0;
     for (size_t t = 0; t < count; t++) {
         for (size_t i = 0; i < tables[t].len; i++) {
@@ -75,7 +79,7 @@ void flags_usage_all(const struct flags_table *tables, size_t count, struct sbuf
             SBUF(left, LINE_MAX_BYTES);
             add_left(spec, &left);
             widest = MAX_OF(widest, left.len);
-            *vec_push(NULL, &shown) = spec;
+            vec_push(NULL, &shown)->spec = spec;
         }
     }
     if (shown.len)
@@ -83,8 +87,8 @@ void flags_usage_all(const struct flags_table *tables, size_t count, struct sbuf
     for (size_t i = 0; i < shown.len; i++) {
         SBUF(left, LINE_MAX_BYTES);
         SBUF(right, LINE_MAX_BYTES);
-        add_left(shown.at[i], &left);
-        add_right(shown.at[i], &right);
+        add_left(shown.at[i].spec, &left);
+        add_right(shown.at[i].spec, &right);
         sbuf_addf(out, "%-*s   %s\n", (int)widest, sbuf_text(&left), sbuf_text(&right));
     }
     vec_fini(&shown);

@@ -152,8 +152,9 @@ static struct err *read_pairs(struct arena *mem, const char *text, struct flags_
 static struct err *set_words(struct arena *mem, struct flags_value *value, const char *text)
 {
     struct flags_words words = { 0 };
-    for (size_t i = 0; value->is_given && i < value->words.len; i++)
-        *vec_push(mem, &words) = value->words.at[i];
+    const char *const *before = value->is_given ? value->words.at : NULL;
+    for (; before && *before; before++)
+        *vec_push(mem, &words) = *before;
     TRY(value->spec->type == FLAGS_LIST ? read_csv(mem, text, &words)
                                         : read_pairs(mem, text, &words));
     *vec_push(mem, &words) = NULL;

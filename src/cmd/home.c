@@ -3,19 +3,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *from_env(const char *name)
+const char *home_env(const char *name)
 {
-    const char *value = getenv(name);
+    const char *value =
+        getenv(name); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
     return value && *value ? value : NULL;
 }
 
 struct kube_config_opts home_kube_opts(void)
 {
     return (struct kube_config_opts){
-        .kubeconfig_env = from_env("KUBECONFIG"),
-        .home = from_env("HOME"),
-        .service_host = from_env("KUBERNETES_SERVICE_HOST"),
-        .service_port = from_env("KUBERNETES_SERVICE_PORT"),
+        .kubeconfig_env = home_env("KUBECONFIG"),
+        .home = home_env("HOME"),
+        .service_host = home_env("KUBERNETES_SERVICE_HOST"),
+        .service_port = home_env("KUBERNETES_SERVICE_PORT"),
         .env = (const char *const *)environ, /* of credential plugins: as kubectl runs them */
     };
 }

@@ -8,6 +8,8 @@
 #include "cmd/command.h"
 #include "kube/config.h"
 
+/* A variable of the environment; NULL when it is not set, or empty. */
+const char *home_env(const char *name);
 /* The options of kube_config_load from the environment alone. */
 struct kube_config_opts home_kube_opts(void);
 /* The same with --kubeconfig, --context and --k8s-allow-exec of the call, where it has them. */

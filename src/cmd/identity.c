@@ -12,7 +12,7 @@ static const struct flags_spec own[] = {
 
 static struct err *run(struct command_call *call, int *status)
 {
-    (void)status;
+    *status = COMMAND_YES;
     TRY(command_no_args(call));
     SCOPED(client_free) struct client *client = NULL;
     const struct val *config = NULL;
@@ -23,12 +23,12 @@ static struct err *run(struct command_call *call, int *status)
     const struct val *key = val_get(config, "publicSSHKey");
     const struct val *md5 = VAL_PATH(key, "fingerprints", "md5");
     if (!is_visual && !flags_bool(call->flags, "fingerprint")) {
-        fputs(val_text_or(val_get(key, "key"), ""), call->out);
+        command_print(call, "%s", val_text_or(val_get(key, "key"), ""));
         return NULL;
     }
-    fprintf(call->out, "%s\n", val_text_or(val_get(md5, "hash"), ""));
+    command_print(call, "%s\n", val_text_or(val_get(md5, "hash"), ""));
     if (is_visual)
-        fputs(val_text_or(val_get(md5, "randomart"), ""), call->out);
+        command_print(call, "%s", val_text_or(val_get(md5, "randomart"), ""));
     return NULL;
 }
 

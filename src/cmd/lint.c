@@ -72,7 +72,7 @@ static struct err *print(struct command_call *call, const struct tree *tree, boo
 {
     const struct manifest_problems *problems = &tree->problems;
     if (as_json) {
-        fprintf(call->out, "%s\n", format_json(call->mem, problems));
+        command_print(call, "%s\n", format_json(call->mem, problems));
         return NULL;
     }
     SBUF(text, OUTPUT_MAX_BYTES);
@@ -80,12 +80,12 @@ static struct err *print(struct command_call *call, const struct tree *tree, boo
     for (size_t i = 0; i < problems->len; i++)
         sbuf_addf(&text, "%s\n", format_line(call->mem, &problems->at[i]));
     TRY(sbuf_finish(&text, call->mem, &shown, NULL));
-    fputs(shown, call->out);
+    command_print(call, "%s", shown);
     size_t errors = count_errors(problems);
-    fprintf(call->err, "%zu file%s, %zu object%s: %zu error%s, %zu warning%s\n", tree->file_count,
-            tree->file_count == 1 ? "" : "s", tree->manifests.len,
-            tree->manifests.len == 1 ? "" : "s", errors, errors == 1 ? "" : "s",
-            problems->len - errors, problems->len - errors == 1 ? "" : "s");
+    command_tell(call, "%zu file%s, %zu object%s: %zu error%s, %zu warning%s\n", tree->file_count,
+                 tree->file_count == 1 ? "" : "s", tree->manifests.len,
+                 tree->manifests.len == 1 ? "" : "s", errors, errors == 1 ? "" : "s",
+                 problems->len - errors, problems->len - errors == 1 ? "" : "s");
     return NULL;
 }
 
@@ -94,7 +94,7 @@ static struct err *run(struct command_call *call, int *status)
     const char *format = flags_text(call->flags, "output");
     const char *default_ns = flags_text(call->flags, "k8s-default-namespace");
     struct tree tree = { 0 };
-    if (strcmp(format, "text") && strcmp(format, "json"))
+    if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
         return command_mistake(call, "invalid output format specified: it is text or json");
     if (!flags_arg_count(call->flags))
         return command_mistake(call, "please say which file or directory to read");

@@ -49,7 +49,7 @@ static const struct val *choose(struct command_call *call, const struct val *all
             val_append(call->mem, chosen, workload);
     }
     if (chosen->len)
-        qsort(chosen->items, chosen->len, sizeof(*chosen->items), by_id);
+        qsort(chosen->items, chosen->len, sizeof(struct val *), by_id);
     return chosen;
 }
 
@@ -96,17 +96,17 @@ static struct err *print_table(struct command_call *call, const struct val *list
         add_rows(call, val_item(list, i), &cells);
     table_layout(&table, sbuf_text(&cells));
     TRY(sbuf_finish(&table, call->mem, &text, NULL));
-    fputs(text, call->out);
+    command_print(call, "%s", text);
     return NULL;
 }
 
 static struct err *run(struct command_call *call, int *status)
 {
-    (void)status;
+    *status = COMMAND_YES;
     const char *format = flags_text(call->flags, "output-format");
     bool as_json = !strcmp(format, "json");
     TRY(command_no_args(call));
-    if (!as_json && strcmp(format, "tab"))
+    if (!as_json && strcmp(format, "tab") != 0)
         return command_mistake(call, "invalid output format specified");
     SCOPED(client_free) struct client *client = NULL;
     const struct val *all = NULL;
@@ -123,7 +123,7 @@ static struct err *run(struct command_call *call, int *status)
     const struct val *chosen = choose(call, all);
     if (!as_json)
         return print_table(call, chosen);
-    fprintf(call->out, "%s\n", chosen ? val_json(call->mem, chosen, NULL) : "null");
+    command_print(call, "%s\n", chosen ? val_json(call->mem, chosen, NULL) : "null");
     return NULL;
 }
 

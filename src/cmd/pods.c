@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/home.h"
 #include "doc/json.h"
 #include "doc/object.h"
 #include "kube/status.h"
@@ -12,8 +13,8 @@
 
 static void from_env(struct flags *flags, const char *flag, const char *name, struct err **e)
 {
-    const char *value = getenv(name);
-    if (!*e && value && *value && !flags_given(flags, flag))
+    const char *value = home_env(name);
+    if (!*e && value && !flags_given(flags, flag))
         *e = err_wrap(flags_assign(flags, flag, value), "%s", name);
 }
 

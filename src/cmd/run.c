@@ -15,16 +15,14 @@ static const char *const about =
     "fluxctl and serin's own commands. Takes every flag of fluxd.";
 
 /* fluxd's layout: what it is, then the flags, its own last. */
-static void print_usage(FILE *out)
+static void add_usage(struct sbuf *text)
 {
-    SBUF(text, USAGE_MAX_BYTES);
-    sbuf_add(&text, "DESCRIPTION\n"
-                    "  serin run keeps a cluster what a git repository declares.\n");
+    sbuf_add(text, "DESCRIPTION\n"
+                   "  serin run keeps a cluster what a git repository declares.\n");
     for (size_t i = 0; i < RUN_FLAGS_TABLES; i++) {
-        sbuf_addf(&text, "\n%s\n", run_flags_tables[i].title);
-        flags_usage(&run_flags_tables[i], &text);
+        sbuf_addf(text, "\n%s\n", run_flags_tables[i].title);
+        flags_usage(&run_flags_tables[i], text);
     }
-    fputs(sbuf_text(&text), out);
 }
 
 /* A line goes out in one write, so that lines of several processes do not mix. */
@@ -50,8 +48,9 @@ static int64_t wall_ns(void *ctx)
 
 static int refuse(struct command_call *call, const char *text)
 {
-    fprintf(call->err, "Error: %s\n\n", text);
-    print_usage(call->err);
+    SBUF(usage, USAGE_MAX_BYTES);
+    add_usage(&usage);
+    command_tell(call, "Error: %s\n\n%s", text, sbuf_text(&usage));
     return COMMAND_UNKNOWN;
 }
 
@@ -70,15 +69,17 @@ static int run_words(struct command_call *call, int argc, const char *const *arg
 {
     struct flags *flags = flags_new(call->mem, run_flags_tables, RUN_FLAGS_TABLES);
     SCOPED(err_free) struct err *e = flags_parse(flags, argc - 1, argv + 1);
-    fputs(flags_notices(flags), call->err);
+    command_tell(call, "%s", flags_notices(flags));
     if (e)
         return refuse(call, err_text(e));
     if (flags_wants_help(flags)) {
-        print_usage(call->out);
+        SBUF(usage, USAGE_MAX_BYTES);
+        add_usage(&usage);
+        command_print(call, "%s", sbuf_text(&usage));
         return COMMAND_YES;
     }
     if (flags_bool(flags, "version")) {
-        fputs(SERIN_VERSION "\n", call->out);
+        command_print(call, "%s\n", SERIN_VERSION);
         return COMMAND_YES;
     }
     if (flags_arg_count(flags))

@@ -12,12 +12,6 @@
 
 #define CHANGED_MAX_BYTES ((size_t)4 << 10)
 
-static const char *env_or_null(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
 void run_config_log(const struct flags *flags, struct log *log)
 {
     static const struct {
@@ -222,8 +216,14 @@ static bool check_key(struct check *check)
     const char *mount = flags_text(check->flags, "k8s-secret-volume-mount-path");
     struct stat st;
     config->in_cluster = !stat(RUN_IN_CLUSTER_DIR, &st) && S_ISDIR(st.st_mode);
-    config->wants_key = config->in_cluster && config->kind != GITURL_HTTP &&
-                        !flags_given(check->flags, "identity-file");
+    const char *file = flags_text(check->flags, "identity-file");
+    config->identity_file = *file ? file : NULL;
+    config->wants_key = config->in_cluster && config->kind != GITURL_HTTP && !config->identity_file;
+    if (config->identity_file && access(config->identity_file, R_OK)) {
+        SCOPED(err_free) struct err *e = err_errno(ERR_DENIED, errno, "--identity-file %s", file);
+        log_error(check->log, F("err", err_text(e)));
+        return false;
+    }
     config->keygen_dir = flags_text(check->flags, "ssh-keygen-dir");
     if (*config->keygen_dir || config->kind == GITURL_HTTP)
         return true;
@@ -252,7 +252,7 @@ static bool check_listen(struct check *check)
 static bool check_registries(struct check *check)
 {
     for (const char *const *at = flags_list(check->flags, "registry-require", NULL); *at; at++) {
-        if (strcmp(*at, "ecr")) {
+        if (strcmp(*at, "ecr") != 0) {
             log_error(
                 check->log,
                 F("err",
@@ -292,12 +292,12 @@ static bool choose_state_dir(struct check *check)
 {
     struct run_config *config = check->config;
     const char *given = flags_text(check->flags, "state-dir");
-    const char *cache = env_or_null("XDG_CACHE_HOME");
-    const char *tmp = env_or_null("TMPDIR");
+    const char *cache = home_env("XDG_CACHE_HOME");
+    const char *tmp = home_env("TMPDIR");
     config->tmp_dir = tmp ? tmp : "/tmp";
-    config->home = env_or_null("HOME");
-    config->ssh_command = env_or_null("GIT_SSH_COMMAND");
-    config->gnupg_home = env_or_null("GNUPGHOME");
+    config->home = home_env("HOME");
+    config->ssh_command = home_env("GIT_SSH_COMMAND");
+    config->gnupg_home = home_env("GNUPGHOME");
     config->state_dir = given;
     if (*given)
         return true;

@@ -29,11 +29,12 @@ struct run_config {
     enum sync_state_mode state_mode;
     const char *state_name; /* as given; checked by run_config_check_state */
     bool is_readonly;
-    bool in_cluster;        /* service account files are here */
-    bool wants_key;         /* a deploy key is to be read or made */
-    const char *keygen_dir; /* of a new deploy key */
-    const char *state_dir;  /* for the copy of the repository */
-    const char *state_root; /* where state_dir is when it was chosen for us; NULL when given */
+    bool in_cluster;           /* service account files are here */
+    bool wants_key;            /* a deploy key is to be read from the Secret, or made */
+    const char *identity_file; /* in its place; NULL: not given */
+    const char *keygen_dir;    /* of a new deploy key */
+    const char *state_dir;     /* for the copy of the repository */
+    const char *state_root;    /* where state_dir is when it was chosen for us; NULL when given */
     const char *ssh_command, *gnupg_home, *home; /* from the environment; NULL: not set */
     const char *tmp_dir;
     const char *listen; /* where the API listens */

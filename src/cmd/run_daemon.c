@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "cmd/tree.h"
 #include "kube/lease.h"
+#include "sync/identity.h"
 
 #define WORKER_STACK_BYTES ((size_t)8 << 20) /* reserved, not used: libgit2 takes some 100 KiB */
 #define STOP_MS            8000 /* for work that is under way; Kubernetes kills after 30 s */
@@ -35,6 +36,7 @@ struct daemon {
     struct kube_discovery *discovery;
     struct kube_events *events;
     struct workers *workers;
+    struct identity *identity; /* NULL: there is no key to show (https, or ssh has its own) */
     struct source *source;
     struct sync *sync;
     struct api *api;
@@ -211,10 +213,107 @@ static struct err *read_ca(struct daemon *daemon)
                     "--git-ca-file %s", file);
 }
 
+/* -- the deploy key ------------------------------------------------------------------------------- */
+
+static void make_identity(struct daemon *daemon)
+{
+    const struct run_config *config = daemon->config;
+    const struct flags *flags = daemon->flags;
+    const char *data_key = flags_text(flags, "k8s-secret-data-key");
+    struct identity_opts opts = {
+        .loop = daemon->loop,
+        .workers = daemon->workers,
+        .log = daemon->log,
+        .keygen = { .type = text_or_null(daemon, "ssh-keygen-type"),
+                    .format = text_or_null(daemon, "ssh-keygen-format") },
+    };
+    if (flags_given(flags, "ssh-keygen-bits"))
+        opts.keygen.bits =
+            arena_printf(daemon->mem, "%lld", (long long)flags_int(flags, "ssh-keygen-bits"));
+    if (config->identity_file) {
+        opts.mounted = config->identity_file;
+        opts.dir = arena_printf(daemon->mem, "%s/key", config->state_dir);
+        opts.name = "identity";
+    } else if (config->wants_key) {
+        opts.kube = daemon->kube;
+        opts.ns = daemon->own_ns;
+        opts.secret_name = flags_text(flags, "k8s-secret-name");
+        opts.mounted = arena_printf(daemon->mem, "%s/%s",
+                                    flags_text(flags, "k8s-secret-volume-mount-path"), data_key);
+        opts.dir = config->keygen_dir;
+        opts.name = data_key;
+    } else {
+        return;
+    }
+    daemon->identity = identity_new(&opts);
+}
+
+static void on_identity(void *ctx, const struct err *e)
+{
+    struct daemon *daemon = ctx;
+    bool needs_key = daemon->config->kind == GITURL_SSH || daemon->config->identity_file;
+    if (daemon->exiting)
+        return;
+    if (e)
+        log_error(daemon->log, F("err", err_text(e)));
+    if (e && needs_key)
+        stop(daemon, "there is no deploy key", EXIT_FAILURE);
+    else
+        source_start(daemon->source);
+}
+
+static bool show_key(void *ctx, struct api_key *out)
+{
+    struct daemon *daemon = ctx;
+    struct deploykey key;
+    if (!identity_key(daemon->identity, &key))
+        return false;
+    *out = (struct api_key){ .line = key.public_line,
+                             .md5_hash = key.md5_hash,
+                             .md5_art = key.md5_art,
+                             .sha256_hash = key.sha256_hash,
+                             .sha256_art = key.sha256_art };
+    return true;
+}
+
+struct refusal {
+    api_identity_done done;
+    void *ctx;
+};
+
+static void on_refuse_key(void *ctx)
+{
+    struct refusal *refusal = ctx;
+    SCOPED(err_free)
+    struct err *e =
+        err_new(ERR_INVALID, "the key is a file of yours (--identity-file): put another one there");
+    refusal->done(refusal->ctx, e);
+    free(refusal);
+}
+
+static void regenerate_key(void *ctx, api_identity_done done, void *done_ctx)
+{
+    struct daemon *daemon = ctx;
+    if (!daemon->config->identity_file) {
+        identity_regenerate(daemon->identity, done, done_ctx);
+        return;
+    }
+    struct refusal *refusal = base_alloc(sizeof(*refusal));
+    *refusal = (struct refusal){ done, done_ctx };
+    loop_after(daemon->loop, 0, on_refuse_key, refusal);
+}
+
+/* -- git ------------------------------------------------------------------------------------------ */
+
 static void on_refreshed(void *ctx, const char *head, const struct mirror_fetched *fetched)
 {
     struct daemon *daemon = ctx;
     sync_on_refreshed(daemon->sync, head, fetched);
+}
+
+static bool writes_notes(const struct daemon *daemon)
+{
+    return flags_bool(daemon->flags, "git-notes") && !daemon->config->is_readonly;
 }
 
 static void make_source(struct daemon *daemon)
@@ -235,7 +334,7 @@ static void make_source(struct daemon *daemon)
         .gnupg_home = config->gnupg_home,
         .ca_pem = daemon->ca_pem,
         .ssh_command = config->ssh_command,
-        .ssh_identity = text_or_null(daemon, "identity-file"),
+        .ssh_identity = daemon->identity ? identity_file(daemon->identity) : NULL,
         .ssh_known_hosts = text_or_null(daemon, "ssh-known-hosts"),
     };
     daemon->source = source_new(&(struct source_opts){
@@ -282,7 +381,7 @@ static void make_sync(struct daemon *daemon)
         .gc_dry = flags_bool(flags, "sync-garbage-collection-dry"),
         .allow_prune_all = flags_bool(flags, "sync-prune-all"),
         .manifest_generation = flags_bool(flags, "manifest-generation"),
-        .write_notes = flags_bool(flags, "git-notes") && !config->is_readonly,
+        .write_notes = writes_notes(daemon),
         .drift = config->drift,
         .interval_ms = flags_ms(flags, "sync-interval"),
         .timeout_ms = flags_ms(flags, "sync-timeout"),
@@ -294,6 +393,9 @@ static struct err *make_api(struct daemon *daemon)
     const struct run_config *config = daemon->config;
     const struct flags *flags = daemon->flags;
     const char *metrics = flags_text(flags, "listen-metrics");
+    const struct api_identity identity = { .key = show_key,
+                                           .regenerate = regenerate_key,
+                                           .ctx = daemon };
     daemon->api = api_new(&(struct api_opts){
         .loop = daemon->loop,
         .log = daemon->log,
@@ -302,6 +404,7 @@ static struct err *make_api(struct daemon *daemon)
         .sync = daemon->sync,
         .kube = daemon->kube,
         .discovery = daemon->discovery,
+        .identity = daemon->identity ? &identity : NULL,
         .version = SERIN_VERSION,
         .listen = config->listen,
         .listen_metrics = metrics,
@@ -374,10 +477,14 @@ static struct err *start(struct daemon *daemon)
                                     .host = "" });
     daemon->workers =
         worker_new(daemon->loop, (int)flags_int(daemon->flags, "workers"), WORKER_STACK_BYTES);
+    make_identity(daemon);
     make_source(daemon);
     make_sync(daemon);
     TRY(make_api(daemon));
-    source_start(daemon->source);
+    if (daemon->identity)
+        identity_start(daemon->identity, on_identity, daemon);
+    else
+        source_start(daemon->source);
     lead(daemon);
     return NULL;
 }
@@ -387,8 +494,9 @@ static void free_all(struct daemon *daemon)
     kube_lease_free(daemon->lease);
     api_free(daemon->api);
     sync_free(daemon->sync);
+    worker_free(daemon->workers); /* waits for what runs: nobody works for those below any more */
     source_free(daemon->source);
-    worker_free(daemon->workers);
+    identity_free(daemon->identity);
     kube_events_free(daemon->events);
     kube_discovery_free(daemon->discovery);
     kube_free(daemon->kube);

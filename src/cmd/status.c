@@ -66,7 +66,7 @@ static void add_sync(struct arena *mem, const struct val *status, struct sbuf *o
         sbuf_addf(out, "; at %s in %.1f s", text_at(sync, "lastTime"),
                   seconds_at(sync, "lastDurationSeconds"));
     sbuf_addf(out, "%s\n", val_is_true(val_get(sync, "running")) ? "; a sync is running" : "");
-    if (strcmp(head, applied))
+    if (strcmp(head, applied) != 0)
         sbuf_addf(out, "waiting\t%s\n", *head ? words_sha(mem, head) : "for the first fetch");
     if (*text_at(sync, "error"))
         sbuf_addf(out, "failing\t%s\n", text_at(sync, "error"));
@@ -123,7 +123,7 @@ static struct err *print(struct command_call *call, const struct val *status)
     add_list(call->mem, status, "failures", &text);
     add_list(call->mem, status, "problems", &text);
     TRY(sbuf_finish(&text, call->mem, &shown, NULL));
-    fputs(shown, call->out);
+    command_print(call, "%s", shown);
     return NULL;
 }
 
@@ -142,7 +142,7 @@ static struct err *run(struct command_call *call, int *exit_status)
     const char *format = flags_text(call->flags, "output");
     bool as_json = !strcmp(format, "json");
     TRY(command_no_args(call));
-    if (!as_json && strcmp(format, "text"))
+    if (!as_json && strcmp(format, "text") != 0)
         return command_mistake(call, "invalid output format specified: it is text or json");
     SCOPED(client_free) struct client *client = NULL;
     const struct val *status = NULL;
@@ -151,7 +151,7 @@ static struct err *run(struct command_call *call, int *exit_status)
     *exit_status = is_well(status) ? COMMAND_YES : COMMAND_NO;
     if (!as_json)
         return print(call, status);
-    fprintf(call->out, "%s\n", val_json(call->mem, status, NULL));
+    command_print(call, "%s\n", val_json(call->mem, status, NULL));
     return NULL;
 }
 

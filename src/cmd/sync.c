@@ -56,10 +56,10 @@ static struct err *check_job(struct sync_run *run, struct err *failure)
     if (!failure && !strcmp(run->status, "succeeded"))
         return NULL;
     if (!failure && *run->revision) {
-        fprintf(call->err, "Warning: %s\n", run->error);
+        command_tell(call, "Warning: %s\n", run->error);
         return NULL;
     }
-    fprintf(call->err, "Failed to complete sync job (ID \"%s\")\n", run->job);
+    command_tell(call, "Failed to complete sync job (ID \"%s\")\n", run->job);
     return failure ? failure : err_new(ERR_INVALID, "%s", run->error);
 }
 
@@ -98,34 +98,39 @@ static struct err *check_applied(struct client *client, const struct sync_run *r
     if (*error || val_len(lists[0]) || val_len(lists[1]))
         *status = COMMAND_NO;
     if (*error)
-        fprintf(call->err, "%s\n", error);
+        command_tell(call, "%s\n", error);
     for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
         for (size_t i = 0; i < val_len(lists[l]); i++)
-            fprintf(call->err, "%s\n", words_trouble(call->mem, val_item(lists[l], i)));
+            command_tell(call, "%s\n", words_trouble(call->mem, val_item(lists[l], i)));
     }
     return NULL;
 }
 
-static struct err *run(struct command_call *call, int *status)
+static struct err *follow(struct client *client, struct sync_run *run, int *status)
 {
-    TRY(command_no_args(call));
-    SCOPED(client_free) struct client *client = NULL;
-    struct sync_run run = { .call = call, .status = "", .error = "", .revision = "" };
+    struct command_call *call = run->call;
     const struct val *config = NULL;
-    TRY(client_new(call, &client));
     TRY(client_post(client, "v9/git-repo-config", "false", &config));
     TRY(check_ready(config));
-    fprintf(call->err, "Synchronizing with %s\n",
-            val_text_or(VAL_PATH(config, "remote", "url"), ""));
-    TRY(submit(client, &run));
-    memcpy(run.short_revision, run.revision, strnlen(run.revision, WORDS_SHA_CHARS));
-    fprintf(call->err, "Revision of %s to apply is %s\n",
-            val_text_or(VAL_PATH(config, "remote", "branch"), ""), run.short_revision);
-    fprintf(call->err, "Waiting for %s to be applied ...\n", run.short_revision);
-    TRY(wait_applied(client, &run));
-    if (call->face == COMMAND_SERIN)
-        TRY(check_applied(client, &run, status));
-    fputs("Done.\n", call->err);
+    command_tell(call, "Synchronizing with %s\n",
+                 val_text_or(VAL_PATH(config, "remote", "url"), ""));
+    TRY(submit(client, run));
+    memcpy(run->short_revision, run->revision, strnlen(run->revision, WORDS_SHA_CHARS));
+    command_tell(call, "Revision of %s to apply is %s\nWaiting for %s to be applied ...\n",
+                 val_text_or(VAL_PATH(config, "remote", "branch"), ""), run->short_revision,
+                 run->short_revision);
+    TRY(wait_applied(client, run));
+    return call->face == COMMAND_SERIN ? check_applied(client, run, status) : NULL;
+}
+
+static struct err *run(struct command_call *call, int *status)
+{
+    SCOPED(client_free) struct client *client = NULL;
+    struct sync_run run = { .call = call, .status = "", .error = "", .revision = "" };
+    TRY(command_no_args(call));
+    TRY(client_new(call, &client));
+    TRY(follow(client, &run, status));
+    command_tell(call, "Done.\n");
     return NULL;
 }
 

@@ -27,7 +27,7 @@ static void close_dir(DIR *dir)
 }
 DEFINE_SCOPED(DIR, close_dir)
 
-static void close_file(int *fd)
+static void close_file(const int *fd)
 {
     if (*fd >= 0)
         close(*fd);
@@ -61,7 +61,7 @@ static struct err *read_dir(struct walk *walk, const char *relative)
     if (!dir)
         return err_errno(kind_of(errno), errno, "cannot read the directory %s", path);
     const struct dirent *one = NULL;
-    while ((one = readdir(dir))) {
+    while ((one = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
         struct stat st;
         if (!strcmp(one->d_name, ".") || !strcmp(one->d_name, "..") ||
             !strcmp(one->d_name, ".git") ||

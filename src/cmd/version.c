@@ -2,9 +2,9 @@
 
 static struct err *run(struct command_call *call, int *status)
 {
-    (void)status;
+    *status = COMMAND_YES;
     TRY(command_no_args(call));
-    fputs(SERIN_VERSION "\n", call->out);
+    command_print(call, "%s\n", SERIN_VERSION);
     return NULL;
 }
 

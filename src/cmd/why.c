@@ -16,18 +16,18 @@ static void print(struct command_call *call, const struct val *why)
 {
     const struct val *held = val_get(why, "heldUpBy"), *commit = val_get(why, "commit");
     if (val_is_map(commit))
-        fprintf(call->out, "%s\n", words_commit(call->mem, commit));
-    fprintf(call->out, "%s: %s\n", val_text_or(val_get(why, "state"), ""),
-            val_text_or(val_get(why, "text"), ""));
+        command_print(call, "%s\n", words_commit(call->mem, commit));
+    command_print(call, "%s: %s\n", val_text_or(val_get(why, "state"), ""),
+                  val_text_or(val_get(why, "text"), ""));
     for (size_t i = 0; i < val_len(held); i++)
-        fprintf(call->out, "  %s\n", words_trouble(call->mem, val_item(held, i)));
+        command_print(call, "  %s\n", words_trouble(call->mem, val_item(held, i)));
 }
 
 static struct err *run(struct command_call *call, int *status)
 {
     const char *format = flags_text(call->flags, "output");
     bool as_json = !strcmp(format, "json");
-    if (!as_json && strcmp(format, "text"))
+    if (!as_json && strcmp(format, "text") != 0)
         return command_mistake(call, "invalid output format specified: it is text or json");
     if (flags_arg_count(call->flags) != 1)
         return command_mistake(call,
@@ -39,9 +39,9 @@ static struct err *run(struct command_call *call, int *status)
     sbuf_add_url(&path, flags_arg(call->flags, 0));
     TRY(client_new(call, &client));
     TRY(client_get_own(client, sbuf_text(&path), &why));
-    *status = strcmp(val_text_or(val_get(why, "state"), ""), "applied") ? COMMAND_NO : COMMAND_YES;
+    *status = !strcmp(val_text_or(val_get(why, "state"), ""), "applied") ? COMMAND_YES : COMMAND_NO;
     if (as_json)
-        fprintf(call->out, "%s\n", val_json(call->mem, why, NULL));
+        command_print(call, "%s\n", val_json(call->mem, why, NULL));
     else
         print(call, why);
     return NULL;

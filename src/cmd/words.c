@@ -16,7 +16,7 @@ const char *words_age(struct arena *mem, int64_t seconds)
         int64_t from, unit;
         const char *name;
     } units[] = {
-        { 2 * 86400, 86400, "days" }, { 2 * 3600, 3600, "h" }, { 120, 60, "min" }, { 0, 1, "s" }
+        { 172800, 86400, "days" }, { 7200, 3600, "h" }, { 120, 60, "min" }, { 0, 1, "s" }
     };
     size_t i = 0;
     seconds = MAX_OF(seconds, 0);
@@ -69,7 +69,7 @@ const char *words_trouble(struct arena *mem, const struct val *trouble)
     if (!val_get(trouble, "kind")) {
         /* The message of a file begins with its place already. */
         const char *path = val_text_or(val_get(trouble, "path"), "");
-        if (strncmp(message, path, strlen(path))) {
+        if (strncmp(message, path, strlen(path)) != 0) {
             add_place(&text, trouble);
             sbuf_add(&text, ": ");
         }
