@@ -369,7 +369,8 @@ static void arm(struct kube_watch *watch)
 {
     enum kube_watch_end end;
     int64_t in_ms = patience_ends_ms(watch, &end) - loop_now_ms(watch->loop);
-    /* The mark is waited for less long than an answer or an event: look often enough for it. */
+    /* What it waits for may change before that (the stream opens, the mark comes): look as often as the shortest wait. */
+    in_ms = MIN_OF(in_ms, watch->silence_ms);
     if (watch->phase == KUBE_WATCH_STREAMING)
         in_ms = MIN_OF(in_ms, watch->unmarked_ms);
     watch->timer = loop_after(watch->loop, MAX_OF(in_ms, (int64_t)1), on_patience, watch);

@@ -396,6 +396,7 @@ static void a_lease_is_taken_renewed_and_handed_over(void **state)
     kube_lease_release(one, set_true, &is_released);
     assert_true(bench_until(cb->bench, is_true, &is_released));
     assert_true(bench_until(cb->bench, is_true, &two_leads));
+    assert_true(kube_lease_is_held(two));
     spec = val_get(cluster_get(cb, "%s", path), "spec");
     assert_string_equal(val_text(val_get(spec, "holderIdentity")), "two");
     int64_t number = 0;

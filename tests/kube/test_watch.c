@@ -12,6 +12,7 @@
 #include "bench.h"
 #include "doc/object.h"
 #include "kube/watch.h"
+#include "kube/watch_step.h"
 
 static const struct kube_resource things = { .group = "example.com",
                                              .version = "v1",
@@ -103,7 +104,7 @@ static void watch_from(struct seen *seen, const struct kube_watch_opts *opts)
 static void start_watch(struct seen *seen, scripted_serve serve, void *ctx)
 {
     *seen = (struct seen){ .bench = bench_new(serve, ctx, NULL) };
-    watch_from(seen, &(struct kube_watch_opts){ .silence_ms = 300, .unmarked_ms = 150 });
+    watch_from(seen, &(struct kube_watch_opts){ .silence_ms = 8000, .unmarked_ms = 8000 });
 }
 
 static void wait_for(struct seen *seen, const char *wanted)
@@ -285,10 +286,10 @@ static void serve_ancient(void *ctx, const struct scripted_request *request)
 static void a_server_that_ignores_the_form_is_noticed(void **state)
 {
     (void)state;
-    struct seen seen;
-    start_watch(&seen, serve_ancient, NULL);
-    wait_for(&seen, "restart +a +b ~b");
-    wait_for(&seen, "~b restart +a +b synced -a");
+    struct seen seen = { .bench = bench_new(serve_ancient, NULL, NULL) };
+    watch_from(&seen, &(struct kube_watch_opts){ .unmarked_ms = 300 });
+    wait_for(&seen, "restart +a +b synced -a");
+    assert_memory_equal(sbuf_text(&seen.text), "restart +a +b ~b ~b", 19);
     assert_null(strstr(sbuf_text(&seen.text), "trouble"));
     end_watch(&seen);
 }
@@ -365,8 +366,8 @@ static void serve_ending(void *ctx, const struct scripted_request *request)
         } else if (!strcmp(way, "silence")) {
             hang(request);
         } else if (!strcmp(way, "huge")) {
-            for (int i = 0; i < 9 * 1024 && scripted_wait(request, 0); i++)
-                scripted_piece(request, "%01024d", 0);
+            for (int i = 0; i < 9 * 16 && scripted_wait(request, 0); i++)
+                scripted_piece(request, "%065536d", 0);
         }
         return; /* cut */
     }
@@ -391,8 +392,9 @@ static const struct ending_case {
 static void stream_goes_on(void **state)
 {
     const struct ending_case *row = *state;
-    struct seen seen;
-    start_watch(&seen, serve_ending, (void *)row->way);
+    struct seen seen = { .bench = bench_new(serve_ending, (void *)row->way, NULL) };
+    bool is_silent = !strcmp(row->way, "silence");
+    watch_from(&seen, &(struct kube_watch_opts){ .silence_ms = is_silent ? 300 : 8000 });
     assert_told(&seen, row->told);
     assert_int_equal(scripted_count(seen.bench->server, "sendInitialEvents"), 1);
     end_watch(&seen);
@@ -438,7 +440,7 @@ static void serve_rubbish(void *ctx, const struct scripted_request *request)
     scripted_begin(request);
     if (is_streaming(request))
         scripted_piece(request, EVENT("ADDED", "%s") MARK("10"), OBJECT("a", "3"));
-    if (request->count < 4)
+    if (request->count < KUBE_WATCH_GARBAGE_RUNS)
         scripted_piece(request, "\x01\x02 rubbish\n");
     hang(request);
 }
