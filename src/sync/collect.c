@@ -165,10 +165,11 @@ static void advance(struct collect *collect)
         sync_next(collect->run, NULL);
 }
 
-void sync_stage_collect(struct sync_run *run)
+static void on_observed(void *ctx)
 {
-    const struct sync_opts *opts = &run->sync->opts;
-    if ((!opts->gc && !opts->gc_dry) || !picture_stray_count(run->sync->picture)) {
+    struct sync *sync = ctx;
+    struct sync_run *run = sync->run;
+    if (!picture_stray_count(sync->picture)) {
         sync_next(run, NULL);
         return;
     }
@@ -178,9 +179,19 @@ void sync_stage_collect(struct sync_run *run)
     list_strays(collect);
     decide(collect);
     log_verdicts(collect);
-    if (opts->gc_dry)
+    if (sync->opts.gc_dry)
         collect->plan.delete_count = 0;
     advance(collect);
+}
+
+/* Kinds that nothing declares are looked at here and not before applying: they hold nothing up. */
+void sync_stage_collect(struct sync_run *run)
+{
+    const struct sync_opts *opts = &run->sync->opts;
+    if (opts->gc || opts->gc_dry)
+        picture_observe(run->sync->picture, true, on_observed, run->sync);
+    else
+        sync_next(run, NULL);
 }
 
 void sync_collect_free(struct collect *collect)
