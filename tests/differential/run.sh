@@ -8,8 +8,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-scenarios=(first-sync gc-on gc-off ignore drift bad-manifests unknown-kind force-push git-paths branch-missing generators-command
-  generators-patch readonly allow-namespace startup-errors no-repository ssh-and-identity rejected-push)
+scenarios=(generators-patch generators-command gc-on rejected-push drift ssh-and-identity ignore gc-off first-sync force-push unknown-kind
+  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly) # the long ones first
 
 playground='' serin='' jobs=2 only=. out=$top/build/differential results=/dev/null keep=''
 while [ $# -gt 0 ]; do

@@ -93,6 +93,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     chosen = [(name, test) for name, test in tests() if re.search(options.only, name)]
+    chosen.sort(key=lambda one: not getattr(one[1], "is_slow", False))  # the slow ones first, or the last one keeps all waiting
     if options.list:
         print("\n".join(name for name, _ in chosen))
         return 0

@@ -83,3 +83,6 @@ def test_a_fight_is_slowed_down(w):
     contains(w.log(), "a", "the log")
     w.wait_data("a", {"key": "one"}, 90)
     expect(w.status()["drift"]["healed"] <= 12, True, "no more heals than changes")
+
+
+test_a_fight_is_slowed_down.is_slow = True

@@ -253,3 +253,6 @@ def test_over_http_1(w):
     w.cluster.patch("ConfigMap", "m3", w.ns, {"data": {"key": "nine"}})
     w.wait_data("m3", {"key": "one"})
     w.note(f"{w.counts()['connections']} connections")
+
+
+test_a_watch_that_says_nothing_is_noticed.is_slow = True

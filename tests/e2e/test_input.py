@@ -201,4 +201,5 @@ def test_ten_thousand_objects(w):
     expect(w.counts()["asked"], {"apply configmaps": 1}, "requests for one object of ten thousand")
 
 
+test_ten_thousand_objects.is_slow = True
 test_ten_thousand_objects.wants_own_cluster = True  # in a shared one every other serin would see them, too

@@ -44,3 +44,6 @@ def test_the_playground_shows_what_it_promises(w):
     process.child.send_signal(signal.SIGINT)
     wait(lambda: not process.running, "the playground to end", 30)
     expect(process.child.returncode, 0, "exit status after Ctrl-C")
+
+
+test_the_playground_shows_what_it_promises.is_slow = True
