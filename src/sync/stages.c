@@ -240,8 +240,7 @@ static void on_observed(void *ctx)
 
 void sync_stage_observe(struct sync_run *run)
 {
-    picture_observe(run->sync->picture, run->sync->opts.gc || run->sync->opts.gc_dry, on_observed,
-                    run->sync);
+    picture_observe(run->sync->picture, false, on_observed, run->sync);
 }
 
 void sync_stage_apply(struct sync_run *run)
