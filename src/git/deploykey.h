@@ -9,9 +9,9 @@
 #include "base/err.h"
 
 struct deploykey_opts {
-    const char *type;   /* -t; NULL: ed25519 */
-    const char *bits;   /* -b; NULL: ssh-keygen's own */
-    const char *format; /* -m; NULL: ssh-keygen's own */
+    const char *type;    /* -t; NULL: ed25519 */
+    const char *bits;    /* -b; NULL: ssh-keygen's own */
+    const char *format;  /* -m; NULL: ssh-keygen's own */
     const char *comment; /* NULL: flux */
 };
 

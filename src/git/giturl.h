@@ -12,8 +12,8 @@ enum giturl_kind { GITURL_FILE, GITURL_SSH, GITURL_HTTP, GITURL_OTHER };
 
 struct giturl {
     enum giturl_kind kind;
-    const char *scheme, *user, *password, *host, *port, *path; /* NULL where absent; password decoded */
-    const char *safe;  /* normal form without password: for logs, the API and the garbage collection mark */
+    const char *scheme, *user, *password, *host, *port, *path; /* NULL where absent; decoded */
+    const char *safe;  /* normal form without password: for logs, the API, the mark of collection */
     const char *plain; /* the same without user and password for http(s): what is asked for */
 };
 

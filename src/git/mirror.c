@@ -106,10 +106,8 @@ static bool is_kept(const char *variable)
 
 static const char *const *copy_env(struct arena *mem, const char *const *from)
 {
-    if (!from)
-        return NULL;
     struct texts list = { 0 };
-    for (; *from; from++)
+    for (from = from ? from : (const char *const *)environ; from && *from; from++)
         if (is_kept(*from))
             *vec_push(mem, &list) = arena_strdup(mem, *from);
     *vec_push(mem, &list) = "LC_ALL=C"; /* their messages are read by programs, too */

@@ -19,24 +19,27 @@
 struct mirror;
 
 struct mirror_opts {
-    const char *url;    /* may hold user and password (http) */
-    const char *dir;    /* of the bare repository; made if missing, taken up again if it is one of the same URL */
+    const char *url; /* may hold user and password (http) */
+    const char *dir; /* of the copy: made if missing, taken up again if it is one of the same URL */
     const char *branch;
-    const char *sync_tag;  /* "" : none wanted */
-    const char *notes_ref; /* refs/notes/NAME without the prefix; "": none wanted */
+    const char *sync_tag;               /* "" : none wanted */
+    const char *notes_ref;              /* refs/notes/NAME without the prefix; "": none wanted */
     const char *user_name, *user_email; /* committer, tagger */
     const char *signing_key;            /* NULL: unsigned */
     const char *gnupg_home;             /* GNUPGHOME, NULL: gpg's default */
     const char *ca_pem, *proxy;         /* http; NULL: the system's, the environment's */
     bool is_insecure;
-    const char *ssh_command;    /* as GIT_SSH_COMMAND: sh syntax; NULL: core.sshCommand of the user's git configuration, else ssh */
-    const char *ssh_identity;   /* private key file, or NULL: ssh's own choice */
+    const char *ssh_command;     /* sh syntax; NULL: as git finds it, else ssh */
+    const char *ssh_identity;    /* private key file, or NULL: ssh's own choice */
     const char *ssh_known_hosts; /* file, or NULL: ssh's own */
-    const char *const *env;     /* environment of children, where HOME is; variables that redirect git are left out. NULL: ours */
-    size_t limit_bytes;         /* of one fetched pack; default 2 GiB */
+    /* Of the programs, and where HOME is: variables that would redirect git are left out, messages
+     * are in English. NULL: ours. */
+    const char *const *env;
+    size_t limit_bytes; /* of one fetched pack; default 2 GiB */
 };
 
-MUST_USE struct err *mirror_new(const struct mirror_opts *opts, struct mirror **out); /* no network */
+/* No network, no disk but the git configuration. */
+MUST_USE struct err *mirror_new(const struct mirror_opts *opts, struct mirror **out);
 void mirror_free(struct mirror *mirror);
 DEFINE_SCOPED(struct mirror, mirror_free)
 const struct giturl *mirror_url(const struct mirror *mirror);
@@ -53,13 +56,16 @@ struct mirror_fetched {
 
 /* Branch, sync tag and notes, forced, pruned; nothing else. The objects we have are never fetched again. A branch deleted in
  * the remote keeps its last head here (gitops.md 2.4) once it was seen. */
-MUST_USE struct err *mirror_fetch(struct mirror *mirror, int64_t deadline_ms, struct mirror_fetched *out);
+MUST_USE struct err *mirror_fetch(struct mirror *mirror, int64_t deadline_ms,
+                                  struct mirror_fetched *out);
 
 /* Pushes and deletes a tag flux-write-check-… on `rev`: do we have write access? */
-MUST_USE struct err *mirror_write_check(struct mirror *mirror, const char *rev, int64_t deadline_ms);
+MUST_USE struct err *mirror_write_check(struct mirror *mirror, const char *rev,
+                                        int64_t deadline_ms);
 
 /* What "master", "HEAD", a tag, a full or abbreviated sha means here; ERR_NOT_FOUND (fatal: bad revision '…'). */
-MUST_USE struct err *mirror_resolve(struct mirror *mirror, const char *rev, char out[MIRROR_SHA_BYTES]);
+MUST_USE struct err *mirror_resolve(struct mirror *mirror, const char *rev,
+                                    char out[MIRROR_SHA_BYTES]);
 
 struct mirror_entry {
     const char *path; /* from the root, no leading slash */
@@ -72,15 +78,17 @@ struct mirror_entries {
 };
 /* All files below `paths` (NULL or empty: everything), depth first in byte order; a path that is missing is ERR_NOT_FOUND and
  * names it, one that leaves the tree ERR_INVALID. At most 200,000 entries (ERR_LIMIT). */
-MUST_USE struct err *mirror_list(struct mirror *mirror, struct arena *mem, const char *rev, const char *const *paths,
-                                 struct mirror_entries *out);
+MUST_USE struct err *mirror_list(struct mirror *mirror, struct arena *mem, const char *rev,
+                                 const char *const *paths, struct mirror_entries *out);
 /* The file an entry stands for: symlinks are followed inside the tree (ERR_INVALID if they leave it or loop, ERR_NOT_FOUND
  * if they dangle or name a directory). Over `limit` bytes is ERR_LIMIT. */
-MUST_USE struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *rev, const struct mirror_entry *entry,
-                                 size_t limit, const char **out, size_t *out_len);
+MUST_USE struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *rev,
+                                 const struct mirror_entry *entry, size_t limit, const char **out,
+                                 size_t *out_len);
 /* The same by path; for one file. */
-MUST_USE struct err *mirror_read_path(struct mirror *mirror, struct arena *mem, const char *rev, const char *path,
-                                      size_t limit, const char **out, size_t *out_len);
+MUST_USE struct err *mirror_read_path(struct mirror *mirror, struct arena *mem, const char *rev,
+                                      const char *path, size_t limit, const char **out,
+                                      size_t *out_len);
 
 /* The tree of `rev` as files below `dir` (which exists and is empty): for generators. Symlinks that leave the tree are left
  * out. */
@@ -95,9 +103,11 @@ struct mirror_commits {
     size_t len, cap;
 };
 /* Newest first, from..to (from "" or NULL: all up to `to`), those that touch `paths` (NULL: all). At most `limit`. */
-MUST_USE struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *from, const char *to,
-                                const char *const *paths, size_t limit, bool first_parent, struct mirror_commits *out);
-MUST_USE struct err *mirror_is_ancestor(struct mirror *mirror, const char *ancestor, const char *of, bool *out);
+MUST_USE struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *from,
+                                const char *to, const char *const *paths, size_t limit,
+                                bool first_parent, struct mirror_commits *out);
+MUST_USE struct err *mirror_is_ancestor(struct mirror *mirror, const char *ancestor, const char *of,
+                                        bool *out);
 
 /* Moves the annotated sync tag ("Sync pointer") to rev and writes the note (NULL: none) on it, in one push. A tag or note that
  * is there already is not written again. */
@@ -106,9 +116,10 @@ struct mirror_marker {
     const char *note;
     bool moves_tag;
 };
-MUST_USE struct err *mirror_mark(struct mirror *mirror, const struct mirror_marker *marker, int64_t deadline_ms);
-MUST_USE struct err *mirror_note_read(struct mirror *mirror, struct arena *mem, const char *ref, const char *rev,
-                                      const char **out); /* NULL if none */
+MUST_USE struct err *mirror_mark(struct mirror *mirror, const struct mirror_marker *marker,
+                                 int64_t deadline_ms);
+MUST_USE struct err *mirror_note_read(struct mirror *mirror, struct arena *mem, const char *ref,
+                                      const char *rev, const char **out); /* NULL if none */
 
 enum mirror_verify { MIRROR_VERIFY_NONE, MIRROR_VERIFY_ALL, MIRROR_VERIFY_FIRST_PARENT };
 struct mirror_verified {
@@ -117,11 +128,13 @@ struct mirror_verified {
     const char *key;                /* who signed it, as gpg names it; "" if unsigned */
 };
 /* gitops.md 2.8: from the marker (which must verify itself) to head, oldest first. */
-MUST_USE struct err *mirror_check_signatures(struct mirror *mirror, struct arena *mem, enum mirror_verify mode,
-                                             const char *marker, const char *head, struct mirror_verified *out);
+MUST_USE struct err *mirror_check_signatures(struct mirror *mirror, struct arena *mem,
+                                             enum mirror_verify mode, const char *marker,
+                                             const char *head, struct mirror_verified *out);
 /* The sync tag itself must be signed by a key of the ring: else ERR_DENIED (verifying tag …). ERR_NOT_FOUND: there is no tag. */
 MUST_USE struct err *mirror_check_tag(struct mirror *mirror);
 /* gpg --import of files or of the files of directories; `count` keys came. With `trust`, ownertrust 6 for all in the ring. */
-MUST_USE struct err *mirror_import_keys(struct mirror *mirror, const char *const *paths, bool trust, size_t *count);
+MUST_USE struct err *mirror_import_keys(struct mirror *mirror, const char *const *paths, bool trust,
+                                        size_t *count);
 
 #endif

@@ -57,8 +57,6 @@ struct level {
 /* The files that git would read in this environment. */
 static int open_for(struct arena *mem, const char *const *env, git_config **out)
 {
-    if (!env)
-        return git_config_open_default(out);
     const char *home = find_env(env, "HOME"), *xdg = find_env(env, "XDG_CONFIG_HOME");
     const struct level levels[] = {
         { GIT_CONFIG_LEVEL_SYSTEM, find_env(env, "GIT_CONFIG_NOSYSTEM") ? NULL : "/etc/gitconfig" },
@@ -89,7 +87,9 @@ struct err *mirror_config_read(struct arena *mem, const char *const *env, const 
         return err_new(ERR_INVALID, "read the git configuration: %s",
                        last ? last->message : "unknown error");
     }
-    if (!git_config_get_string_buf(&command, config, "core.sshcommand") && command.size)
+    out->ssh_command = find_env(env, "GIT_SSH_COMMAND");
+    if (!out->ssh_command && !git_config_get_string_buf(&command, config, "core.sshcommand") &&
+        command.size)
         out->ssh_command = arena_strndup(mem, command.ptr, command.size);
     git_buf_dispose(&command);
     return NULL;

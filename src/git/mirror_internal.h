@@ -81,7 +81,8 @@ MUST_USE struct err *mirror_tidy(struct mirror *mirror);
 
 /* -- configuration ------------------------------------------------------------------------------------------------ */
 
-/* The user's git configuration: core.sshCommand, or NULL; url.*.insteadOf applied to `url`. */
+/* What the environment and the user's git configuration say: GIT_SSH_COMMAND or core.sshCommand, or NULL; `url` after
+ * url.*.insteadOf. */
 struct mirror_config {
     const char *ssh_command, *url;
 };

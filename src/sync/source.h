@@ -11,7 +11,13 @@
 #include "git/mirror.h"
 #include "io/worker.h"
 
-enum source_state { SOURCE_UNCONFIGURED, SOURCE_NEW, SOURCE_CLONED, SOURCE_READY, SOURCE_UNREACHABLE };
+enum source_state {
+    SOURCE_UNCONFIGURED,
+    SOURCE_NEW,
+    SOURCE_CLONED,
+    SOURCE_READY,
+    SOURCE_UNREACHABLE
+};
 
 struct source;
 
@@ -19,12 +25,13 @@ struct source_opts {
     struct loop *loop;
     struct workers *workers;
     const struct log *log;
-    struct metrics *metrics;           /* flux_git_ready, serin_git_fetch_duration_seconds, _fetched_timestamp_seconds */
-    const struct mirror_opts *mirror;  /* copied; url NULL or "": unconfigured */
-    int64_t poll_ms, timeout_ms;       /* --git-poll-interval, --git-timeout */
-    bool is_readonly;                  /* no write check */
+    /* flux_git_ready, serin_git_fetch_duration_seconds, serin_git_fetched_timestamp_seconds */
+    struct metrics *metrics;
+    const struct mirror_opts *mirror; /* copied; url NULL or "": unconfigured */
+    int64_t poll_ms, timeout_ms;      /* --git-poll-interval, --git-timeout */
+    bool is_readonly;                 /* no write check */
     enum mirror_verify verify;
-    const char *const *gpg_keys;       /* to import at start; NULL: none */
+    const char *const *gpg_keys; /* to import at start; NULL: none */
     /* After every successful fetch, in a later turn: the head to be synced (the last verified one), which may be as before. */
     void (*on_refreshed)(void *ctx, const char *head, const struct mirror_fetched *fetched);
     void *ctx;
@@ -32,17 +39,23 @@ struct source_opts {
 
 struct source *source_new(const struct source_opts *opts);
 void source_start(struct source *source);
-void source_stop(struct source *source, void (*done)(void *ctx), void *ctx); /* when running work has ended */
+/* `done` comes when running work has ended. */
+void source_stop(struct source *source, void (*done)(void *ctx), void *ctx);
 void source_free(struct source *source);
 DEFINE_SCOPED(struct source, source_free)
 
 enum source_state source_state(const struct source *source);
-const char *source_state_name(enum source_state state); /* unconfigured, new, cloned, ready, unreachable */
-const char *source_error(const struct source *source);  /* "" when ready; initially "git repo has not been cloned yet" */
-const char *source_head(const struct source *source);   /* "" before the first fetch */
-const char *source_unverified(const struct source *source); /* head of the branch when it is not the verified one, else "" */
+/* unconfigured, new, cloned, ready, unreachable */
+const char *source_state_name(enum source_state state);
+/* "" when all is well; initially "git repo has not been cloned yet". A repository stays ready when a later fetch fails: then this
+ * says why. */
+const char *source_error(const struct source *source);
+const char *source_head(const struct source *source); /* "" before the first fetch */
+/* Head of the branch when it is not the verified one, else "". */
+const char *source_unverified(const struct source *source);
 const struct giturl *source_url(const struct source *source); /* NULL when unconfigured */
-int64_t source_fetched_ms(const struct source *source);  /* loop time of the last successful fetch; -1: never */
+/* Loop time of the last successful fetch; -1: never. */
+int64_t source_fetched_ms(const struct source *source);
 
 /* The sync marker when it is kept outside git (a Secret): signatures are verified from there on, not from the first commit.
  * To be called when it is first read; if commits are held back for want of it, they are looked at again. */
