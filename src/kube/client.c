@@ -368,7 +368,8 @@ static void doom_waiting(struct kube *kube, const struct call *lost, const struc
     for (size_t name = QUEUE_URGENT; name < QUEUES; name++) {
         for (struct call *call = kube->queues[name].first; call; call = call->queue_next) {
             if (!call->doom)
-                call->doom = err_copy(e);
+                call->doom = err_new(ERR_TRANSIENT, "%s %s: not sent: %s", call->method, call->path,
+                                     err_text(e));
         }
     }
 }

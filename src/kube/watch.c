@@ -15,6 +15,7 @@
 #define OPEN_MS     ((int64_t)60 * 1000) /* a server sends the head of a watch at once */
 #define SHORT_MS    1000
 #define STEADY_MS   2000 /* a stream that lived so long ends the row of failures before it */
+#define RETURN_MS   ((int64_t)8 * 1000) /* a server that comes back is noticed in this time */
 #define QUERY_BYTES ((size_t)64 << 10)
 
 /* The request that runs, from its start to the step that follows it. */
@@ -165,6 +166,14 @@ static void on_due(void *ctx)
     leave(watch);
 }
 
+/* What a person has to change first. */
+static bool is_lasting(const struct stream *stream)
+{
+    return stream->end == KUBE_ENDED_REFUSED && (stream->refusal == KUBE_REFUSED_FORBIDDEN ||
+                                                 stream->refusal == KUBE_REFUSED_UNAUTHORIZED ||
+                                                 stream->refusal == KUBE_REFUSED_KIND_UNKNOWN);
+}
+
 static int64_t wait_ms(struct kube_watch *watch, const struct kube_watch_next *next)
 {
     if (!next->is_failure) {
@@ -174,6 +183,8 @@ static int64_t wait_ms(struct kube_watch *watch, const struct kube_watch_next *n
     watch->failures++;
     int64_t back_off = kube_backoff_ms(watch->failures, kube_backoff_base_ms(watch->kube),
                                        loop_random(watch->loop));
+    if (!is_lasting(&watch->stream))
+        back_off = MIN_OF(back_off, RETURN_MS);
     return MAX_OF(back_off, err_retry_after_ms(watch->stream.failed));
 }
 
