@@ -1,8 +1,9 @@
 #include "io/address.h"
 
-#include <ctype.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SHOWN_CHARS 100 /* of a bad address, in its error */
 
@@ -80,4 +81,20 @@ size_t address_unescape(char *text)
     }
     *to = '\0';
     return (size_t)(to - text);
+}
+
+int address_port_of(int fd, bool of_peer)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } name;
+    memset(&name, 0, sizeof(name));
+    socklen_t len = sizeof(name);
+    if ((of_peer ? getpeername(fd, &name.any, &len) : getsockname(fd, &name.any, &len)) != 0)
+        return 0;
+    if (name.any.sa_family == AF_INET6)
+        return ntohs(name.v6.sin6_port);
+    return name.any.sa_family == AF_INET ? ntohs(name.v4.sin_port) : 0;
 }

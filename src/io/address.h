@@ -1,5 +1,5 @@
 /* io/address.h - addresses to listen on, and the escapes of URLs.
- * Effects:   none.
+ * Effects:   none; address_port_of asks the kernel.
  * Ownership: results are written into the caller's buffers.
  * Units:     none. */
 #ifndef SERIN_IO_ADDRESS_H
@@ -18,5 +18,8 @@ MUST_USE struct err *address_parse(const char *text, struct address *out);
 /* Decodes %XX in place and returns the new length. %00 stays as it is, and so does a % that no two hex digits follow: the
  * text cannot end early. */
 size_t address_unescape(char *text);
+
+/* The port of a socket's own end, or of its peer's; 0 if it has none. */
+int address_port_of(int fd, bool of_peer);
 
 #endif

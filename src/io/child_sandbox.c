@@ -53,11 +53,11 @@ static int refuse(const struct cage *cage, char kind, const char *what, int errn
 {
     char why[64] = "", text[256];
     if (errnum)
-        snprintf(why, sizeof(why), ": %s",
-                 strerror(errnum)); // NOLINT(concurrency-mt-unsafe): one thread
+        (void)snprintf(why, sizeof(why), ": %s",
+                       strerror(errnum)); // NOLINT(concurrency-mt-unsafe): one thread
     int len = snprintf(text, sizeof(text), "%c %s%s", kind, what, why);
     if (!cage->has_report)
-        fprintf(stderr, "serin sandbox-exec: %s\n", text + 2);
+        (void)fprintf(stderr, "serin sandbox-exec: %s\n", text + 2);
     else if (write(CHILD_SANDBOX_REPORT_FD, text, (size_t)len) != len)
         return STATUS_REFUSED;
     return STATUS_REFUSED;
@@ -131,8 +131,8 @@ static bool write_file(const char *path, const char *text)
 static bool keep_user(uid_t uid, gid_t gid)
 {
     char users[64], groups[64];
-    snprintf(users, sizeof(users), "%u %u 1\n", (unsigned)uid, (unsigned)uid);
-    snprintf(groups, sizeof(groups), "%u %u 1\n", (unsigned)gid, (unsigned)gid);
+    (void)snprintf(users, sizeof(users), "%u %u 1\n", (unsigned)uid, (unsigned)uid);
+    (void)snprintf(groups, sizeof(groups), "%u %u 1\n", (unsigned)gid, (unsigned)gid);
     return write_file("/proc/self/uid_map", users) && write_file("/proc/self/setgroups", "deny") &&
            write_file("/proc/self/gid_map", groups);
 }
@@ -292,9 +292,10 @@ int child_sandbox_main(int argc, char **argv)
 {
     struct cage cage = { 0 };
     if (!parse_options(argc, argv, &cage)) {
-        fprintf(stderr, "usage: serin sandbox-exec [--network=no] [--cpu-s=N] [--memory-bytes=N] "
-                        "[--file-bytes=N] "
-                        "[--processes=N] -- PROGRAM [ARG...]\n");
+        (void)fprintf(stderr,
+                      "usage: serin sandbox-exec [--network=no] [--cpu-s=N] [--memory-bytes=N] "
+                      "[--file-bytes=N] "
+                      "[--processes=N] -- PROGRAM [ARG...]\n");
         return 2;
     }
     enter_namespaces(&cage);

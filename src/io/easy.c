@@ -23,8 +23,29 @@
 
 /* setopt fails for want of memory, for an option that libcurl was built without, or for a text of 8 MB: the first two end
  * here, the last is refused before. */
-#define SET(easy, option, value) \
-    ASSERT(curl_easy_setopt((easy)->curl, (option), (value)) == CURLE_OK)
+static void set_number(struct easy *easy, CURLoption option, long value)
+{
+    ASSERT(curl_easy_setopt(easy->curl, option, value) == CURLE_OK);
+}
+
+static void set_text(struct easy *easy, CURLoption option, const char *value)
+{
+    ASSERT(curl_easy_setopt(easy->curl, option, value) == CURLE_OK);
+}
+
+static void set_list(struct easy *easy, CURLoption option, struct curl_slist *value)
+{
+    ASSERT(curl_easy_setopt(easy->curl, option, value) == CURLE_OK);
+}
+
+/* The text is borrowed. NULL: unset. */
+static void set_pem(struct easy *easy, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .flags = CURL_BLOB_NOCOPY };
+    if (pem)
+        blob.len = strlen(pem);
+    ASSERT(curl_easy_setopt(easy->curl, option, pem ? &blob : NULL) == CURLE_OK);
+}
 
 /* What curl's codes ask for; the rest is ERR_TRANSIENT. */
 static enum err_kind kind_of(CURLcode code)
@@ -98,21 +119,21 @@ void easy_end(struct easy *easy)
     free(easy->method);
     free(easy->body);
     free_url(&easy->url);
-    struct easy next = { .curl = easy->curl, .head = easy->head };
-    next.head.len = 0;
-    if (next.head.cap > KEPT_HEAD_BYTES) {
-        free(next.head.bytes);
-        next.head = (struct http_headers){ 0 };
+    if (easy->head.cap > KEPT_HEAD_BYTES) {
+        free(easy->head.bytes);
+        easy->head = (struct http_headers){ 0 };
     }
-    *easy = next;
+    easy->head.len = 0;
+    *easy = (struct easy){ .curl = easy->curl, .head = easy->head };
 }
 
 void easy_fini(struct easy *easy)
 {
-    easy_end(easy);
     free(easy->head.bytes);
+    easy->head = (struct http_headers){ 0 };
+    easy_end(easy);
     curl_easy_cleanup(easy->curl);
-    *easy = (struct easy){ 0 };
+    easy->curl = NULL;
 }
 
 /* --- URLs */
@@ -179,8 +200,10 @@ static struct err *parse_url(struct easy *easy, const char *base, const char *te
     if (base)
         ASSERT(curl_url_set(parsed, CURLUPART_URL, base, 0) == CURLUE_OK);
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, text, 0);
-    const char *why = code == CURLUE_OK ? take_url(parsed, out) : curl_url_strerror(code);
-    if (!why)
+    const char *why = NULL;
+    if (code != CURLUE_OK)
+        why = curl_url_strerror(code);
+    else if (!(why = take_url(parsed, out)))
         return NULL;
     if (!base) /* the text cannot be shown: without its parts we do not know where its secrets are */
         return err_new(ERR_INVALID, "%s request: bad URL: %s", easy->method, why);
@@ -203,58 +226,43 @@ static int on_socket_made(void *ctx, curl_socket_t fd, curlsocktype purpose)
 
 static void set_connection(struct easy *easy, const struct http_request *request)
 {
-    SET(easy, CURLOPT_NOSIGNAL, 1L);
-    SET(easy, CURLOPT_ERRORBUFFER, easy->problem);
-    SET(easy, CURLOPT_CONNECTTIMEOUT_MS,
-        (long)(request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
-    SET(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
-    SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_AFTER_S);
-    SET(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
-    SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    set_number(easy, CURLOPT_NOSIGNAL, 1);
+    ASSERT(curl_easy_setopt(easy->curl, CURLOPT_ERRORBUFFER, easy->problem) == CURLE_OK);
+    set_number(easy, CURLOPT_CONNECTTIMEOUT_MS,
+               (long)(request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));
+    ASSERT(curl_easy_setopt(easy->curl, CURLOPT_SOCKOPTFUNCTION, on_socket_made) == CURLE_OK);
+    set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
+    set_number(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_AFTER_S);
+    set_number(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
+    set_number(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
     /* A libcurl without HTTP/2 or gzip does without. */
     (void)curl_easy_setopt(easy->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     if (request->wants_gzip)
         (void)curl_easy_setopt(easy->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (request->proxy) {
-        SET(easy, CURLOPT_PROXY, request->proxy);
-        SET(easy, CURLOPT_NOPROXY, request->proxy[0] ? "" : "*"); /* the environment has no say */
+        set_text(easy, CURLOPT_PROXY, request->proxy);
+        set_text(easy, CURLOPT_NOPROXY,
+                 request->proxy[0] ? "" : "*"); /* the environment has no say */
     }
-}
-
-static struct curl_blob blob_of(const char *pem)
-{
-    return (struct curl_blob){ .data = (void *)(uintptr_t)pem,
-                               .len = strlen(pem),
-                               .flags = CURL_BLOB_NOCOPY };
 }
 
 /* A CA of the caller's replaces the system's: without the directory that libcurl would look in besides. The directory is
  * dropped also where a bundle is known, since libcurl shares a parsed bundle among connections only then. */
 static void set_tls(struct easy *easy)
 {
-    const struct http_tls *tls = easy->tls;
-    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (curl_version_info(CURLVERSION_NOW)->cainfo || (tls && tls->ca_pem))
-        SET(easy, CURLOPT_CAPATH, NULL);
-    SET(easy, CURLOPT_CAINFO_BLOB, NULL);
-    SET(easy, CURLOPT_SSLCERT_BLOB, NULL);
-    SET(easy, CURLOPT_SSLKEY_BLOB, NULL);
-    if (!tls)
-        return;
-    if (tls->ca_pem) {
-        struct curl_blob ca = blob_of(tls->ca_pem);
-        SET(easy, CURLOPT_CAINFO_BLOB, &ca);
-    }
-    if (tls->cert_pem && tls->key_pem) {
-        struct curl_blob cert = blob_of(tls->cert_pem), key = blob_of(tls->key_pem);
-        SET(easy, CURLOPT_SSLCERT_BLOB, &cert);
-        SET(easy, CURLOPT_SSLCERTTYPE, "PEM");
-        SET(easy, CURLOPT_SSLKEY_BLOB, &key);
-        SET(easy, CURLOPT_SSLKEYTYPE, "PEM");
-    }
-    SET(easy, CURLOPT_SSL_VERIFYPEER, tls->is_insecure ? 0L : 1L);
-    SET(easy, CURLOPT_SSL_VERIFYHOST, tls->is_insecure ? 0L : 2L);
+    static const struct http_tls usual = { 0 };
+    const struct http_tls *tls = easy->tls ? easy->tls : &usual;
+    bool has_cert = tls->cert_pem && tls->key_pem;
+    set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (tls->ca_pem || curl_version_info(CURLVERSION_NOW)->cainfo)
+        set_text(easy, CURLOPT_CAPATH, NULL);
+    set_pem(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem);
+    set_text(easy, CURLOPT_SSLCERTTYPE, "PEM");
+    set_text(easy, CURLOPT_SSLKEYTYPE, "PEM");
+    set_pem(easy, CURLOPT_SSLCERT_BLOB, has_cert ? tls->cert_pem : NULL);
+    set_pem(easy, CURLOPT_SSLKEY_BLOB, has_cert ? tls->key_pem : NULL);
+    set_number(easy, CURLOPT_SSL_VERIFYPEER, tls->is_insecure ? 0 : 1);
+    set_number(easy, CURLOPT_SSL_VERIFYHOST, tls->is_insecure ? 0 : 2);
 }
 
 static void add_header(struct curl_slist **list, const char *line)
@@ -274,40 +282,47 @@ static bool has_header(const struct curl_slist *list, const char *name)
     return false;
 }
 
-/* libcurl takes the name for SNI and verification from the URL. So the URL it gets holds server_name, CONNECT_TO leads to
- * the host that was meant, and the Host header names that. */
-static struct err *set_url(struct easy *easy)
+static void add_line(struct curl_slist **list, char *line)
+{
+    add_header(list, line);
+    free(line);
+}
+
+/* libcurl takes the name for SNI and verification from the URL. So the URL it gets holds the name, CONNECT_TO leads to the
+ * host that was meant, and the Host header names that. */
+static struct err *set_named_url(struct easy *easy, const char *name)
 {
     const struct easy_url *url = &easy->url;
-    const char *name = easy->tls && url->is_https ? easy->tls->server_name : NULL;
-    curl_slist_free_all(easy->connect_to);
-    easy->connect_to = NULL;
-    SET(easy, CURLOPT_CONNECT_TO, NULL);
-    SET(easy, CURLOPT_PIPEWAIT, url->is_https ? 1L : 0L);
-    if (!name || strcasecmp(name, url->host) == 0) {
-        SET(easy, CURLOPT_URL, url->full);
-        return NULL;
-    }
     SCOPED(curlu_free) CURLU *parsed = curl_url();
     ASSERT(parsed && curl_url_set(parsed, CURLUPART_URL, url->full, 0) == CURLUE_OK);
-    char *named = NULL;
+    char *named = NULL, *line = NULL;
     if (curl_url_set(parsed, CURLUPART_HOST, name, 0) == CURLUE_OK)
         named = url_part(parsed, CURLUPART_URL, 0);
     if (!named)
         return easy_fail(easy, ERR_INVALID, "the TLS server name is not a host name");
-    SET(easy, CURLOPT_URL, named);
+    set_text(easy, CURLOPT_URL, named);
     free(named);
-    char *line = NULL;
     ASSERT(asprintf(&line, "%s:%s:%s:%s", name, url->port, url->host, url->port) >= 0);
-    add_header(&easy->connect_to, line);
-    free(line);
-    SET(easy, CURLOPT_CONNECT_TO, easy->connect_to);
-    if (!has_header(easy->headers, "Host")) {
-        ASSERT(asprintf(&line, "Host: %s%s%s", url->host, url->is_default_port ? "" : ":",
-                        url->is_default_port ? "" : url->port) >= 0);
-        add_header(&easy->headers, line);
-        free(line);
-    }
+    add_line(&easy->connect_to, line);
+    set_list(easy, CURLOPT_CONNECT_TO, easy->connect_to);
+    if (has_header(easy->headers, "Host"))
+        return NULL;
+    ASSERT(asprintf(&line, "Host: %s%s%s", url->host, url->is_default_port ? "" : ":",
+                    url->is_default_port ? "" : url->port) >= 0);
+    add_line(&easy->headers, line);
+    return NULL;
+}
+
+static struct err *set_url(struct easy *easy)
+{
+    const char *name = easy->tls && easy->url.is_https ? easy->tls->server_name : NULL;
+    curl_slist_free_all(easy->connect_to);
+    easy->connect_to = NULL;
+    set_list(easy, CURLOPT_CONNECT_TO, NULL);
+    set_number(easy, CURLOPT_PIPEWAIT, easy->url.is_https ? 1 : 0);
+    if (name && strcasecmp(name, easy->url.host) != 0)
+        return set_named_url(easy, name);
+    set_text(easy, CURLOPT_URL, easy->url.full);
     return NULL;
 }
 
@@ -316,17 +331,19 @@ static void set_method(struct easy *easy)
     const char *method = easy->method;
     bool has_body = easy->body_len > 0 || strcmp(method, "POST") == 0 ||
                     strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
-    SET(easy, CURLOPT_HTTPGET, 1L);
+    set_number(easy, CURLOPT_HTTPGET, 1);
     if (strcmp(method, "HEAD") == 0 && !has_body) {
-        SET(easy, CURLOPT_NOBODY, 1L);
+        set_number(easy, CURLOPT_NOBODY, 1);
         return;
     }
     if (has_body) {
-        SET(easy, CURLOPT_POST, 1L);
-        SET(easy, CURLOPT_POSTFIELDS, easy->body ? (const char *)easy->body : "");
-        SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)easy->body_len);
+        set_number(easy, CURLOPT_POST, 1);
+        ASSERT(curl_easy_setopt(easy->curl, CURLOPT_POSTFIELDS,
+                                easy->body ? (const char *)easy->body : "") == CURLE_OK);
+        ASSERT(curl_easy_setopt(easy->curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                                (curl_off_t)easy->body_len) == CURLE_OK);
     }
-    SET(easy, CURLOPT_CUSTOMREQUEST, method);
+    set_text(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static void set_headers(struct easy *easy)
@@ -335,14 +352,22 @@ static void set_headers(struct easy *easy)
         add_header(&easy->headers, "Expect:"); /* no waiting for 100 Continue */
     if (!has_header(easy->headers, "Content-Type"))
         add_header(&easy->headers, "Content-Type:"); /* libcurl would call every body a form */
-    SET(easy, CURLOPT_HTTPHEADER, easy->headers);
+    set_list(easy, CURLOPT_HTTPHEADER, easy->headers);
 }
 
-static void set_login(struct easy *easy, const char *user, const char *password)
+/* Basic authentication: as told, else as the URL says. */
+static void set_login(struct easy *easy, const struct easy_spec *spec)
 {
-    SET(easy, CURLOPT_USERNAME, user);
-    SET(easy, CURLOPT_PASSWORD, user ? (password ? password : "") : NULL);
-    SET(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+    const char *user = spec->user, *password = spec->password;
+    if (!user) {
+        user = easy->url.user;
+        password = easy->url.password;
+    }
+    if (!user && !password)
+        return;
+    set_number(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    set_text(easy, CURLOPT_USERNAME, user ? user : "");
+    set_text(easy, CURLOPT_PASSWORD, password ? password : "");
 }
 
 /* --- a request */
@@ -368,7 +393,7 @@ static struct err *copy_headers(struct easy *easy, const char *const *headers)
     return NULL;
 }
 
-struct err *easy_prepare(struct easy *easy, const struct easy_spec *spec)
+static struct err *copy_request(struct easy *easy, const struct easy_spec *spec)
 {
     const struct http_request *request = spec->request;
     easy->method = base_copy_text(is_token(request->method) ? request->method : "?");
@@ -380,19 +405,21 @@ struct err *easy_prepare(struct easy *easy, const struct easy_spec *spec)
         return easy_fail(easy, ERR_INVALID, "the proxy, the user or the password is over 64 KiB");
     easy->tls = request->tls;
     easy->follows = request->follow_redirects;
-    TRY(copy_headers(easy, request->headers));
     if (request->body_len) {
         easy->body = base_alloc(request->body_len);
         memcpy(easy->body, request->body, request->body_len);
         easy->body_len = request->body_len;
     }
-    set_connection(easy, request);
+    return copy_headers(easy, request->headers);
+}
+
+struct err *easy_prepare(struct easy *easy, const struct easy_spec *spec)
+{
+    TRY(copy_request(easy, spec));
+    set_connection(easy, spec->request);
     set_tls(easy);
-    SET(easy, CURLOPT_USERAGENT, spec->user_agent);
-    if (spec->user)
-        set_login(easy, spec->user, spec->password);
-    else if (easy->url.user || easy->url.password)
-        set_login(easy, easy->url.user ? easy->url.user : "", easy->url.password);
+    set_text(easy, CURLOPT_USERAGENT, spec->user_agent);
+    set_login(easy, spec);
     TRY(set_url(easy));
     set_method(easy);
     set_headers(easy);
@@ -516,8 +543,8 @@ static void leave_host(struct easy *easy)
     }
     curl_slist_free_all(easy->headers);
     easy->headers = kept;
-    SET(easy, CURLOPT_USERNAME, NULL);
-    SET(easy, CURLOPT_PASSWORD, NULL);
+    set_text(easy, CURLOPT_USERNAME, NULL);
+    set_text(easy, CURLOPT_PASSWORD, NULL);
     if (easy->tls) {
         easy->foreign_tls =
             (struct http_tls){ .ca_pem = easy->tls->ca_pem, .is_insecure = easy->tls->is_insecure };
@@ -539,7 +566,7 @@ static void change_method(struct easy *easy)
     free(easy->body);
     easy->body = NULL;
     easy->body_len = 0;
-    SET(easy, CURLOPT_POSTFIELDS, NULL);
+    ASSERT(curl_easy_setopt(easy->curl, CURLOPT_POSTFIELDS, NULL) == CURLE_OK);
 }
 
 struct err *easy_redirect(struct easy *easy)
@@ -548,6 +575,7 @@ struct err *easy_redirect(struct easy *easy)
         return easy_fail(easy, ERR_LIMIT, "more than 5 redirects");
     struct easy_url next = { 0 };
     TRY(parse_url(easy, easy->url.full, easy_find_header(&easy->head, "Location"), &next));
+    ASSERT(next.host && next.shown);
     if (easy->url.is_https && !next.is_https) {
         struct err *e = err_new(ERR_INVALID, "%s %s: redirected from https to %s, which is refused",
                                 easy->method, easy->url.shown, next.shown);

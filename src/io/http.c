@@ -1,12 +1,11 @@
 #include "io/http.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <uv.h>
 
+#include "io/address.h"
 #include "io/easy.h"
 #include "io/tickets.h"
 
@@ -152,24 +151,11 @@ static void forget_socket(struct socket *socket)
     uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
 }
 
-static int port_of(const struct sockaddr_storage *name)
-{
-    const in_port_t *port = name->ss_family == AF_INET6
-                                ? &((const struct sockaddr_in6 *)name)->sin6_port
-                                : &((const struct sockaddr_in *)name)->sin_port;
-    return ntohs(*port);
-}
-
 /* They stay 0 until it is connected. */
 static void find_ports(struct socket *socket)
 {
-    struct sockaddr_storage local = { 0 }, peer = { 0 };
-    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
-    if (getsockname(socket->fd, (struct sockaddr *)&local, &local_len) != 0 ||
-        getpeername(socket->fd, (struct sockaddr *)&peer, &peer_len) != 0)
-        return;
-    socket->local_port = port_of(&local);
-    socket->peer_port = port_of(&peer);
+    socket->peer_port = address_port_of(socket->fd, true);
+    socket->local_port = socket->peer_port ? address_port_of(socket->fd, false) : 0;
 }
 
 static struct socket *watch_socket(struct lane *lane, curl_socket_t fd)
@@ -247,6 +233,7 @@ static void free_lane(struct lane *lane)
 /* --- what libcurl reports of a request */
 
 /* libcurl does not say which socket a running request is on, but it says the ports. */
+// NOLINTNEXTLINE(readability-non-const-parameter): the shape is libcurl's
 static int on_connected(void *ctx, char *peer_ip, char *local_ip, int peer_port, int local_port)
 {
     (void)peer_ip;
@@ -307,7 +294,7 @@ static bool keep_body(struct request *req, const char *bytes, size_t len)
 {
     if (len > req->limit_bytes - req->body_len) {
         char why[80];
-        snprintf(why, sizeof(why), "the answer is over %zu bytes", req->limit_bytes);
+        (void)snprintf(why, sizeof(why), "the answer is over %zu bytes", req->limit_bytes);
         req->failed = easy_fail(&req->easy, ERR_LIMIT, why);
         return false;
     }
@@ -416,10 +403,10 @@ static void on_deadline(void *ctx)
     }
     char why[80];
     if (is_over)
-        snprintf(why, sizeof(why), "no complete answer within %g s",
-                 (double)req->timeout_ms / 1000);
+        (void)snprintf(why, sizeof(why), "no complete answer within %g s",
+                       (double)req->timeout_ms / 1000);
     else
-        snprintf(why, sizeof(why), "nothing came for %g s", (double)req->idle_ms / 1000);
+        (void)snprintf(why, sizeof(why), "nothing came for %g s", (double)req->idle_ms / 1000);
     cut_if_dead(req);
     finish(req, easy_fail(&req->easy, ERR_TRANSIENT, why));
 }

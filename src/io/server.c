@@ -269,6 +269,7 @@ static enum MHD_Result end_request(struct server_request *request)
 
 /* libmicrohttpd calls this when the headers are there, for each piece of the body, when the body is complete, and again
  * when we resume the connection. */
+// NOLINTNEXTLINE(readability-function-size): the shape is libmicrohttpd's
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const char *url,
                                  const char *method, const char *version, const char *upload,
                                  size_t *upload_len, void **request_at)
@@ -418,16 +419,6 @@ static struct err *open_listener(const char *text, int *out_fd)
     return err_errno(ERR_TRANSIENT, why, "listen on %s", text);
 }
 
-static int port_of(int fd)
-{
-    struct sockaddr_storage name = { 0 };
-    socklen_t len = sizeof(name);
-    ASSERT(getsockname(fd, (struct sockaddr *)&name, &len) == 0);
-    in_port_t port = name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                                : ((struct sockaddr_in *)&name)->sin_port;
-    return ntohs(port);
-}
-
 static size_t unescape(void *ctx, struct MHD_Connection *conn, char *text)
 {
     (void)ctx;
@@ -469,7 +460,7 @@ struct err *server_new_limited(struct loop *loop, const char *address,
     server->ctx = receiver->ctx;
     server->limits = *limits;
     server->ready_end = &server->ready;
-    server->port = port_of(fd);
+    server->port = address_port_of(fd, false);
     server->daemon = start_daemon(server, fd);
     if (!server->daemon) {
         close(fd);

@@ -61,7 +61,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     }
     if (len > stream->limit - stream->total) {
         char why[80];
-        snprintf(why, sizeof(why), "the answer is over %zu bytes", stream->limit);
+        (void)snprintf(why, sizeof(why), "the answer is over %zu bytes", stream->limit);
         stream->failed = easy_fail(&stream->easy, ERR_LIMIT, why);
         return 0;
     }
@@ -138,24 +138,27 @@ static struct err *check_status(const struct stream *stream)
     if (is_success(stream))
         return NULL;
     char why[32];
-    snprintf(why, sizeof(why), "status %d", stream->easy.status);
+    (void)snprintf(why, sizeof(why), "status %d", stream->easy.status);
     return easy_fail(&stream->easy, kind_of(stream->easy.status), why);
+}
+
+/* Until the head is there, and that of a redirect with all of its body. */
+static struct err *read_head(struct stream *stream)
+{
+    set_running(stream, true);
+    while (stream->is_running && (!stream->easy.is_head_done || easy_is_redirect(&stream->easy)))
+        TRY(turn(stream));
+    return stream->easy.is_head_done ? NULL : easy_error(&stream->easy, stream->code);
 }
 
 static struct err *open_answer(struct stream *stream)
 {
-    for (;;) {
-        set_running(stream, true);
-        while (stream->is_running &&
-               (!stream->easy.is_head_done || easy_is_redirect(&stream->easy)))
-            TRY(turn(stream));
-        if (!stream->easy.is_head_done)
-            return easy_error(&stream->easy,
-                              stream->code == CURLE_OK ? CURLE_GOT_NOTHING : stream->code);
-        if (!easy_is_redirect(&stream->easy))
-            return check_status(stream);
+    TRY(read_head(stream));
+    while (easy_is_redirect(&stream->easy)) {
         TRY(easy_redirect(&stream->easy));
+        TRY(read_head(stream));
     }
+    return check_status(stream);
 }
 
 static struct err *prepare(struct stream *stream, const struct stream_request *from)
