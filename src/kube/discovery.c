@@ -207,10 +207,11 @@ static void take_root(struct kube_discovery *discovery, const struct part *part,
     bool is_core = part->what == PART_CORE;
     struct err *e = err_copy(result->err);
     if (!e)
-        e = kube_catalog_read(discovery->next, result->body, result->body_len);
+        e = err_wrap(kube_catalog_read(discovery->next, result->body, result->body_len), "GET %s",
+                     is_core ? "/api" : "/apis");
     discovery->roots_left--;
     if (e) {
-        keep_failure(discovery, err_wrap(e, "GET %s", is_core ? "/api" : "/apis"));
+        keep_failure(discovery, e);
         kube_catalog_keep_all(discovery->next, discovery->catalog, is_core);
     } else {
         discovery->read++;
