@@ -47,6 +47,13 @@ static struct civil civil_of(int64_t unix_seconds)
     return got;
 }
 
+/* Nanoseconds since the last full second. */
+static unsigned fraction_of(int64_t unix_ns)
+{
+    int64_t rest = unix_ns % NS_PER_SECOND;
+    return (unsigned)(rest < 0 ? rest + NS_PER_SECOND : rest);
+}
+
 static void format(int64_t unix_seconds, const char *fraction, char out[TIME_TEXT_BYTES])
 {
     struct civil c = civil_of(unix_seconds);
@@ -63,8 +70,7 @@ void time_format_micros(int64_t unix_ns, char out[TIME_TEXT_BYTES])
 {
     int64_t seconds = floor_div(unix_ns, NS_PER_SECOND);
     char fraction[16];
-    snprintf(fraction, sizeof(fraction), ".%06u",
-             (unsigned)(unix_ns - seconds * NS_PER_SECOND) / 1000);
+    snprintf(fraction, sizeof(fraction), ".%06u", fraction_of(unix_ns) / 1000);
     format(seconds, fraction, out);
 }
 
@@ -72,7 +78,7 @@ void time_format_nanos(int64_t unix_ns, char out[TIME_TEXT_BYTES])
 {
     int64_t seconds = floor_div(unix_ns, NS_PER_SECOND);
     char fraction[16];
-    snprintf(fraction, sizeof(fraction), ".%09u", (unsigned)(unix_ns - seconds * NS_PER_SECOND));
+    snprintf(fraction, sizeof(fraction), ".%09u", fraction_of(unix_ns));
     size_t len = strlen(fraction);
     while (len > 1 && fraction[len - 1] == '0')
         len--;

@@ -438,7 +438,8 @@ static bool same_number(const struct val *a, const struct val *b)
 {
     if (!strcmp(a->text, b->text))
         return true;
-    bool are_whole = !strpbrk(a->text, ".eE") && !strpbrk(b->text, ".eE");
+    bool are_whole =
+        !strpbrk(a->text, ".eE") && !strpbrk(b->text, ".eE") && strtod(a->text, NULL) != 0;
     return !are_whole && strtod(a->text, NULL) == strtod(b->text, NULL);
 }
 

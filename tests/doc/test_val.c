@@ -179,6 +179,7 @@ static const struct equal_case {
     { "another key differs", "{\"a\":1,\"b\":null}", "{\"a\":1,\"c\":null}", false },
     { "null differs from nothing", "{\"a\":null}", "{}", false },
     { "a number is its value", "[1,100,0.5]", "[1.0,1e2,0.50]", true },
+    { "zero has no sign", "[0,-0]", "[-0.0,0]", true },
     { "big integers differ by one", "9007199254740993", "9007199254740992", false },
     { "a number is no text", "1", "\"1\"", false },
     { "true is not false", "true", "false", false },
