@@ -224,6 +224,7 @@ static void make_identity(struct daemon *daemon)
         .loop = daemon->loop,
         .workers = daemon->workers,
         .log = daemon->log,
+        .link_dir = arena_printf(daemon->mem, "%s/key", config->state_dir),
         .keygen = { .type = text_or_null(daemon, "ssh-keygen-type"),
                     .format = text_or_null(daemon, "ssh-keygen-format") },
     };

@@ -114,7 +114,7 @@ MUST_USE static struct err *check_mode(const char *file)
                          "read deploy key %s", file);
     if (!S_ISREG(info.st_mode) || info.st_size > KEY_FILE_LIMIT)
         return err_new(ERR_INVALID, "read deploy key %s: not a key file", file);
-    if ((info.st_mode & 0777) == 0400 || !chmod(file, 0400) || !(info.st_mode & 0077))
+    if (!(info.st_mode & 0077) || !chmod(file, 0400))
         return NULL;
     return err_errno(
         ERR_DENIED, errno,

@@ -31,7 +31,6 @@ struct job {
     const char *private_text, *public_text; /* KEEP: given. MAKE: brought */
     const char *fresh; /* MAKE: brought, PLACE: given: directory of the new key */
     const char *file;  /* the key in use now; NULL: none was found */
-    bool is_unlinked;  /* the link does not lead to it */
     struct deploykey key;
     struct err *err;
     struct identity *identity;
@@ -115,19 +114,19 @@ static const char *absolute(struct arena *mem, const char *file)
     return arena_printf(mem, "%s/%s", here, file);
 }
 
-/* Points the link at the key, by rename, so that ssh never finds it missing. Where a mounted key lies in a directory that cannot
- * be written, ssh is told its own path: that is enough until a new key is wanted. */
+/* Points the link at the key, by rename, so that ssh never finds it missing. */
 MUST_USE static struct err *use(struct job *job, const char *file)
 {
-    const char *link = arena_printf(job->mem, "%s/" LINK_NAME, job->opts->dir);
+    const char *link = arena_printf(job->mem, "%s/" LINK_NAME, job->opts->link_dir);
     const char *next = arena_printf(job->mem, "%s.new", link);
     job->file = file;
     TRY(deploykey_read(job->mem, file, &job->key));
     if (is_same_file(link, file))
         return NULL;
-    err_free(make_dir(job->opts->dir)); /* the link cannot be made then */
+    TRY(make_dir(job->opts->link_dir));
     (void)unlink(next);
-    job->is_unlinked = symlink(absolute(job->mem, file), next) || rename(next, link);
+    if (symlink(absolute(job->mem, file), next) || rename(next, link))
+        return err_errno(ERR_DENIED, errno, "link %s to the deploy key", link);
     return NULL;
 }
 
@@ -241,8 +240,6 @@ static void adopt(struct identity *identity, const struct job *job)
         .sha256_hash = arena_strdup(mem, job->key.sha256_hash),
         .sha256_art = arena_strdup(mem, job->key.sha256_art),
     };
-    if (job->is_unlinked)
-        identity->link = arena_strdup(identity->mem, job->file);
     log_key(identity, job->file);
 }
 
@@ -422,13 +419,22 @@ struct identity *identity_new(const struct identity_opts *opts)
     struct identity *identity = arena_alloc(mem, sizeof(*identity));
     *identity = (struct identity){ .mem = mem, .opts = *opts };
     const char **const texts[] = {
-        &identity->opts.ns,          &identity->opts.secret_name,   &identity->opts.mounted,
-        &identity->opts.dir,         &identity->opts.name,          &identity->opts.keygen.type,
-        &identity->opts.keygen.bits, &identity->opts.keygen.format, &identity->opts.keygen.comment,
+        &identity->opts.ns,
+        &identity->opts.secret_name,
+        &identity->opts.mounted,
+        &identity->opts.dir,
+        &identity->opts.name,
+        &identity->opts.link_dir,
+        &identity->opts.keygen.type,
+        &identity->opts.keygen.bits,
+        &identity->opts.keygen.format,
+        &identity->opts.keygen.comment,
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = arena_strdup(mem, *texts[i]);
-    identity->link = arena_printf(mem, "%s/" LINK_NAME, opts->dir);
+    if (!opts->link_dir)
+        identity->opts.link_dir = identity->opts.dir;
+    identity->link = arena_printf(mem, "%s/" LINK_NAME, identity->opts.link_dir);
     return identity;
 }
 

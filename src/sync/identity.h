@@ -28,6 +28,8 @@ struct identity_opts {
     const char *mounted; /* the Secret's volume: private key file, may be missing; NULL: none */
     const char *dir,
         *name; /* where a key is put that was made or came from the Secret: DIR/NAME, DIR/NAME.pub */
+    /* A directory of ours that can be written: where the path that ssh is told lies. NULL: dir. */
+    const char *link_dir;
     struct deploykey_opts keygen;
 };
 
@@ -42,7 +44,8 @@ void identity_start(struct identity *identity, identity_done done, void *ctx);
 /* Makes another key in its place; whoever asks while one is being made gets that one. */
 void identity_regenerate(struct identity *identity, identity_done done, void *ctx);
 
-/* The file to give to ssh (mirror_opts.ssh_identity): always the same path, which leads to the key in use. */
+/* The file to give to ssh (mirror_opts.ssh_identity): from the beginning the same path, which leads to the key in use once there
+ * is one. */
 const char *identity_file(const struct identity *identity);
 /* False before there is a key. */
 bool identity_key(const struct identity *identity, struct deploykey *out);

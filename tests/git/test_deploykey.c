@@ -76,6 +76,9 @@ static void a_key_that_others_may_read_is_closed(void **state)
     lab_sh(lab, "chmod 644 keys/identity");
     (void)read_key(lab, "keys/identity");
     assert_string_equal(lab_sh(lab, "stat -c %%a keys/identity"), "400");
+    lab_sh(lab, "chmod 600 keys/identity"); /* private enough: somebody's own */
+    (void)read_key(lab, "keys/identity");
+    assert_string_equal(lab_sh(lab, "stat -c %%a keys/identity"), "600");
 }
 
 static void the_public_half_beside_a_key_is_not_believed(void **state)

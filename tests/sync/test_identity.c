@@ -242,9 +242,10 @@ static void a_mounted_key_is_enough_where_nothing_can_be_written(void **state)
                        "chmod 400 mnt/identity");
     world->opts.mounted = lab_path(world->lab, "mnt/identity");
     world->opts.dir = "/proc"; /* nobody can write there */
+    world->opts.link_dir = lab_path(world->lab, "state/key");
     start(world);
     assert_string_equal(world->error, "");
-    assert_string_equal(identity_file(world->identity), world->opts.mounted);
+    assert_string_equal(shown_to_host(world), public_line(world));
     regenerate(world);
     assert_int_equal(world->kind, ERR_DENIED);
     assert_non_null(strstr(world->error, "--ssh-keygen-dir"));
