@@ -227,6 +227,11 @@ static int on_socket_made(void *ctx, curl_socket_t fd, curlsocktype purpose)
 static void set_connection(struct easy *easy, const struct http_request *request)
 {
     set_number(easy, CURLOPT_NOSIGNAL, 1);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A request that ends while its host is being looked up leaves that thread behind. Otherwise libcurl would wait for it:
+     * a name server that does not answer would hold up the whole loop. */
+    set_number(easy, CURLOPT_QUICK_EXIT, 1);
+#endif
     ASSERT(curl_easy_setopt(easy->curl, CURLOPT_ERRORBUFFER, easy->problem) == CURLE_OK);
     set_number(easy, CURLOPT_CONNECTTIMEOUT_MS,
                (long)(request->connect_ms > 0 ? request->connect_ms : CONNECT_MS));

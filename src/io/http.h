@@ -6,8 +6,9 @@
  * libcurl's global set-up: curl_global_init once in main, or left to libcurl's first handle (safe with threads since 7.84).
  * Completion comes exactly once, in a later turn, failures included. Nothing re-enters its caller.
  * Errors:    ERR_TRANSIENT (no connection, timeout, cut), ERR_LIMIT (body over limit), ERR_DENIED (TLS verification),
- *            ERR_INVALID (URL). An HTTP status is never an error here, and an answer of 400
- *            and more has come even if its body is cut. Texts never hold headers or query strings. */
+ *            ERR_INVALID (URL, method, header). An HTTP status is never an error here, and an answer of 400 and more has come
+ *            even if its body is cut. Texts are "METHOD scheme://host/path: why", without user, query and headers.
+ * HTTP/2:    a server that answers before it has read the body may have its answer lost by libcurl 7: ERR_TRANSIENT. */
 #ifndef SERIN_IO_HTTP_H
 #define SERIN_IO_HTTP_H
 
@@ -50,7 +51,7 @@ struct http_request {
     bool wants_gzip;
     bool own_connection; /* a stream: not on a connection that requests share */
     /* Streams: called for every piece of a 2xx body instead of keeping it; returning false ends the request with
-     * ERR_CANCELED. Bodies of other statuses are kept as usual. */
+     * ERR_CANCELED. Bodies of other statuses are kept as usual. Both may start and cancel requests, this one too. */
     bool (*on_bytes)(void *ctx, const char *bytes, size_t len);
     void (*on_headers)(void *ctx, int status); /* once, before the first byte; may be NULL */
     void *stream_ctx;
@@ -58,7 +59,7 @@ struct http_request {
 
 struct http_result {
     struct err *err; /* borrowed; NULL when an answer came */
-    int status;
+    int status; /* 0: no head of an answer came; with an error: of the answer that was not completed */
     const char *body; /* NUL-terminated */
     size_t body_len;
     const struct http_headers *headers;

@@ -5,10 +5,12 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/sbuf.h"
@@ -598,6 +600,61 @@ static void a_login_in_the_url_does_not_follow_to_another_host(void **state)
     free(url);
 }
 
+/* --- through a proxy */
+
+static _Atomic int tunnel_to; /* the port of nginx */
+
+/* CONNECT, then bytes in both directions. */
+static void serve_tunnel(struct peer_raw *raw, int fd, const char *head)
+{
+    if (strncmp(head, "CONNECT localhost:", 18) != 0)
+        return;
+    peer_raw_count(raw);
+    int to = peer_connect(tunnel_to);
+    peer_send(fd, "HTTP/1.1 200 Go ahead\r\nX-Proxy: yes\r\n\r\n");
+    struct pollfd both[2] = { { .fd = fd, .events = POLLIN }, { .fd = to, .events = POLLIN } };
+    bool is_open = true;
+    while (is_open && peer_raw_sleep(raw, 0)) {
+        if (poll(both, 2, 20) <= 0)
+            continue;
+        for (int i = 0; i < 2 && is_open; i++) {
+            char bytes[4096];
+            ssize_t got = both[i].revents ? recv(both[i].fd, bytes, sizeof(bytes), 0) : -1;
+            is_open = got != 0;
+            if (got > 0)
+                is_open = send(both[1 - i].fd, bytes, (size_t)got, MSG_NOSIGNAL) == got;
+        }
+    }
+    close(to);
+}
+
+static void https_goes_through_a_tunnel(void **state)
+{
+    struct world *world = *state;
+    tunnel_to = world->nginx->https;
+    struct peer_raw *proxy = peer_raw_new(serve_tunnel);
+    char *at = http_peer_url("http://127.0.0.1", peer_raw_port(proxy), "");
+    char *url = http_peer_url("https://localhost", world->nginx->https, "/who");
+    struct http_tls tls = { .ca_pem = world->ca, .server_name = "real.example" };
+    struct http_request request = {
+        .method = "GET", .url = url, .proxy = at, .timeout_ms = 20000, .tls = &world->tls
+    };
+    for (int i = 0; i < 4; i++) {
+        request.tls = i < 3 ? &world->tls : &tls;
+        struct answer *answer = http_peer_ask(world->loop, world->http, &request);
+        assert_int_equal(answer->status, 200);
+        assert_int_equal(answer->http_version, 2);
+        assert_non_null(strstr(answer->body, i < 3 ? "sni=localhost" : "sni=real.example"));
+        http_peer_free(answer);
+    }
+    assert_int_equal(peer_raw_counted(proxy), 2); /* one tunnel for each name */
+    http_free(world->http);
+    world->http = NULL;
+    peer_raw_free(proxy);
+    free(at);
+    free(url);
+}
+
 /* --- turns */
 
 struct chain {
@@ -739,6 +796,7 @@ int main(void)
         WITH_HTTP(gzip_is_asked_for_and_unpacked),
         WITH_HTTP(a_body_at_the_limit_passes_and_one_over_it_does_not),
         WITH_HTTP(a_login_in_the_url_does_not_follow_to_another_host),
+        WITH_HTTP(https_goes_through_a_tunnel),
         WITH_HTTP(a_done_request_may_start_the_next),
         WITH_HTTP(a_done_request_may_cancel_the_others),
         WITH_HTTP(a_cancelled_request_is_not_answered),
