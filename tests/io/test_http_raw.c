@@ -407,8 +407,8 @@ static void serve_slowly(struct peer_raw *raw, int fd, const char *head)
     while (now > most && !atomic_compare_exchange_weak(&open_most, &most, now))
         ;
     (void)peer_raw_sleep(raw, 20);
+    open_now--; /* before the client can know */
     peer_send(fd, OK_HEAD "Connection: close\r\nContent-Length: 2\r\n\r\nok");
-    open_now--;
 }
 
 static void connections_are_capped_and_all_requests_served(void **state)
