@@ -45,7 +45,7 @@ struct daemon {
     const char *own_ns, *default_ns, *ca_pem;
     struct err *discovery_err;
     const char *exiting; /* why; NULL while it goes on */
-    bool is_discovered, is_refused, is_source_stopped, is_lease_released;
+    bool is_discovered, has_waited, is_refused, is_source_stopped, is_lease_released;
     int exit_status;
 };
 
@@ -160,6 +160,36 @@ static struct err *find_namespaces(struct daemon *daemon)
     return NULL;
 }
 
+static void on_waited(void *ctx)
+{
+    ((struct daemon *)ctx)->has_waited = true;
+}
+
+static void turn_until(struct daemon *daemon, const bool *is_done)
+{
+    while (!*is_done && !daemon->exiting && loop_turn(daemon->loop, 1000))
+        continue;
+}
+
+/* A cluster that does not answer yet (a node that boots) is waited for; one that refuses us is not. */
+static struct err *discover(struct daemon *daemon)
+{
+    for (int64_t wait_ms = 500;; wait_ms = MIN_OF(wait_ms * 2, (int64_t)15000)) {
+        daemon->is_discovered = daemon->has_waited = false;
+        kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
+        turn_until(daemon, &daemon->is_discovered);
+        struct err *e = err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
+                                 daemon->kube_config->server);
+        if (daemon->exiting || !err_is(e, ERR_TRANSIENT))
+            return e;
+        log_warn(daemon->log, F("warning", "the cluster does not answer, trying again"),
+                 F("err", err_text(e)));
+        err_free(e);
+        loop_after(daemon->loop, wait_ms, on_waited, daemon);
+        turn_until(daemon, &daemon->has_waited);
+    }
+}
+
 static struct err *reach_cluster(struct daemon *daemon)
 {
     TRY(kube_config_load(&daemon->config->kube, &daemon->kube_config));
@@ -175,12 +205,9 @@ static struct err *reach_cluster(struct daemon *daemon)
                              .user_agent = USER_AGENT,
                              .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") });
     daemon->discovery = kube_discovery_new(daemon->kube, daemon->log);
-    kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
-    while (!daemon->is_discovered && !daemon->exiting && loop_turn(daemon->loop, 1000))
-        continue;
-    if (daemon->discovery_err || daemon->exiting)
-        return err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
-                        daemon->kube_config->server);
+    TRY(discover(daemon));
+    if (daemon->exiting)
+        return NULL;
     log_info(daemon->log, F("host", daemon->kube_config->server),
              F("version", arena_printf(daemon->mem, "kubernetes-%s",
                                        kube_discovery_server_version(daemon->discovery))));

@@ -10,7 +10,9 @@
 #include "sync/mark.h"
 
 /* So many unseen objects of one kind are asked for one by one (by who applies them); more are worth a list. */
-#define FEW_OBJECTS       20
+#define FEW_OBJECTS 20
+/* The server sends bookmarks about once a minute: after two without one the watch is begun again. */
+#define SILENCE_MS        130000
 #define EVENT_ARENA_BYTES ((size_t)64 << 20)
 
 struct kind;
@@ -34,6 +36,7 @@ struct kind {
 struct sweep {
     struct picture *picture;
     char *api_version, *kind;
+    ticket list;
 };
 
 struct picture {
@@ -44,6 +47,7 @@ struct picture {
     struct feed definitions; /* the watch on CustomResourceDefinitions; its kind is NULL */
     bool has_definitions, is_observing, wants_sweep, was_swept;
     size_t lists_running;
+    VEC(struct sweep *) sweeps;
     uint32_t generations;
     ticket turn;
     void (*done)(void *ctx);
@@ -78,6 +82,18 @@ static void free_kind(void *at)
     free(kind);
 }
 
+static void free_sweeps(struct picture *picture)
+{
+    for (size_t i = 0; i < picture->sweeps.len; i++) {
+        struct sweep *sweep = picture->sweeps.at[i];
+        kube_list_cancel(picture->opts.kube, sweep->list);
+        free(sweep->api_version);
+        free(sweep->kind);
+        free(sweep);
+    }
+    vec_fini(&picture->sweeps);
+}
+
 struct picture *picture_new(const struct picture_opts *opts)
 {
     struct picture *picture = base_alloc(sizeof(*picture));
@@ -94,6 +110,7 @@ void picture_free(struct picture *picture)
         return;
     loop_cancel(picture->opts.loop, picture->turn);
     kube_watch_stop(picture->definitions.watch);
+    free_sweeps(picture);
     map_free(picture->kinds);
     map_free(picture->strays);
     arena_free(picture->mem);
@@ -258,11 +275,12 @@ static void start_feed(struct picture *picture, struct kind *kind,
                                           .on_synced = on_synced,
                                           .on_trouble = on_trouble,
                                           .ctx = feed };
-    feed->watch =
-        kube_watch_start(picture->opts.kube, resource,
-                         &(struct kube_watch_opts){
-                             .ns = ns, .label_selector = MARK_LABEL, .is_metadata_only = true },
-                         &handler);
+    feed->watch = kube_watch_start(picture->opts.kube, resource,
+                                   &(struct kube_watch_opts){ .ns = ns,
+                                                              .label_selector = MARK_LABEL,
+                                                              .is_metadata_only = true,
+                                                              .silence_ms = SILENCE_MS },
+                                   &handler);
 }
 
 static const char *key_of(struct arena *mem, const char *api_version, const char *kind)
@@ -322,9 +340,9 @@ static void watch_definitions(struct picture *picture)
     struct kube_watch_handler handler = { .on_event = on_definition,
                                           .on_synced = on_definitions_synced,
                                           .ctx = picture };
-    picture->definitions.watch =
-        kube_watch_start(picture->opts.kube, resource,
-                         &(struct kube_watch_opts){ .is_metadata_only = true }, &handler);
+    picture->definitions.watch = kube_watch_start(
+        picture->opts.kube, resource,
+        &(struct kube_watch_opts){ .is_metadata_only = true, .silence_ms = SILENCE_MS }, &handler);
 }
 
 /* -- lists: what is declared but unmarked -------------------------------------------------------------------- */
@@ -435,9 +453,7 @@ static void on_swept(void *ctx, const struct err *e, const char *resource_versio
     if (e && !err_is(e, ERR_DENIED) && !err_is(e, ERR_NOT_FOUND))
         log_warn(picture->opts.log, F("component", "watch"), F("kind", sweep->kind),
                  F("warning", "cannot look for objects to be collected"), F("err", err_text(e)));
-    free(sweep->api_version);
-    free(sweep->kind);
-    free(sweep);
+    sweep->list = 0;
     picture->lists_running--;
     check_settled(picture);
 }
@@ -459,10 +475,12 @@ static void sweep_kinds(struct picture *picture)
             continue;
         }
         struct sweep *sweep = base_alloc(sizeof(*sweep));
-        *sweep = (struct sweep){ picture, base_copy_text(resource->api_version),
-                                 base_copy_text(resource->kind) };
+        *sweep = (struct sweep){ .picture = picture,
+                                 .api_version = base_copy_text(resource->api_version),
+                                 .kind = base_copy_text(resource->kind) };
+        *vec_push(NULL, &picture->sweeps) = sweep;
         picture->lists_running++;
-        kube_list_start(
+        sweep->list = kube_list_start(
             picture->opts.kube, resource,
             &(struct kube_watch_opts){ .label_selector = MARK_LABEL, .is_metadata_only = true },
             on_swept_object, on_swept, sweep);

@@ -8,6 +8,7 @@
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS   60000
+#define RETRIES_SLOW   4 /* as if so many had failed: the next comes after 16 s */
 
 static const struct stage {
     const char *name;
@@ -193,13 +194,13 @@ void sync_on_refreshed(struct sync *sync, const char *head, const struct mirror_
     if (!*head || !strcmp(head, sync->head))
         return;
     memcpy(sync->head, head, sizeof(sync->head));
-    sync->wants_sync = true;
+    sync->wants_sync = sync->wants_all = true;
     sync_wake(sync);
 }
 
 void sync_soon(struct sync *sync, bool reapply_all)
 {
-    sync->wants_sync = true;
+    sync->wants_sync = sync->wants_all = true;
     sync->wants_reapply = sync->wants_reapply || reapply_all;
     sync_wake(sync);
 }
@@ -226,21 +227,24 @@ static void on_retry(void *ctx)
 {
     struct sync *sync = ctx;
     sync->retry = 0;
-    sync_soon(sync, false);
+    sync->wants_sync = true;
+    sync_wake(sync);
 }
 
 /* -- a run ------------------------------------------------------------------------------------------------------ */
 
-/* What failed is tried again by every run that is no heal; with `all`, everything is sent again. */
-static void take_up_again(struct sync *sync, bool all)
+/* What failed is tried again: by a retry only what time may mend. A reapply sends everything. */
+static void take_up_again(struct sync *sync)
 {
     void *value;
     for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
-        object->was_applied = object->was_applied && !all;
-        if (object->live_ignore == MARK_IGNORE_YES && !object->seen) /* no watch shows when the annotation goes */
+        object->was_applied = object->was_applied && !sync->wants_reapply;
+        if (object->live_ignore == MARK_IGNORE_YES &&
+            !object->seen) /* no watch shows when the annotation goes */
             object->live = INVENTORY_UNSEEN;
-        if (object->body && !object->rival && !object->was_applied)
+        bool is_due = sync->wants_all || object->may_retry;
+        if (object->body && !object->rival && !object->was_applied && is_due)
             object->is_dirty = true;
     }
 }
@@ -259,8 +263,8 @@ static void start_run(struct sync *sync, bool is_heal)
     if (is_heal) {
         run->stage = APPLY_STAGE;
     } else {
-        take_up_again(sync, sync->wants_reapply);
-        sync->wants_sync = sync->wants_reapply = false;
+        take_up_again(sync);
+        sync->wants_sync = sync->wants_reapply = sync->wants_all = false;
         loop_cancel(sync->opts.loop, sync->retry);
         sync->retry = 0;
         log_info(sync->opts.log, F("component", "daemon"),
@@ -332,7 +336,9 @@ static void finish_sync(struct sync *sync, struct sync_run *run, const struct er
         memcpy(sync->applied, run->rev, sizeof(sync->applied));
     sync->was_synced = sync->was_synced || !e;
     count_outcomes(sync);
-    schedule_retry(sync, err_is(e, ERR_TRANSIENT) || err_is(e, ERR_CONFLICT));
+    if (err_is(e, ERR_DENIED)) /* a person has to act: no hurry */
+        sync->retries = MAX_OF(sync->retries, RETRIES_SLOW);
+    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND));
 }
 
 static void finish(struct sync_run *run, struct err *e)
