@@ -21,8 +21,8 @@ struct deferred {
 
 struct arena {
     size_t limit, used;
-    struct chunk *chunks;       /* the one being filled first */
-    struct deferred *deferred;  /* last one first */
+    struct chunk *chunks;      /* the one being filled first */
+    struct deferred *deferred; /* last one first */
 };
 
 struct arena *arena_new(size_t limit_bytes)

@@ -12,6 +12,7 @@
 
 /* ERR_INVALID with Go's own text: time: invalid duration "often", time: missing unit in duration "5", ... */
 MUST_USE struct err *duration_parse(const char *text, int64_t *out_ms);
-void duration_format(int64_t ms, char out[DURATION_TEXT_BYTES]); /* as Go: 1h30m0s, 5m0s, 1.5s, 300ms, 0s */
+void duration_format(int64_t ms,
+                     char out[DURATION_TEXT_BYTES]); /* as Go: 1h30m0s, 5m0s, 1.5s, 300ms, 0s */
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "base/err.h"
 
-#define HASH_SHA1_BYTES 20
+#define HASH_SHA1_BYTES   20
 #define HASH_SHA256_BYTES 32
 
 void hash_sha1(const void *bytes, size_t len, unsigned char out[HASH_SHA1_BYTES]);
@@ -18,10 +18,12 @@ void hash_sha256(const void *bytes, size_t len, unsigned char out[HASH_SHA256_BY
 void hash_fingerprint(const void *bytes, size_t len, unsigned char out[16]);
 
 const char *hash_hex(struct arena *mem, const unsigned char *bytes, size_t len); /* lower case */
-const char *hash_base64(struct arena *mem, const void *bytes, size_t len);       /* standard alphabet, padded */
-const char *hash_base64url(struct arena *mem, const void *bytes, size_t len);    /* URL alphabet, no padding */
+const char *hash_base64(struct arena *mem, const void *bytes,
+                        size_t len); /* standard alphabet, padded */
+const char *hash_base64url(struct arena *mem, const void *bytes,
+                           size_t len); /* URL alphabet, no padding */
 /* Standard alphabet, padding required, white space ignored. ERR_INVALID otherwise. */
-MUST_USE struct err *hash_base64_parse(struct arena *mem, const char *text, size_t len, unsigned char **out,
-                                       size_t *out_len);
+MUST_USE struct err *hash_base64_parse(struct arena *mem, const char *text, size_t len,
+                                       unsigned char **out, size_t *out_len);
 
 #endif

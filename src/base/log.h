@@ -21,9 +21,11 @@ struct log_field {
 };
 
 #define F(name, value) ((struct log_field){ .key = (name), .type = LOG_TEXT, .text = (value) })
-#define FI(name, value) ((struct log_field){ .key = (name), .type = LOG_INT, .number = (int64_t)(value) })
+#define FI(name, value) \
+    ((struct log_field){ .key = (name), .type = LOG_INT, .number = (int64_t)(value) })
 #define FB(name, value) ((struct log_field){ .key = (name), .type = LOG_BOOL, .number = (value) })
-#define FMS(name, value) ((struct log_field){ .key = (name), .type = LOG_SECONDS, .number = (int64_t)(value) }) /* ms */
+#define FMS(name, value) \
+    ((struct log_field){ .key = (name), .type = LOG_SECONDS, .number = (int64_t)(value) }) /* ms */
 
 struct log {
     enum log_level least;
@@ -33,17 +35,18 @@ struct log {
     void *ctx;
 };
 
-void log_line(const struct log *log, enum log_level level, const char *caller, const struct log_field *fields,
-              size_t count);
+void log_line(const struct log *log, enum log_level level, const char *caller,
+              const struct log_field *fields, size_t count);
 
-#define LOG_TEXT_OF(x) LOG_TEXT_OF_(x)
+#define LOG_TEXT_OF(x)  LOG_TEXT_OF_(x)
 #define LOG_TEXT_OF_(x) #x
-#define LOG_AT(log, level, ...) \
-    log_line((log), (level), __FILE_NAME__ ":" LOG_TEXT_OF(__LINE__), (const struct log_field[]){ __VA_ARGS__ }, \
+#define LOG_AT(log, level, ...)                                       \
+    log_line((log), (level), __FILE_NAME__ ":" LOG_TEXT_OF(__LINE__), \
+             (const struct log_field[]){ __VA_ARGS__ },               \
              sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
 #define log_debug(log, ...) LOG_AT(log, LOG_DEBUG, __VA_ARGS__)
-#define log_info(log, ...) LOG_AT(log, LOG_INFO, __VA_ARGS__)
-#define log_warn(log, ...) LOG_AT(log, LOG_WARN, __VA_ARGS__)
+#define log_info(log, ...)  LOG_AT(log, LOG_INFO, __VA_ARGS__)
+#define log_warn(log, ...)  LOG_AT(log, LOG_WARN, __VA_ARGS__)
 #define log_error(log, ...) LOG_AT(log, LOG_ERROR, __VA_ARGS__)
 
 #endif

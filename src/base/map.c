@@ -122,7 +122,8 @@ void map_set(struct map *map, const char *key, void *value)
     }
     if (map->used == map->cap)
         rebuild(map);
-    map->entries[map->used] = (struct entry){ .key = base_copy_text(key), .value = value, .hash = hash };
+    map->entries[map->used] =
+        (struct entry){ .key = base_copy_text(key), .value = value, .hash = hash };
     place(map, map->used++);
     map->alive++;
 }

@@ -13,10 +13,11 @@ struct map *map_new(void (*free_value)(void *)); /* NULL: values are borrowed */
 void map_free(struct map *map);                  /* NULL is fine */
 DEFINE_SCOPED(struct map, map_free)
 
-void *map_get(const struct map *map, const char *key);          /* borrowed; NULL if absent */
-void map_set(struct map *map, const char *key, void *value);    /* value is not NULL; frees the one it replaces */
-bool map_remove(struct map *map, const char *key);              /* frees the value; false if absent */
-void *map_take(struct map *map, const char *key);               /* removes, gives the value to the caller */
+void *map_get(const struct map *map, const char *key); /* borrowed; NULL if absent */
+void map_set(struct map *map, const char *key,
+             void *value); /* value is not NULL; frees the one it replaces */
+bool map_remove(struct map *map, const char *key); /* frees the value; false if absent */
+void *map_take(struct map *map, const char *key);  /* removes, gives the value to the caller */
 void map_clear(struct map *map);
 size_t map_len(const struct map *map);
 

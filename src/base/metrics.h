@@ -21,8 +21,8 @@ DEFINE_SCOPED(struct metrics, metrics_free)
 struct metric_spec {
     const char *name, *help;
     enum metric_type type;
-    const char *labels[6];  /* NULL-terminated unless full */
-    const double *buckets;  /* histograms: upper bounds, ascending, +Inf implied */
+    const char *labels[6]; /* NULL-terminated unless full */
+    const double *buckets; /* histograms: upper bounds, ascending, +Inf implied */
     size_t bucket_count;
 };
 
@@ -30,11 +30,13 @@ struct metric_spec {
 struct metric *metrics_declare(struct metrics *all, const struct metric_spec *spec);
 
 /* `values`: one text per label, in order; NULL when the family has none. */
-void metric_add(struct metric *family, const char *const *values, double by);         /* counter, gauge */
-void metric_set(struct metric *family, const char *const *values, double to);         /* gauge */
-void metric_observe(struct metric *family, const char *const *values, double amount); /* histogram */
-void metric_forget(struct metric *family, const char *const *values);                 /* drops one series */
-double metric_value(const struct metric *family, const char *const *values); /* histogram: its count; 0 if absent */
+void metric_add(struct metric *family, const char *const *values, double by); /* counter, gauge */
+void metric_set(struct metric *family, const char *const *values, double to); /* gauge */
+void metric_observe(struct metric *family, const char *const *values,
+                    double amount);                                   /* histogram */
+void metric_forget(struct metric *family, const char *const *values); /* drops one series */
+double metric_value(const struct metric *family,
+                    const char *const *values); /* histogram: its count; 0 if absent */
 
 /* All families in order of name, with HELP and TYPE. */
 void metrics_format(const struct metrics *all, struct sbuf *out);

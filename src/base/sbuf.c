@@ -96,7 +96,8 @@ void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
     for (size_t i = 0; i < len;) {
         const unsigned char *at = (const unsigned char *)bytes + i;
         size_t width = utf8_decode(bytes + i, len - i, NULL);
-        bool is_line_separator = width == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8;
+        bool is_line_separator =
+            width == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8;
         if (width == 0)
             sbuf_add(buf, "\\ufffd");
         else if (is_line_separator)
@@ -113,8 +114,8 @@ void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
 void sbuf_add_url(struct sbuf *buf, const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        bool is_plain = (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9')
-            || (*at && memchr("-._~", *at, 4));
+        bool is_plain = (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') ||
+                        (*at >= '0' && *at <= '9') || (*at && memchr("-._~", *at, 4));
         if (is_plain)
             sbuf_add_char(buf, (char)*at);
         else

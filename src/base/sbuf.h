@@ -32,7 +32,8 @@ void sbuf_add_url(struct sbuf *buf, const char *text);
 
 const char *sbuf_text(const struct sbuf *buf); /* borrowed; "" while empty */
 /* The text in the arena, and the buffer given back; ERR_LIMIT if it passed its maximum. `out_len` may be NULL. */
-MUST_USE struct err *sbuf_finish(struct sbuf *buf, struct arena *mem, const char **out, size_t *out_len);
+MUST_USE struct err *sbuf_finish(struct sbuf *buf, struct arena *mem, const char **out,
+                                 size_t *out_len);
 
 static inline void sbuf_fini_at(struct sbuf *buf)
 {

@@ -12,11 +12,16 @@
 #include "base/arena.h"
 #include "base/base.h"
 
-#define VEC(type) struct { type *at; size_t len, cap; }
+#define VEC(type)        \
+    struct {             \
+        type *at;        \
+        size_t len, cap; \
+    }
 
 /* A new, zeroed last item: its address. */
-#define vec_push(mem, v) \
-    (vec_grow((mem), (void **)&(v)->at, &(v)->cap, (v)->len, sizeof(*(v)->at)), &(v)->at[(v)->len++])
+#define vec_push(mem, v)                                                        \
+    (vec_grow((mem), (void **)&(v)->at, &(v)->cap, (v)->len, sizeof(*(v)->at)), \
+     &(v)->at[(v)->len++])
 #define vec_fini(v) (vec_release((void **)&(v)->at), (v)->len = 0, (v)->cap = 0)
 
 void vec_grow(struct arena *mem, void **at, size_t *cap, size_t len, size_t size);

@@ -7,8 +7,8 @@
 #include "doc/val.h"
 
 struct doc_change {
-    const char *path;              /* .spec.template.spec.containers[name=web].image, .data["a.b"] */
-    const struct val *from, *to;   /* NULL: absent on that side */
+    const char *path;            /* .spec.template.spec.containers[name=web].image, .data["a.b"] */
+    const struct val *from, *to; /* NULL: absent on that side */
 };
 
 #define DOC_DIFF_MAX 10000 /* changes */
@@ -21,6 +21,7 @@ struct doc_changes {
 
 /* In the order of the documents. Lists of maps that all have a distinct text `name` are compared by it, others by position.
  * A change is as deep as can be: lists and maps only where the other side has none. Long keys are cut in paths. */
-void doc_diff(struct arena *mem, const struct val *from, const struct val *to, struct doc_changes *out);
+void doc_diff(struct arena *mem, const struct val *from, const struct val *to,
+              struct doc_changes *out);
 
 #endif

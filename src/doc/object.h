@@ -21,7 +21,8 @@ const char *object_annotation(const struct val *object, const char *key); /* NUL
 int64_t object_generation(const struct val *object);
 
 /* apps/v1 -> "apps", "v1"; v1 -> "", "v1". */
-void object_split_api_version(struct arena *mem, const char *api_version, const char **group, const char **version);
+void object_split_api_version(struct arena *mem, const char *api_version, const char **group,
+                              const char **version);
 
 /* "ns:kind/name", kind in lower case, <cluster> for an empty namespace. */
 const char *object_id(struct arena *mem, const char *ns, const char *kind, const char *name);

@@ -8,11 +8,6 @@
 
 #define SMALL 16 /* maps up to this many keys are searched from the front */
 
-int val_key_order(const char *a, const char *b)
-{
-    return strcmp(a, b);
-}
-
 /* Where `key` stands in map->order, or where it would have to. */
 static size_t order_place(const struct val *map, const char *key, bool *is_there)
 {

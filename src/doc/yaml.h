@@ -10,10 +10,10 @@
 #include "doc/val.h"
 
 struct doc_yaml_limits {
-    size_t bytes;     /* of the whole text */
-    size_t scalar;    /* bytes of one scalar */
-    size_t nodes;     /* values after aliases are expanded: what an alias bomb runs into */
-    size_t depth;     /* at most DOC_DEPTH_MAX */
+    size_t bytes;  /* of the whole text */
+    size_t scalar; /* bytes of one scalar */
+    size_t nodes;  /* values after aliases are expanded: what an alias bomb runs into */
+    size_t depth;  /* at most DOC_DEPTH_MAX */
     size_t documents;
 };
 
@@ -38,8 +38,9 @@ struct doc_pos {
  * where it broke and the text is libyaml's problem alone ("did not find expected ',' or '}'"), without the position.
  * ERR_INVALID: syntax, bad UTF-8, duplicate keys (`key "x" already set in map`), merge keys that merge no map, unknown
  * anchors. ERR_LIMIT: one of the limits, named. */
-MUST_USE struct err *doc_yaml_load(struct arena *mem, const char *text, size_t len, const struct doc_yaml_limits *limits,
-                                   struct doc_yaml_list *out, struct doc_pos *at);
+MUST_USE struct err *doc_yaml_load(struct arena *mem, const char *text, size_t len,
+                                   const struct doc_yaml_limits *limits, struct doc_yaml_list *out,
+                                   struct doc_pos *at);
 
 /* One document as go-yaml v2.4's Marshal writes it (keys in its natural order, block style, two columns, text folded
  * beyond column 80), no leading ---. Reference: gitops.md 3.3 "stored bytes", checksum vector in 15.1. */
