@@ -1,7 +1,9 @@
 #include "lab.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEADLINE_MS 20000
@@ -322,6 +324,54 @@ static void many_fetches_do_not_leave_many_packs(void **state)
            "git -C mirror fsck --strict; test $(ls mirror/objects/pack/*.pack | wc -l) -lt 15");
 }
 
+/* In a process of its own, which is killed after so many microseconds. */
+static void work_and_die(const struct mirror_opts *opts, useconds_t after_us)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        struct mirror *mirror = NULL;
+        struct mirror_fetched fetched;
+        struct mirror_marker marker = { .rev = "master", .note = "a note", .moves_tag = true };
+        struct err *e = mirror_new(opts, &mirror);
+        if (!e)
+            e = mirror_fetch(mirror, lab_soon(DEADLINE_MS), &fetched);
+        if (!e)
+            e = mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS));
+        _exit(e ? 1 : 0);
+    }
+    (void)usleep(after_us);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
+static void killed_at_any_moment_it_goes_on_from_there(void **state)
+{
+    struct lab *lab = *state;
+    lab_sh(
+        lab,
+        "cd work && for i in $(seq 300); do head -c 2000 /dev/urandom > f$i; done && git add -A && "
+        "git commit -qm many && git push -q origin HEAD:master");
+    struct mirror_opts opts = lab_opts(lab);
+    for (useconds_t ms = 0; ms < 90; ms += 6) {
+        if (ms % 18 == 0)
+            lab_sh(lab, "rm -rf mirror; git -C repo.git update-ref -d refs/tags/flux-sync; "
+                        "git -C repo.git update-ref -d refs/notes/flux");
+        (void)lab_commit(lab, "c.yaml", arena_printf(lab->mem, "c: %u\n", (unsigned)ms));
+        work_and_die(&opts, ms * 1000);
+        SCOPED(mirror_free) struct mirror *mirror = lab_mirror(&opts);
+        struct mirror_fetched fetched = fetch(mirror);
+        struct mirror_marker marker = { .rev = "master", .note = "a note", .moves_tag = true };
+        assert_string_equal(fetched.head, head_of(lab, "master"));
+        assert_ok(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)));
+        assert_string_equal(lab_sh(lab, "git -C repo.git notes --ref flux show master"), "a note");
+        assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"),
+                            fetched.head);
+        lab_sh(lab, "git -C mirror fsck --strict 2>/dev/null; ! find mirror | grep -e _git2_ -e "
+                    "'\\.lock$'");
+    }
+}
+
 static void insteadof_is_obeyed_and_not_shown(void **state)
 {
     struct lab *lab = *state;
@@ -371,6 +421,7 @@ int main(void)
         lab_test(a_pack_over_the_limit_is_refused),
         lab_test(a_remote_that_says_nothing_hits_the_deadline),
         lab_test(many_fetches_do_not_leave_many_packs),
+        lab_test(killed_at_any_moment_it_goes_on_from_there),
         lab_test(insteadof_is_obeyed_and_not_shown),
         lab_test(settings_that_cannot_work_are_refused),
     };
