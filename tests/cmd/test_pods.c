@@ -1,0 +1,96 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "program.h"
+
+#define ARGS_MAX 6
+
+#define PODS(ns, items)          \
+    "GET /api/v1/namespaces/" ns \
+    "/pods?fieldSelector=status.phase=Running 200 {\"kind\":\"PodList\",\"items\":[" items "]}\n"
+#define POD(name) "{\"metadata\":{\"name\":\"" name "\"}}"
+#define PROXY     "/api/v1/namespaces/default/pods/flux-1:3030/proxy/api/flux/"
+
+/* fluxctl without a URL asks the API server for the daemon's pod, and the daemon through it. */
+static const struct pods_case {
+    const char *name, *args[ARGS_MAX], *env, *script;
+    int status;
+    const char *out, *err;
+} pods_cases[] = {
+    /* clang-format off */
+    { "a daemon is asked through the API server", { "fluxctl", "identity" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"ssh-ed25519 A\\n\"}}\n> false\n",
+      0, "ssh-ed25519 A\n", "" },
+    { "a query is kept on the way", { "fluxctl", "list-workloads", "-n", "a" }, NULL,
+      PODS("default", POD("flux-1")) "GET " PROXY "v6/services?namespace=a 200 null\n", 0,
+      "WORKLOAD  CONTAINER  IMAGE  RELEASE  POLICY\n", "" },
+    { "the second selector is tried when the first finds nothing", { "fluxctl", "identity" }, NULL,
+      PODS("default", "") PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 200 {}\n", 0, "", "" },
+    { "no pod is explained", { "fluxctl", "sync", "--k8s-fwd-ns=x", "--k8s-fwd-labels=b=2,a=1" }, NULL,
+      PODS("x", "") PODS("x", ""), 1, "",
+      "Error: No pod found in namespace \"x\" using the following selectors:\n  a=1,b=2\n  name in (flux,fluxd,weave-flux-agent)\n\n"
+      "Make sure Flux is running in namespace \"x\".\n"
+      "If Flux is running in another different namespace, please supply it to --k8s-fwd-ns.\n"
+      "Run 'fluxctl sync --help' for usage.\n" },
+    { "the namespace comes from the environment, too", { "fluxctl", "identity" }, "FLUX_FORWARD_NAMESPACE=y",
+      PODS("y", "") PODS("y", ""), 1, "", NULL },
+    { "several pods are too many", { "fluxctl", "sync" }, NULL, PODS("default", POD("flux-1") "," POD("flux-2")), 1, "",
+      "Error: Could not create a dialer: Could not get pod name: Ambiguous pod: found more than one pod for selector: labels "
+      "\"app=flux\"\nRun 'fluxctl sync --help' for usage.\n" },
+    { "an API server that refuses is quoted", { "fluxctl", "sync" }, NULL,
+      "GET /api/v1/namespaces/default/pods 403 {\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"pods is forbidden\"}\n", 1, "",
+      "Error: pods is forbidden (403 Forbidden)\nRun 'fluxctl sync --help' for usage.\n" },
+    { "an error of the daemon comes through", { "fluxctl", "identity" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 422 {\"type\":\"user\",\"help\":\"Long\\n\",\"error\":\"short\"}\n",
+      1, "", "== Error ==\n\nLong\n\n" },
+    /* clang-format on */
+};
+
+static void daemon_is_found(void **state)
+{
+    const struct pods_case *row = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    const char *tmp = getenv("TMPDIR");
+    char *kubeconfig = arena_printf(mem, "%s/serin-kubeconfig-XXXXXX", tmp ? tmp : "/tmp");
+    struct program_daemon *server = program_daemon_start(row->script);
+    int fd = mkstemp(kubeconfig);
+    assert_true(fd >= 0);
+    assert_true(
+        dprintf(
+            fd,
+            "{current-context: c, clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%d'}}], "
+            "contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: "
+            "{}}]}\n",
+            program_daemon_port(server)) > 0);
+    close(fd);
+    const char *env[] = { arena_printf(mem, "KUBECONFIG=%s", kubeconfig), row->env, NULL };
+    const char *argv[ARGS_MAX + 1] = { NULL };
+    memcpy(argv, row->args, sizeof(row->args));
+    struct program_result result;
+    program_run(mem, &(struct program_run){ .argv = argv, .env = env }, &result);
+    unlink(kubeconfig);
+    assert_string_equal(program_daemon_end(mem, server), "");
+    if (row->err)
+        assert_string_equal(result.err, row->err);
+    assert_string_equal(result.out, row->out);
+    assert_int_equal(result.status, row->status);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(pods_cases)];
+    for (size_t i = 0; i < ARRAY_LEN(pods_cases); i++)
+        tests[i] = (struct CMUnitTest){ .name = pods_cases[i].name,
+                                        .test_func = daemon_is_found,
+                                        .initial_state = (void *)&pods_cases[i] };
+    return cmocka_run_group_tests_name("pods", tests, NULL, NULL);
+}
