@@ -21,11 +21,13 @@ static void try_strategic(struct arena *mem, const char *kind, const struct val 
 {
     struct val *merged = NULL;
     SCOPED(err_free) struct err *e = doc_strategic_apply(mem, "v1", kind, from, to, &merged);
+    ASSERT(!e || err_is(e, ERR_INVALID) || err_is(e, ERR_LIMIT));
     struct val *patch = doc_strategic_diff(mem, "v1", kind, from, to);
     if (!val_is_map(patch) || !val_is_map(from))
         return;
     SCOPED(err_free)
     struct err *second = doc_strategic_apply(mem, "v1", kind, from, patch, &merged);
+    ASSERT(!second || err_is(second, ERR_INVALID) || err_is(second, ERR_LIMIT));
 }
 
 /* Two documents, a line break between them. */
