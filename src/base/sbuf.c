@@ -90,10 +90,27 @@ static void add_json_escape(struct sbuf *buf, unsigned char c)
     sbuf_addf(buf, "\\u%04x", c);
 }
 
+/* Bytes at the front that stand for themselves. */
+static size_t plain_len(const char *bytes, size_t len)
+{
+    size_t plain = 0;
+    for (; plain < len; plain++) {
+        unsigned char c = (unsigned char)bytes[plain];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&')
+            break;
+    }
+    return plain;
+}
+
 void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
 {
     sbuf_add_char(buf, '"');
     for (size_t i = 0; i < len;) {
+        size_t plain = plain_len(bytes + i, len - i);
+        sbuf_add_bytes(buf, bytes + i, plain);
+        i += plain;
+        if (i == len)
+            break;
         const unsigned char *at = (const unsigned char *)bytes + i;
         size_t width = utf8_decode(bytes + i, len - i, NULL);
         bool is_line_separator =
@@ -102,7 +119,7 @@ void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
             sbuf_add(buf, "\\ufffd");
         else if (is_line_separator)
             sbuf_add(buf, at[2] == 0xa8 ? "\\u2028" : "\\u2029");
-        else if (width == 1 && (at[0] < 0x20 || memchr("\"\\<>&", at[0], 5)))
+        else if (width == 1)
             add_json_escape(buf, at[0]);
         else
             sbuf_add_bytes(buf, at, width);

@@ -84,8 +84,8 @@ static int compare_keys(const void *one, const void *two)
                *begin = a;
     while (*a && *b) {
         uint32_t a_point = 0xfffd, b_point = 0xfffd;
-        size_t a_width = utf8_decode(a, strlen(a), &a_point),
-               b_width = utf8_decode(b, strlen(b), &b_point);
+        size_t a_width = utf8_decode(a, strnlen(a, 4), &a_point);
+        size_t b_width = utf8_decode(b, strnlen(b, 4), &b_point);
         if (a_point == b_point) {
             a += MAX_OF(a_width, (size_t)1);
             b += MAX_OF(b_width, (size_t)1);
@@ -374,7 +374,10 @@ static void write_text(struct emitter *e, const char *text, size_t len, bool is_
     case STYLE_PLAIN:
         if (!e->after_space)
             put(e, " ", 1);
-        write_flow_text(e, text, len, false, may_fold);
+        if (!may_fold || (size_t)e->column + len <= WIDTH)
+            put(e, text, len); /* nothing to fold; a plain text has one line */
+        else
+            write_flow_text(e, text, len, false, may_fold);
         e->after_space = e->at_indention = false;
         break;
     case STYLE_SINGLE:
