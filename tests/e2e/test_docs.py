@@ -1,0 +1,37 @@
+"""What the documentation says, held against a running serin."""
+
+import os
+import re
+
+from lab import expect, request, wait
+
+DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
+
+
+def documented():
+    """name -> (type, labels), from the table of reference-metrics.md."""
+    with open(os.path.join(DOCS, "reference-metrics.md")) as page:
+        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) ?\|", page.read(), re.M)
+    return {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+
+
+def served(w):
+    """The same, from /metrics."""
+    status, text = request(f"http://127.0.0.1:{w.port}", "GET", "/metrics")
+    expect(status, 200, "status of /metrics")
+    found = {name: (kind, set()) for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M)}
+    for name, labels in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.*)\} ", text, re.M):
+        family = name if name in found else next(one for one in found if one.startswith(name))
+        found[family][1].update(set(re.findall(r'(\w+)="', labels)) - {"le"})
+    return found
+
+
+def test_every_metric_is_documented_as_it_is(w):
+    w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
+    w.serin()
+    w.synced()
+    w.settle()
+    w.cluster.delete("ConfigMap", "a", w.ns)  # a drift, for its counter
+    wait(lambda: w.data("a") == {"key": "one"}, "the object to heal")
+    expect(w.cli("sync")[0], 0, "exit status of serin sync, for the metrics of jobs")
+    expect(served(w), documented(), "/metrics, against docs/reference-metrics.md")
