@@ -1,7 +1,9 @@
 /* api/api.h - the HTTP side of the daemon: what fluxctl asks, what serin's own commands ask,
- * metrics and health. Effects:   listens; reads through kube, source and sync; asks source and sync
- * to act. Ownership: borrows everything in api_opts until api_free; texts of the options are
- * copied. Units:     milliseconds. Reference: gitops.md 0.3, 5.4, 5.8, 6.1, 8, 9, 10.1.
+ * metrics and health.
+ * Effects:   listens; reads through kube, source and sync; asks source and sync to act.
+ * Ownership: borrows everything in api_opts until api_free; texts of the options are copied.
+ * Units:     milliseconds.
+ * Reference: gitops.md 0.3, 5.4, 5.8, 6.1, 8, 9, 10.1.
  *
  *     /api/flux/v…        the routes of Flux v1 (table in api/flux.c)
  *     /api/serin/v1/…     status, objects, why, sync (table in api/own.c)

@@ -1,7 +1,9 @@
 /* sync/files.h - which files of a commit are manifests.
  * Effects:   none. Pure.
  * Ownership: results are in the caller's arena; the texts of a chosen entry are borrowed from the
- * input. Units:     none. Reference: gitops.md 3.3. */
+ *            input.
+ * Units:     none.
+ * Reference: gitops.md 3.3. */
 #ifndef SERIN_SYNC_FILES_H
 #define SERIN_SYNC_FILES_H
 

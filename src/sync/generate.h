@@ -1,7 +1,9 @@
 /* sync/generate.h - runs the generators of .flux.yaml in a copy of the tree.
  * Effects:   a temporary directory, processes (sandboxed: no network, limits, an environment of
- * their own). Blocks: worker threads only. Ownership: results are in the caller's arena. Units:
- * milliseconds; deadline_ms is on the monotonic clock of stream_now_ms. Reference: gitops.md 4.
+ *            their own). Blocks: worker threads only.
+ * Ownership: results are in the caller's arena.
+ * Units:     milliseconds; deadline_ms is on the monotonic clock of stream_now_ms.
+ * Reference: gitops.md 4.
  *
  * Environment of a generator: PATH (as given), HOME and TMPDIR (an empty directory that goes away),
  * LANG=C.UTF-8; nothing of ours. Standard input is empty. It is killed with its process group at

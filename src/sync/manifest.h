@@ -1,8 +1,9 @@
 /* sync/manifest.h - the text of a file to manifests, and what is wrong with it.
  * Effects:   none. Pure.
  * Ownership: manifests, problems and texts are in the caller's arena; `path` and `generator` are
- * copied. Units:     lines and columns from 1; 0 where there is none. A problem never stops more
- * than the document it is in; after broken syntax reading goes on at the next line `---`.
+ *            copied.
+ * Units:     lines and columns from 1; 0 where there is none. A problem never stops more than the
+ *            document it is in; after broken syntax reading goes on at the next line `---`.
  * Reference: gitops.md 3.3, api-server.md 6. */
 #ifndef SERIN_SYNC_MANIFEST_H
 #define SERIN_SYNC_MANIFEST_H

@@ -1,5 +1,7 @@
 /* sync/mark.h - how an object in the cluster says which repository it came from, and in which
- * state: label and annotation. Effects:   none. Pure. Ownership: results are in the caller's arena.
+ * state: label and annotation.
+ * Effects:   none. Pure.
+ * Ownership: results are in the caller's arena.
  * Reference: gitops.md 3.8 (formulas), 15.1 (vectors), 5.1 (prefixes). */
 #ifndef SERIN_SYNC_MARK_H
 #define SERIN_SYNC_MARK_H

@@ -1,7 +1,8 @@
 /* sync/resolve.h - a manifest to the object that is to be in the cluster: identity, namespace, and
- * the body that is sent. Effects:   none. Pure. Ownership: results are in the caller's arena; texts
- * may be borrowed from the manifest. Reference: gitops.md 0.2, 3.3 to 3.6; api-server.md 1.1, 1.3.
- */
+ * the body that is sent.
+ * Effects:   none. Pure.
+ * Ownership: results are in the caller's arena; texts may be borrowed from the manifest.
+ * Reference: gitops.md 0.2, 3.3 to 3.6; api-server.md 1.1, 1.3. */
 #ifndef SERIN_SYNC_RESOLVE_H
 #define SERIN_SYNC_RESOLVE_H
 
