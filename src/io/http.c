@@ -65,6 +65,7 @@ struct request {
     int64_t started_ms, active_ms, timeout_ms, idle_ms;
     int peer_port, local_port; /* of its connection; 0: none yet */
     bool has_bytes;            /* something came for it */
+    bool is_overdue;           /* its bound has passed; the sockets are looked at once more */
     char *body;
     size_t body_len, body_cap, limit_bytes;
     struct err *failed;   /* why a callback of ours ended it */
@@ -401,6 +402,12 @@ static void on_deadline(void *ctx)
         arm_timer(req);
         return;
     }
+    /* Timers come before sockets in a turn. After a turn that took long, the answer may be there and only be unread. */
+    if (!req->is_overdue) {
+        req->is_overdue = true;
+        req->timer = loop_after(req->http->loop, 1, on_deadline, req);
+        return;
+    }
     char why[80];
     if (is_over)
         (void)snprintf(why, sizeof(why), "no complete answer within %g s",
@@ -419,6 +426,7 @@ static void arm_timer(struct request *req)
         due = req->started_ms + req->timeout_ms;
     if (req->idle_ms > 0)
         due = MIN_OF(due, req->active_ms + req->idle_ms);
+    req->is_overdue = false;
     if (due != INT64_MAX) {
         int64_t in_ms = due - loop_now_ms(req->http->loop);
         req->timer = loop_after(req->http->loop, MAX_OF(in_ms, 1), on_deadline, req);
