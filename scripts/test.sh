@@ -38,6 +38,10 @@ if [ -z "$quick" ]; then
 fi
 find_python
 find_go
+if [ -z "$quick" ]; then
+  build_playground
+  export SERIN_CONTROLPLANE=$PLAYGROUND # for unit tests that want a real server; without it they are skipped
+fi
 
 say "building with sanitizers (build/asan)"
 step build asan build_serin asan
@@ -63,7 +67,6 @@ say "checks of the house"
 "$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
 
 if [ -z "$quick" ]; then
-  build_playground
   say "tests of the playground"
   (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet && go test -mod=readonly -json ./faults ./kubelet) \
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true

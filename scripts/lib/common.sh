@@ -117,7 +117,7 @@ build_serin() {
     export CMAKE_C_COMPILER_LAUNCHER=ccache
   fi
   (cd "$top" && run_logged "configure-$preset" cmake --preset "$preset") || return 1
-  run_logged "build-$preset" cmake --build "$folder" --parallel "$(nproc)" "${targets[@]}"
+  run_logged "build-$preset" cmake --build "$folder" --parallel "$(nproc)" "${targets[@]}" -- -k 0
 }
 
 # build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
