@@ -102,19 +102,6 @@ static void on_request(void *ctx, struct server_request *request)
 
 /* --- life */
 
-static const char *const *copy_texts(struct arena *mem, const char *const *texts)
-{
-    size_t count = 0;
-    while (texts && texts[count])
-        count++;
-    if (count == 0)
-        return NULL;
-    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
-    for (size_t i = 0; i < count; i++)
-        copy[i] = arena_strdup(mem, texts[i]);
-    return copy;
-}
-
 static void declare_metrics(struct api *api)
 {
     struct metrics *metrics = api->opts.metrics;
@@ -151,8 +138,8 @@ struct api *api_new(const struct api_opts *opts)
     api->opts.listen_metrics =
         arena_strdup(api->mem, opts->listen_metrics ? opts->listen_metrics : "");
     api->opts.git_branch = arena_strdup(api->mem, opts->git_branch);
-    api->opts.git_paths = copy_texts(api->mem, opts->git_paths);
-    api->opts.allowed_ns = copy_texts(api->mem, opts->allowed_ns);
+    api->opts.git_paths = arena_copy_texts(api->mem, opts->git_paths);
+    api->opts.allowed_ns = arena_copy_texts(api->mem, opts->allowed_ns);
     if (opts->identity)
         api->identity = *opts->identity;
     api->opts.identity = &api->identity;

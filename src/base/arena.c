@@ -91,6 +91,19 @@ char *arena_strdup(struct arena *mem, const char *text)
     return text ? arena_strndup(mem, text, strlen(text)) : NULL;
 }
 
+const char *const *arena_copy_texts(struct arena *mem, const char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    if (!count)
+        return NULL;
+    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_strdup(mem, list[i]);
+    return copy;
+}
+
 char *arena_vprintf(struct arena *mem, const char *fmt, va_list args)
 {
     va_list again;

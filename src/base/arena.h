@@ -25,6 +25,8 @@ void *arena_copy(struct arena *mem, const void *bytes, size_t len);
 char *arena_strdup(struct arena *mem, const char *text); /* NULL stays NULL */
 char *arena_strndup(struct arena *mem, const char *bytes,
                     size_t len); /* NUL-terminated copy of len bytes */
+/* A NULL-terminated list and its texts; NULL for NULL and for a list without any. */
+const char *const *arena_copy_texts(struct arena *mem, const char *const *list);
 char *arena_printf(struct arena *mem, const char *fmt, ...) PRINTF(2, 3);
 char *arena_vprintf(struct arena *mem, const char *fmt, va_list args) PRINTF(2, 0);
 /* Calls fn(object) at reset or free, last in first out: ties a foreign object to the arena. */

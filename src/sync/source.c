@@ -154,17 +154,6 @@ static void declare_metrics(struct source *source)
                                     .bucket_count = ARRAY_LEN(buckets) });
 }
 
-static const char *const *copy_list(struct arena *mem, const char *const *list)
-{
-    size_t count = 0;
-    while (list && list[count])
-        count++;
-    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
-    for (size_t i = 0; i < count; i++)
-        copy[i] = arena_strdup(mem, list[i]);
-    return count ? copy : NULL;
-}
-
 struct source *source_new(const struct source_opts *opts)
 {
     struct source *source = base_alloc(sizeof(*source));
@@ -173,7 +162,7 @@ struct source *source_new(const struct source_opts *opts)
     source->last = &source->first;
     source->opts.mirror = NULL; /* lent for this call only */
     source->branch = arena_strdup(source->mem, opts->mirror->branch);
-    source->opts.gpg_keys = copy_list(source->mem, opts->gpg_keys);
+    source->opts.gpg_keys = arena_copy_texts(source->mem, opts->gpg_keys);
     declare_metrics(source);
     set_state(source, SOURCE_UNCONFIGURED, NOT_CLONED);
     if (!opts->mirror->url || !*opts->mirror->url)

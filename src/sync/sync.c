@@ -29,19 +29,6 @@ static void start_run(struct sync *sync, bool is_heal);
 
 /* -- making ---------------------------------------------------------------------------------------------------- */
 
-static const char *const *copy_list(struct arena *mem, const char *const *list)
-{
-    size_t count = 0;
-    while (list && list[count])
-        count++;
-    if (!count)
-        return NULL;
-    const char **copy = arena_alloc(mem, (count + 1) * sizeof(*copy));
-    for (size_t i = 0; i < count; i++)
-        copy[i] = arena_strdup(mem, list[i]);
-    return copy;
-}
-
 static void copy_options(struct sync *sync, const struct sync_opts *opts)
 {
     struct arena *mem = sync->mem;
@@ -51,9 +38,9 @@ static void copy_options(struct sync *sync, const struct sync_opts *opts)
     sync->opts.default_ns = arena_strdup(mem, opts->default_ns);
     sync->opts.git_branch = arena_strdup(mem, opts->git_branch);
     sync->opts.sync_tag = arena_strdup(mem, opts->sync_tag);
-    sync->opts.allowed_ns = copy_list(mem, opts->allowed_ns);
-    sync->opts.excluded_kinds = copy_list(mem, opts->excluded_kinds);
-    sync->opts.git_paths = copy_list(mem, opts->git_paths);
+    sync->opts.allowed_ns = arena_copy_texts(mem, opts->allowed_ns);
+    sync->opts.excluded_kinds = arena_copy_texts(mem, opts->excluded_kinds);
+    sync->opts.git_paths = arena_copy_texts(mem, opts->git_paths);
     const struct giturl *url = source_url(opts->source);
     sync->set_name =
         mark_set_name(mem, url ? url->safe : "", sync->opts.git_branch, sync->opts.git_paths);
