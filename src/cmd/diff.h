@@ -58,6 +58,15 @@ MUST_USE struct err *diff_compare(struct diff_plan *plan, const struct cluster *
 void diff_changes(struct arena *mem, const struct val *live, const struct val *applied,
                   struct doc_changes *out);
 
+/* Fields of a live object that only `kubectl apply` or Flux v1 still owns and the apply does not have: gone after a sync, which
+ * takes their fields over first. Pure. */
+struct diff_pair {
+    const struct val *live, *applied; /* as the server gave them, with managedFields */
+    const struct val *shown_live;     /* live, without what is not worth a line */
+};
+void diff_takeover_changes(struct arena *mem, const struct diff_pair *pair,
+                           struct doc_changes *out);
+
 /* Text for people, or one line of JSON. Pure. */
 void diff_print(const struct diff_objects *objects, struct sbuf *out);
 void diff_print_json(struct arena *mem, const struct diff_objects *objects, struct sbuf *out);

@@ -101,7 +101,9 @@ void diff_changes(struct arena *mem, const struct val *live, const struct val *a
     bool is_secret =
         !strcmp(object_kind(applied), "Secret") && !strcmp(object_api_version(applied), "v1");
     struct doc_changes whole = { 0 };
-    doc_diff(mem, comparable(mem, live), comparable(mem, applied), &whole);
+    const struct diff_pair pair = { live, applied, comparable(mem, live) };
+    doc_diff(mem, pair.shown_live, comparable(mem, applied), &whole);
+    diff_takeover_changes(mem, &pair, &whole);
     expand(mem, &whole, out);
     for (size_t i = 0; is_secret && i < out->len; i++) {
         struct doc_change *change = &out->at[i];

@@ -44,6 +44,21 @@ static const struct changes_case {
       "  + .data.fresh: ***\n0 created, 1 changed, 0 deleted, 0 the same\n" },
     { "all data of a Secret at once are masked", "{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}",
       "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"data\":{\"a\":\"geheim\"}}", NULL },
+    { "what only kubectl applied goes, what others own stays",
+      "{\"metadata\":{\"resourceVersion\":\"1\",\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":"
+      "\"{\\\"data\\\":{\\\"a\\\":\\\"1\\\",\\\"b.c\\\":\\\"2\\\",\\\"d\\\":\\\"3\\\"},\\\"ports\\\":[{\\\"port\\\":80,\\\"name\\\":\\\"x\\\"},{\\\"port\\\":81}]}\"},"
+      "\"managedFields\":["
+      "{\"manager\":\"kubectl-client-side-apply\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsV1\":{"
+      "\"f:metadata\":{\"f:annotations\":{\".\":{},\"f:kubectl.kubernetes.io/last-applied-configuration\":{}}},"
+      "\"f:data\":{\".\":{},\"f:a\":{},\"f:b.c\":{},\"f:d\":{},\"f:default\":{}},"
+      "\"f:ports\":{\"k:{\\\"port\\\":80}\":{\".\":{},\"f:port\":{},\"f:name\":{}},\"k:{\\\"port\\\":81}\":{\".\":{},\"f:port\":{}}}}},"
+      "{\"manager\":\"autoscaler\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsV1\":{\"f:data\":{\"f:d\":{}}}}]},"
+      "\"data\":{\"a\":\"1\",\"b.c\":\"2\",\"d\":\"3\",\"default\":\"4\"},\"ports\":[{\"port\":80,\"name\":\"x\"},{\"port\":81}]}",
+      "{\"metadata\":{\"managedFields\":[{\"manager\":\"serin\",\"operation\":\"Apply\",\"apiVersion\":\"v1\",\"fieldsV1\":{"
+      "\"f:data\":{\"f:a\":{}},\"f:ports\":{\"k:{\\\"port\\\":80}\":{\".\":{},\"f:port\":{}}}}}]},"
+      "\"data\":{\"a\":\"1\",\"b.c\":\"2\",\"d\":\"3\",\"default\":\"4\"},\"ports\":[{\"port\":80,\"name\":\"x\"},{\"port\":81}]}",
+      "demo/deployment/web (web.yaml:3)\n  - .data[\"b.c\"]: \"2\"\n  - .ports[port=80].name: \"x\"\n  - .ports[port=81].port: 81\n"
+      "0 created, 1 changed, 0 deleted, 0 the same\n" },
     { "a long value is cut", "{\"data\":{\"a\":\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
       "4567890123456789012345678901234567890123456789012345678901234567\xc3\xa9\xc3\xa9\"}}", "{\"data\":{}}",
       "demo/deployment/web (web.yaml:3)\n  - .data.a: \"01234567890123456789012345678901234567890123456789012345678901234567890123456789"
