@@ -15,10 +15,12 @@
 
 #define WORKER_STACK_BYTES ((size_t)8 << 20) /* reserved, not used: libgit2 takes some 100 KiB */
 #define STOP_MS            8000 /* for work that is under way; Kubernetes kills after 30 s */
-#define SMALL_FILE_BYTES   ((size_t)1 << 20)
-#define NAMESPACE_FILE     RUN_IN_CLUSTER_DIR "/serviceaccount/namespace"
-#define LEASE_NAME         "serin"
-#define USER_AGENT         "serin/" SERIN_VERSION
+#define INSISTS_MS \
+    1000 /* a second signal this long after the first ends it at once; some send two */
+#define SMALL_FILE_BYTES ((size_t)1 << 20)
+#define NAMESPACE_FILE   RUN_IN_CLUSTER_DIR "/serviceaccount/namespace"
+#define LEASE_NAME       "serin"
+#define USER_AGENT       "serin/" SERIN_VERSION
 
 /* In the order in which things are made; they are unmade the other way round. */
 struct daemon {
@@ -45,6 +47,7 @@ struct daemon {
     const char *own_ns, *default_ns, *ca_pem;
     struct err *discovery_err;
     const char *exiting; /* why; NULL while it goes on */
+    int64_t exiting_ms;  /* loop time since when */
     bool is_discovered, has_waited, is_refused, is_source_stopped, is_lease_released;
     int exit_status;
 };
@@ -101,6 +104,7 @@ static void stop(struct daemon *daemon, const char *reason, int exit_status)
     if (daemon->exiting)
         return;
     daemon->exiting = reason;
+    daemon->exiting_ms = loop_now_ms(daemon->loop);
     daemon->exit_status = exit_status;
     log_info(daemon->log, F("exiting", reason));
     if (!daemon->api) { /* still starting */
@@ -119,8 +123,8 @@ static void stop(struct daemon *daemon, const char *reason, int exit_status)
 static void on_stop_signal(void *ctx, int number)
 {
     struct daemon *daemon = ctx;
-    if (daemon->exiting)
-        _exit(128 + number); /* asked twice */
+    if (daemon->exiting && loop_now_ms(daemon->loop) - daemon->exiting_ms >= INSISTS_MS)
+        _exit(128 + number);
     stop(daemon, number == SIGINT ? "interrupt" : "terminated", EXIT_SUCCESS);
 }
 
