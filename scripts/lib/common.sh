@@ -3,7 +3,7 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export top
-BUILD_PACKAGES=(build-essential ca-certificates cmake git libcmocka-dev libcurl4-openssl-dev libgit2-dev
+BUILD_PACKAGES=(build-essential ca-certificates cmake git libcmocka-dev libcurl4-openssl-dev libgit2-dev libjansson-dev
   libmicrohttpd-dev libpcre2-dev libssl-dev libuv1-dev libyaml-dev ninja-build openssh-client pkg-config python3 python3-venv
   python3-yaml)
 export BUILD_PACKAGES
