@@ -82,7 +82,7 @@ MUST_USE static struct err *generate_in(struct arena *mem, const char *dir, cons
     push_option(mem, &argv, "-m", opts->format);
     push_option(mem, &argv, "-C", opts->comment && *opts->comment ? opts->comment : "flux");
     *vec_push(mem, &argv) = NULL;
-    const char *out;
+    const char *out = "";
     TRY(run_keygen(mem, argv.at, NULL, &out));
     TRY(place(arena_printf(mem, "%s.pub", file), arena_printf(mem, "%s/identity.pub", dir), 0444));
     return place(file, arena_printf(mem, "%s/identity", dir), 0400);
@@ -142,7 +142,7 @@ MUST_USE static struct err *read_fingerprint(struct arena *mem, const char *publ
 {
     /* From the public half that belongs to the private key, not from a file beside it. */
     const char *const argv[] = { "ssh-keygen", "-l", "-v", "-E", kind, "-f", "-", NULL };
-    const char *out;
+    const char *out = "";
     TRY(run_keygen(mem, argv, public_line, &out));
     return parse_fingerprint(mem, out, hash, art);
 }

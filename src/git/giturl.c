@@ -5,7 +5,10 @@
 
 #include "base/sbuf.h"
 
-#define URL_MAX 4096
+#define URL_MAX  4096
+#define TEXT_MAX ((size_t)4 * URL_MAX) /* with every character escaped, and more */
+#define LETTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS   "0123456789"
 
 // clang-format off
 static const struct scheme {
@@ -55,7 +58,7 @@ static const char *decode(struct arena *mem, struct span from)
     char *to = out;
     for (const char *at = from.at, *end = from.at + from.len; at < end; at++) {
         int code = is_escape(at, end) ? hex_digit(at[1]) * 16 + hex_digit(at[2]) : 0;
-        *to++ = code ? (char)code : *at;
+        *to++ = (char)(code ? (unsigned char)code : (unsigned char)*at);
         at += code ? 2 : 0;
     }
     *to = 0;
@@ -103,32 +106,46 @@ MUST_USE static struct err *refuse(struct arena *mem, struct giturl *out, const 
     return err_new(ERR_INVALID, "git URL %s: %s", out->safe, why);
 }
 
+static bool begins_with_dash(const char *text)
+{
+    return text && *text == '-';
+}
+
+/* All of them from the set; an absent text has none. */
+static bool consists_of(const char *text, const char *set)
+{
+    return !text || !text[strspn(text, set)];
+}
+
+static bool has_control(const char *text)
+{
+    for (; text && *text; text++)
+        if (iscntrl((unsigned char)*text))
+            return true;
+    return false;
+}
+
+#define HOST_SET LETTERS DIGITS "-._:[]%~"
+
 /* A host or path that a program would take for an option is an attack, not a repository. */
 static const char *find_fault(const struct giturl *url)
 {
     if (url->kind != GITURL_FILE && (!url->host || !*url->host))
         return "the host is missing";
-    if (url->host && url->host[0] == '-')
+    if (begins_with_dash(url->host))
         return "the host begins with a dash";
-    if (url->user && url->user[0] == '-')
+    if (begins_with_dash(url->user))
         return "the user name begins with a dash";
     if (!url->path || !*url->path)
         return "the path is missing";
-    if (url->path[0] == '-')
+    if (begins_with_dash(url->path))
         return "the path begins with a dash";
-    for (const char *c = url->host ? url->host : ""; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("-._:[]%~", *c))
-            return "the host has a character that no host name has";
-    for (const char *c = url->port ? url->port : ""; *c; c++)
-        if (*c < '0' || *c > '9')
-            return "the port is not a number";
-    if (url->port && strlen(url->port) > 5)
+    if (!consists_of(url->host, HOST_SET))
+        return "the host has a character that no host name has";
+    if (!consists_of(url->port, DIGITS) || (url->port && strlen(url->port) > 5))
         return "the port is not a number below 65536";
-    const char *const parts[] = { url->user, url->password, url->path };
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        for (const char *c = parts[i] ? parts[i] : ""; *c; c++)
-            if (iscntrl((unsigned char)*c))
-                return "there is a control character in it";
+    if (has_control(url->user) || has_control(url->password) || has_control(url->path))
+        return "there is a control character in it";
     return NULL;
 }
 
@@ -172,7 +189,7 @@ static void split_port(struct arena *mem, struct span host, struct giturl *out)
 static const char *write_url(struct arena *mem, const struct giturl *url, struct span path,
                              bool shows_user)
 {
-    SBUF(text, URL_MAX * 4);
+    SBUF(text, TEXT_MAX);
     sbuf_addf(&text, "%s://", url->scheme);
     if (url->user && shows_user) {
         add_escaped(&text, (struct span){ url->user, strlen(url->user) }, USER_EXTRA, false);
@@ -231,14 +248,14 @@ static const char *find_scp_colon(const char *text)
  * Marks of objects that Flux applied are digests of this text. */
 static const char *write_scp(struct arena *mem, const struct giturl *url)
 {
-    SBUF(text, URL_MAX * 4);
+    SBUF(text, TEXT_MAX);
+    ASSERT(url->host && url->path);
     sbuf_add(&text, "ssh://");
     if (url->user)
         sbuf_addf(&text, "%s@", url->user);
     sbuf_add(&text, url->host);
-    size_t len =
-        strspn(url->path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_-");
-    if (url->path[0] != '/')
+    size_t len = strspn(url->path, LETTERS DIGITS "./_-");
+    if (*url->path != '/')
         sbuf_add_char(&text, '/');
     if (!len) /* not in Flux's pattern, yet git takes it: host:~user/repository */
         add_path(&text, (struct span){ url->path, strlen(url->path) });
@@ -280,7 +297,7 @@ MUST_USE static struct err *parse_local(struct arena *mem, const char *text, str
 {
     *out =
         (struct giturl){ .kind = GITURL_FILE, .scheme = "file", .path = arena_strdup(mem, text) };
-    SBUF(safe, URL_MAX * 4);
+    SBUF(safe, TEXT_MAX);
     sbuf_add(&safe, "file://");
     add_escaped(&safe, (struct span){ text, strlen(text) }, PATH_EXTRA, false);
     out->safe = out->plain = arena_strdup(mem, sbuf_text(&safe));
@@ -307,6 +324,7 @@ struct err *giturl_parse(struct arena *mem, const char *text, struct giturl *out
 /* The path without one leading slash and without .git behind it. */
 static struct span bare_path(const struct giturl *url)
 {
+    ASSERT(url->path);
     struct span path = { url->path, strlen(url->path) };
     if (path.len && *path.at == '/')
         path = (struct span){ path.at + 1, path.len - 1 };
@@ -322,7 +340,7 @@ static bool same_text(const char *a, const char *b)
 
 bool giturl_equivalent(struct arena *mem, const char *a, const char *b)
 {
-    struct giturl left, right;
+    struct giturl left = { 0 }, right = { 0 };
     SCOPED(err_free) struct err *bad_left = giturl_parse(mem, a, &left);
     SCOPED(err_free) struct err *bad_right = giturl_parse(mem, b, &right);
     if (bad_left || bad_right)

@@ -13,6 +13,9 @@
 /* A mirror is told from any other directory by a file that names its URL. A second file says that it is damaged. */
 #define URL_FILE     "serin-url"
 #define SUSPECT_FILE "serin-suspect"
+#define LOCK_TRIES \
+    50 /* a process that was killed may leave a child behind that has not come to its exec yet */
+#define LOCK_WAIT_US 20000
 #define ASIDE_MAX    100
 #define TREE_FILES   16 /* descriptors a walk may keep open */
 
@@ -78,6 +81,7 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
 
 static void remove_tree(const char *path)
 {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe without FTW_CHDIR
     (void)nftw(path, remove_one, TREE_FILES, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -109,13 +113,20 @@ MUST_USE static struct err *take_lock(struct mirror *mirror, struct arena *mem)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(ERR_DENIED, errno, "open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
+    bool is_locked = false;
+    for (int i = 0; !is_locked && i < LOCK_TRIES; i++) {
+        is_locked = !flock(fd, LOCK_EX | LOCK_NB);
+        if (!is_locked)
+            (void)usleep(LOCK_WAIT_US);
+    }
+    if (!is_locked) {
         (void)close(fd);
         return err_new(ERR_CONFLICT, "the mirror %s is in use by another process",
                        mirror->opts.dir);
     }
     mirror->lock_fd = fd;
     if (mirror_disk_is_ours(mirror))
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe without FTW_CHDIR
         (void)nftw(mirror->opts.dir, remove_leftover, TREE_FILES, FTW_PHYS);
     return NULL;
 }
@@ -124,6 +135,7 @@ static bool is_empty(const char *dir)
 {
     DIR *folder = opendir(dir);
     int entries = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own
     while (folder && entries < 3 && readdir(folder))
         entries++;
     if (folder)

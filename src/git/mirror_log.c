@@ -130,32 +130,50 @@ static void want(struct walk *walk, const git_oid *oid)
     map_set(walk->wanted, git_oid_tostr(sha, sizeof(sha), oid), walk);
 }
 
+/* The first parent that has the same in these paths, by its place; -1: none has. */
+MUST_USE static struct err *find_same(struct walk *walk, git_commit *commit, unsigned parents,
+                                      int *out)
+{
+    SCOPED(git_tree_free) git_tree *tree = NULL;
+    *out = -1;
+    TRY(tree_of(walk, git_commit_id(commit), &tree));
+    for (unsigned i = 0; *out < 0 && i < parents; i++) {
+        SCOPED(git_tree_free) git_tree *before = NULL;
+        bool is_same;
+        TRY(tree_of(walk, git_commit_parent_id(commit, i), &before));
+        TRY(same_paths(walk, tree, before, &is_same));
+        *out = is_same ? (int)i : -1;
+    }
+    return NULL;
+}
+
+/* Is there anything at these paths? Of a commit without parents. */
+MUST_USE static struct err *has_paths(struct walk *walk, git_commit *commit, bool *out)
+{
+    SCOPED(git_tree_free) git_tree *tree = NULL;
+    TRY(tree_of(walk, git_commit_id(commit), &tree));
+    TRY(same_paths(walk, tree, NULL, out));
+    *out = !*out;
+    return NULL;
+}
+
 /* Decides whether the commit is shown, and which of its parents the walk goes on to. */
 MUST_USE static struct err *consider(struct walk *walk, git_commit *commit, bool *out_shown)
 {
     char sha[MIRROR_SHA_BYTES];
     *out_shown = !walk->paths;
-    if (!walk->paths ||
-        !map_remove(walk->wanted, git_oid_tostr(sha, sizeof(sha), git_commit_id(commit))))
+    (void)git_oid_tostr(sha, sizeof(sha), git_commit_id(commit));
+    if (!walk->paths || !map_remove(walk->wanted, sha))
         return NULL;
-    SCOPED(git_tree_free) git_tree *tree = NULL;
-    TRY(tree_of(walk, git_commit_id(commit), &tree));
     unsigned parents = git_commit_parentcount(commit);
-    bool is_same = false;
     if (!parents)
-        TRY(same_paths(walk, tree, NULL, &is_same));
-    for (unsigned i = 0; i < (walk->first_parent ? MIN_OF(parents, 1) : parents); i++) {
-        SCOPED(git_tree_free) git_tree *before = NULL;
-        TRY(tree_of(walk, git_commit_parent_id(commit, i), &before));
-        TRY(same_paths(walk, tree, before, &is_same));
-        if (is_same) {
-            want(walk, git_commit_parent_id(commit, i));
-            return NULL;
-        }
-    }
-    *out_shown = !is_same;
+        return has_paths(walk, commit, out_shown);
+    int same = -1;
+    TRY(find_same(walk, commit, walk->first_parent ? 1 : parents, &same));
+    *out_shown = same < 0;
     for (unsigned i = 0; i < parents; i++)
-        want(walk, git_commit_parent_id(commit, i));
+        if (same < 0 || same == (int)i)
+            want(walk, git_commit_parent_id(commit, i));
     return NULL;
 }
 
@@ -230,6 +248,7 @@ MUST_USE static struct err *find_range(struct mirror_repo *repo, const char *fro
                    (int)strnlen(to, 200), to);
 }
 
+// NOLINTNEXTLINE(readability-function-size): a question with as many parts, asked of git's log
 struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *from, const char *to,
                        const char *const *paths, size_t limit, bool first_parent,
                        struct mirror_commits *out)

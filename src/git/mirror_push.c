@@ -340,23 +340,32 @@ struct err *mirror_note_read(struct mirror *mirror, struct arena *mem, const cha
 
 /* -- marking ---------------------------------------------------------------------------------------------- */
 
+MUST_USE static struct err *plan_tag(struct session *session, struct push *push)
+{
+    struct update *update = &push->updates[push->count++];
+    *update =
+        (struct update){ .from = PRIVATE_TAG, .to = session->mirror->tag_ref, .is_forced = true };
+    TRY(write_tag(session, &update->after));
+    return place(session, PRIVATE_TAG, &update->after);
+}
+
+MUST_USE static struct err *plan_note(struct session *session, const char *note, struct push *push)
+{
+    struct update *update = &push->updates[push->count++];
+    *update = (struct update){ .from = PRIVATE_NOTES, .to = session->mirror->notes_ref };
+    TRY(write_note(session, note, &update->after));
+    return place(session, PRIVATE_NOTES, &update->after);
+}
+
 MUST_USE static struct err *plan_mark(struct session *session, const struct mirror_marker *marker,
                                       struct push *push)
 {
-    struct mirror *mirror = session->mirror;
-    if (marker->moves_tag && *mirror->tag_ref && !has_tag(session)) {
-        struct update *update = &push->updates[push->count++];
-        *update = (struct update){ .from = PRIVATE_TAG, .to = mirror->tag_ref, .is_forced = true };
-        TRY(write_tag(session, &update->after));
-        TRY(place(session, PRIVATE_TAG, &update->after));
-    }
-    if (marker->note && *mirror->notes_ref && !has_note(session)) {
-        struct update *update = &push->updates[push->count++];
-        *update = (struct update){ .from = PRIVATE_NOTES, .to = mirror->notes_ref };
-        TRY(write_note(session, marker->note, &update->after));
-        TRY(place(session, PRIVATE_NOTES, &update->after));
-    }
-    return NULL;
+    struct err *e = NULL;
+    if (marker->moves_tag && *session->mirror->tag_ref && !has_tag(session))
+        e = plan_tag(session, push);
+    if (!e && marker->note && *session->mirror->notes_ref && !has_note(session))
+        e = plan_note(session, marker->note, push);
+    return e;
 }
 
 /* What the remote has taken is so here, too, whatever became of the rest. */

@@ -39,6 +39,7 @@ static void find_packs(struct heap *heap)
 {
     const char *folder = arena_printf(heap->mem, "%s/pack", heap->objects);
     DIR *dir = opendir(folder);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         size_t len = strlen(entry->d_name);
         struct stat info;
@@ -58,6 +59,7 @@ static void find_loose(struct heap *heap)
     for (unsigned first = 0; first < 256; first++) {
         const char *folder = arena_printf(heap->mem, "%s/%02x", heap->objects, first);
         DIR *dir = opendir(folder);
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own
         for (struct dirent *entry; dir && (entry = readdir(dir));)
             if (is_hex(entry->d_name, GIT_OID_HEXSZ - 2))
                 *vec_push(heap->mem, &heap->loose) =

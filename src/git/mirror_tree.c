@@ -170,7 +170,7 @@ MUST_USE static struct err *walk(struct listing *list, const git_oid *tree)
 MUST_USE static struct err *list_path(struct listing *list, const git_tree *root, const char *rev,
                                       const char *path)
 {
-    const char *clean;
+    const char *clean = "";
     TRY(clean_path(list->mem, path, &clean));
     memcpy(list->path, clean, strlen(clean) + 1);
     if (!*clean)
@@ -263,7 +263,7 @@ MUST_USE static struct err *step_up(struct trail *trail)
 
 MUST_USE static struct err *follow(struct trail *trail, const git_oid *link)
 {
-    struct mirror_contents target = { .limit = PATH_BYTES };
+    struct mirror_contents target = { .limit = PATH_BYTES, .bytes = "" };
     if (++trail->links > LINKS_MAX)
         return err_new(ERR_INVALID, "%s: too many symbolic links, or a loop of them",
                        show(trail->mem, trail->start));
@@ -280,36 +280,45 @@ MUST_USE static struct err *follow(struct trail *trail, const git_oid *link)
     return NULL;
 }
 
+enum step { STEP_DIRECTORY, STEP_FILE };
+
+/* One name further along the trail. */
+MUST_USE static struct err *step_down(struct trail *trail, const char *name, git_oid *out,
+                                      enum step *step)
+{
+    const char *path = *trail->done ? arena_printf(trail->mem, "%s/%s", trail->done, name) : name;
+    SCOPED(git_tree_entry_free) git_tree_entry *entry = NULL;
+    int code = git_tree_entry_bypath(&entry, trail->root, path);
+    if (code && code != GIT_ENOTFOUND)
+        return mirror_git_failed(trail->repo->mirror, code, "read a tree");
+    if (code || *step == STEP_FILE)
+        return err_new(ERR_NOT_FOUND,
+                       trail->links ? "%s is a symbolic link to nothing" : "%s does not exist",
+                       show(trail->mem, trail->start));
+    if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK)
+        return follow(trail, git_tree_entry_id(entry));
+    trail->done = path;
+    *step = git_tree_entry_type(entry) == GIT_OBJECT_BLOB ? STEP_FILE : STEP_DIRECTORY;
+    git_oid_cpy(out, git_tree_entry_id(entry));
+    return NULL;
+}
+
 /* Walks to the end of the trail: a file, or (`is_file` false) a directory. */
 MUST_USE static struct err *resolve(struct trail *trail, git_oid *out, bool *is_file)
 {
-    *is_file = false;
+    enum step step = STEP_DIRECTORY;
     for (const char *name; *(name = take_name(trail));) {
-        if (!strcmp(name, "."))
-            continue;
-        if (!strcmp(name, "..")) {
-            TRY(step_up(trail));
-            *is_file = false;
-            continue;
-        }
-        const char *path =
-            *trail->done ? arena_printf(trail->mem, "%s/%s", trail->done, name) : name;
-        SCOPED(git_tree_entry_free) git_tree_entry *entry = NULL;
-        int code = git_tree_entry_bypath(&entry, trail->root, path);
-        if (code && code != GIT_ENOTFOUND)
-            return mirror_git_failed(trail->repo->mirror, code, "read a tree");
-        if (code || *is_file)
-            return err_new(ERR_NOT_FOUND,
-                           trail->links ? "%s is a symbolic link to nothing" : "%s does not exist",
-                           show(trail->mem, trail->start));
-        if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK) {
-            TRY(follow(trail, git_tree_entry_id(entry)));
-            continue;
-        }
-        trail->done = path;
-        *is_file = git_tree_entry_type(entry) == GIT_OBJECT_BLOB;
-        git_oid_cpy(out, git_tree_entry_id(entry));
+        bool is_up = !strcmp(name, "..");
+        struct err *e = NULL;
+        if (is_up)
+            e = step_up(trail);
+        else if (strcmp(name, ".") != 0)
+            e = step_down(trail, name, out, &step);
+        if (e)
+            return e;
+        step = is_up ? STEP_DIRECTORY : step;
     }
+    *is_file = step == STEP_FILE;
     return NULL;
 }
 
@@ -350,12 +359,13 @@ struct err *mirror_blob_read(struct mirror_repo *repo, struct arena *mem, const 
     return read_blob(repo, mem, &id, out);
 }
 
+// NOLINTNEXTLINE(readability-function-size): what goes in and what comes out, no options among it
 struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *rev,
                         const struct mirror_entry *entry, size_t limit, const char **out,
                         size_t *out_len)
 {
     MIRROR_REPO(repo);
-    git_oid oid;
+    git_oid oid = { 0 };
     struct mirror_contents contents = { .limit = limit };
     TRY(mirror_repo_open(mirror, &repo));
     if (entry->mode == MODE_LINK)
@@ -369,10 +379,11 @@ struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *re
     return NULL;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what goes in and what comes out, no options among it
 struct err *mirror_read_path(struct mirror *mirror, struct arena *mem, const char *rev,
                              const char *path, size_t limit, const char **out, size_t *out_len)
 {
-    const char *clean;
+    const char *clean = "";
     TRY(clean_path(mem, path, &clean));
     const struct mirror_entry entry = { .path = clean,
                                         .mode = MODE_LINK }; /* resolved step by step */

@@ -160,6 +160,7 @@ MUST_USE static struct err *check_run(struct mirror_repo *repo, struct arena *me
     return NULL;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what goes in and what comes out, no options among it
 struct err *mirror_check_signatures(struct mirror *mirror, struct arena *mem,
                                     enum mirror_verify mode, const char *marker, const char *head,
                                     struct mirror_verified *out)
@@ -206,6 +207,7 @@ MUST_USE static struct err *find_files(struct arena *mem, const char *path, stru
     if (!dir)
         return err_errno(ERR_DENIED, errno, "read %s", path);
     size_t first = out->len;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own
     for (struct dirent *entry; (entry = readdir(dir));) {
         const char *file = arena_printf(mem, "%s/%s", path, entry->d_name);
         if (!stat(file, &info) && S_ISREG(info.st_mode))

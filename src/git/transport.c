@@ -58,18 +58,18 @@ void transport_note(struct transport_talk *talk, int code)
     talk->git_text = last && last->message ? arena_strdup(talk->mem, last->message) : NULL;
 }
 
-int transport_on_message(const char *bytes, int len, void *payload)
+int transport_on_message(const char *bytes, int len, void *at)
 {
-    struct transport_talk *talk = payload;
+    struct transport_talk *talk = at;
     if (len > 0)
         sbuf_add_bytes(&talk->remote, bytes, (size_t)len);
     return 0;
 }
 
 /* libgit2 keeps the parameter for the life of the transport only. */
-int transport_create(git_transport **out, git_remote *owner, void *payload)
+int transport_create(git_transport **out, git_remote *owner, void *at)
 {
-    struct transport_talk *talk = payload;
+    struct transport_talk *talk = at;
     git_smart_subtransport_definition definition = { .param = talk };
     if (talk->url.kind == GITURL_HTTP) {
         definition.callback = transport_http_create;
@@ -152,27 +152,28 @@ static const char *headline(struct arena *mem, const char *text)
     return text;
 }
 
+/* What git concludes where nobody else has said what went wrong. */
 static void add_conclusion(struct sbuf *out, const struct transport_talk *talk)
 {
     const char *remote_error = talk->git_text ? strstr(talk->git_text, "remote error: ") : NULL;
-    if (talk->is_late)
+    const char *failed = talk->failed ? err_text(talk->failed) : NULL;
+    bool is_ours = talk->is_over || err_is(talk->failed, ERR_NOT_FOUND); /* no program said it */
+    if (talk->is_late) {
         sbuf_add(out, "fatal: the remote did not answer in time (--git-timeout): context deadline "
                       "exceeded\n");
-    else if (talk->failed &&
-             (!talk->is_program || talk->is_over || err_is(talk->failed, ERR_NOT_FOUND)))
-        sbuf_addf(out, "fatal: %s\n", err_text(talk->failed));
-    else if (remote_error)
-        sbuf_addf(out, "fatal: %s\n", remote_error);
-    else if (talk->is_program && !talk->is_connected)
-        sbuf_add(
-            out,
-            "fatal: Could not read from remote repository.\n\n"
-            "Please make sure you have the correct access rights\nand the repository exists.\n");
-    else if (talk->failed)
-        sbuf_addf(out, "fatal: %s\n", err_text(talk->failed));
-    else
-        sbuf_addf(out, "fatal: %s\n",
-                  talk->git_text ? talk->git_text : "the conversation ended early");
+        return;
+    }
+    if (talk->is_program && !talk->is_connected && !remote_error && !is_ours) {
+        sbuf_add(out, "fatal: Could not read from remote repository.\n\n"
+                      "Please make sure you have the correct access rights\n"
+                      "and the repository exists.\n");
+        return;
+    }
+    const char *text = failed           ? failed
+                       : remote_error   ? remote_error
+                       : talk->git_text ? talk->git_text
+                                        : "the conversation ended early";
+    sbuf_addf(out, "fatal: %s\n", text);
 }
 
 struct err *transport_explain(struct transport_talk *talk, const struct transport_report *report)

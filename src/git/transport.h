@@ -54,9 +54,9 @@ void transport_talk_init(struct transport_talk *talk, struct arena *mem,
 void transport_talk_fini(struct transport_talk *talk);
 
 /* git_transport_cb; the payload is the talk. */
-int transport_create(git_transport **out, git_remote *owner, void *talk);
+int transport_create(git_transport **out, git_remote *owner, void *at);
 /* git_transport_message_cb for sideband messages; the payload is the talk. */
-int transport_on_message(const char *bytes, int len, void *talk);
+int transport_on_message(const char *bytes, int len, void *at);
 
 /* Notes the first failure (takes e) and sets libgit2's error; returns a negative code for it. */
 int transport_fail(struct transport_talk *talk, struct err *e);

@@ -63,7 +63,7 @@ MUST_USE static struct err *check_type(struct web_stream *at, const char *want)
 {
     const char *got = stream_content_type(at->answer);
     size_t len = got ? strcspn(got, "; ") : 0;
-    if (len == strlen(want) && !strncasecmp(got, want, len))
+    if (got && len == strlen(want) && !strncasecmp(got, want, len))
         return NULL;
     return err_new(ERR_NOT_FOUND,
                    "repository '%s/' not found: the server answers with %.100s, which is not git's "
