@@ -32,7 +32,7 @@ step() {
   if "$@"; then note pass "$group" "$name"; else note fail "$group" "$name"; fi
 }
 
-install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg nginx-light openssh-server openssl procps shellcheck util-linux
+install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
   install_packages docker-registry kubernetes-client memcached
 fi
