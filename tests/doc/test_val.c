@@ -53,8 +53,9 @@ static const struct int_case {
     { "9223372036854775808", false, 0 },
     { "18446744073709551615", false, 0 },
     { "-9223372036854775809", false, 0 },
-    { "1.0", false, 0 },
-    { "1e3", false, 0 },
+    { "1.0", true, 1 }, /* written as Go writes it */
+    { "1e3", true, 1000 },
+    { "1.5", false, 0 },
 };
 
 static void integers_are_read_if_they_fit(void **state)

