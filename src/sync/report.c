@@ -161,10 +161,10 @@ static void mark_in_git(struct sync_run *run)
     source_run(run->sync->opts.source, &(struct source_job){ mark_work, on_marked }, job);
 }
 
-static const char *secret_path(struct sync_run *run)
+static const char *secret_path(const struct sync *sync, struct arena *mem)
 {
-    return arena_printf(run->mem, "/api/v1/namespaces/%s/secrets/%s", run->sync->opts.own_ns,
-                        run->sync->opts.secret_name);
+    return arena_printf(mem, "/api/v1/namespaces/%s/secrets/%s", sync->opts.own_ns,
+                        sync->opts.secret_name);
 }
 
 static void on_secret_written(void *ctx, const struct kube_result *result)
@@ -183,7 +183,7 @@ static void mark_in_secret(struct sync_run *run)
                                     MARKER_ANNOTATION, run->rev);
     kube_start(run->sync->opts.kube,
                &(struct kube_request){ .method = "PATCH",
-                                       .path = secret_path(run),
+                                       .path = secret_path(run->sync, run->mem),
                                        .content_type = "application/merge-patch+json",
                                        .body = body,
                                        .body_len = strlen(body),
@@ -205,61 +205,39 @@ void sync_stage_mark(struct sync_run *run)
 
 /* -- reading it ------------------------------------------------------------------------------------------------------ */
 
-struct marker_read {
-    struct sync_run *run;
-    void (*done)(struct sync_run *run, struct err *e);
-};
-
-static void on_secret_read(void *ctx, const struct kube_result *result)
+static struct err *take_marker(struct sync *sync, const struct kube_result *result)
 {
-    struct marker_read *read = ctx;
-    struct sync_run *run = read->run;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct val *secret = NULL;
-    struct err *e = result->err ? err_copy(result->err)
-                                : doc_json_parse(run->mem, result->body, result->body_len, &secret);
-    if (e) {
-        read->done(run, err_wrap(e, "reading the sync marker of %s:secret/%s",
-                                 run->sync->opts.own_ns, run->sync->opts.secret_name));
-        return;
-    }
+    TRY(err_copy(result->err));
+    TRY(doc_json_parse(mem, result->body, result->body_len, &secret));
     const char *marker = object_annotation(secret, MARKER_ANNOTATION);
-    bool is_sha = marker && strlen(marker) == MIRROR_SHA_BYTES - 1;
-    if (is_sha)
-        memcpy(run->sync->marker, marker, MIRROR_SHA_BYTES);
-    run->sync->has_marker = true;
-    read->done(run, NULL);
-}
-
-static struct err *tag_work(struct mirror *mirror, void *job, int64_t deadline_ms)
-{
-    (void)deadline_ms;
-    struct sync_run *run = ((struct marker_read *)job)->run;
-    const char *ref = arena_printf(run->mem, "refs/tags/%s", run->sync->opts.sync_tag);
-    struct err *e = mirror_resolve(mirror, ref, run->sync->marker);
-    if (!err_is(e, ERR_NOT_FOUND))
-        return e;
-    err_free(e);
+    sync->has_marker = true;
+    if (marker && strlen(marker) == MIRROR_SHA_BYTES - 1) {
+        memcpy(sync->marker, marker, MIRROR_SHA_BYTES);
+        source_set_marker(sync->opts.source, sync->marker);
+    }
     return NULL;
 }
 
-static void on_tag_read(void *job, struct err *e)
+static void on_secret_read(void *ctx, const struct kube_result *result)
 {
-    struct marker_read *read = job;
-    read->run->sync->has_marker = !e;
-    read->done(read->run, e);
+    struct sync *sync = ctx;
+    sync->marker_read = 0;
+    struct err *e = err_wrap(take_marker(sync, result), "reading the sync marker of %s:secret/%s",
+                             sync->opts.own_ns, sync->opts.secret_name);
+    sync->on_marker(sync, e);
 }
 
-/* The marker is known from the fetch in git mode; this is for the secret, and for a run before the first fetch's news. */
-void sync_read_marker(struct sync_run *run, void (*done)(struct sync_run *run, struct err *e))
+void sync_read_marker(struct sync *sync, void (*done)(struct sync *sync, struct err *e))
 {
-    struct marker_read *read = arena_alloc(run->mem, sizeof(*read));
-    *read = (struct marker_read){ run, done };
-    if (run->sync->opts.state_mode == SYNC_STATE_GIT) {
-        source_run(run->sync->opts.source, &(struct source_job){ tag_work, on_tag_read }, read);
+    sync->on_marker = done; /* a read that is on its way answers the newest question */
+    if (sync->marker_read)
         return;
-    }
-    kube_start(run->sync->opts.kube,
-               &(struct kube_request){
-                   .method = "GET", .path = secret_path(run), .accept = KUBE_METADATA },
-               on_secret_read, read);
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    sync->marker_read =
+        kube_start(sync->opts.kube,
+                   &(struct kube_request){
+                       .method = "GET", .path = secret_path(sync, mem), .accept = KUBE_METADATA },
+                   on_secret_read, sync);
 }

@@ -54,7 +54,8 @@ struct sync {
     char marker[MIRROR_SHA_BYTES];
     bool has_marker; /* it was read */
     bool is_started, wants_sync, wants_heal, wants_reapply, wants_all, was_synced; /* wants_all: what was refused for good too */
-    ticket interval, retry, wake, heal;
+    ticket interval, retry, wake, heal, marker_read;
+    void (*on_marker)(struct sync *sync, struct err *e);
     int64_t heal_due_ms; /* loop time, while heal is set */
     int retries;
 
@@ -85,7 +86,8 @@ void sync_report_commit(
     struct sync_run *run); /* log line and Kubernetes event of what was synced */
 void sync_report_object(struct sync *sync, const struct inventory_object *object, bool is_warning,
                         const char *reason, const char *message);
-void sync_read_marker(struct sync_run *run, void (*done)(struct sync_run *run, struct err *e));
+/* With the marker in a Secret (in git mode every fetch brings it); `done` owns the error. */
+void sync_read_marker(struct sync *sync, void (*done)(struct sync *sync, struct err *e));
 
 /* watch.c */
 void sync_on_seen(void *ctx, struct inventory_object *object, enum drift_event event,

@@ -14,17 +14,21 @@ static void on_listed(void *job, struct err *e)
     sync_next(((struct load_list *)job)->ctx, e);
 }
 
-static void list_files(struct sync_run *run, struct err *e)
+static void list_files(struct sync_run *run)
 {
     struct sync *sync = run->sync;
-    if (e) {
-        sync_next(run, e);
-        return;
-    }
     run->list = load_list_new(&sync->settings, run->rev, sync->marker);
     run->list->wants_log = strcmp(run->rev, sync->marker) != 0;
     run->list->ctx = run;
     source_run(sync->opts.source, &(struct source_job){ load_list_work, on_listed }, run->list);
+}
+
+static void on_marker(struct sync *sync, struct err *e)
+{
+    if (e)
+        sync_next(sync->run, e);
+    else
+        list_files(sync->run);
 }
 
 void sync_stage_list(struct sync_run *run)
@@ -32,10 +36,10 @@ void sync_stage_list(struct sync_run *run)
     struct sync *sync = run->sync;
     if (is_loaded(sync, run) && !strcmp(run->rev, sync->marker))
         sync_next(run, NULL);
-    else if (sync->has_marker)
-        list_files(run, NULL);
+    else if (sync->has_marker || sync->opts.state_mode == SYNC_STATE_GIT)
+        list_files(run);
     else
-        sync_read_marker(run, list_files);
+        sync_read_marker(sync, on_marker);
 }
 
 /* -- read: what is not known yet ---------------------------------------------------------------------------------- */

@@ -165,9 +165,21 @@ static void on_interval(void *ctx)
     sync_soon(sync, false);
 }
 
+/* Signatures are verified from the marker on, so the source wants it before there is a head to sync. A run asks again if
+ * this fails. */
+static void on_early_marker(struct sync *sync, struct err *e)
+{
+    if (e)
+        log_warn(sync->opts.log, F("component", "sync-loop"), F("warning", "no sync marker yet"),
+                 F("err", err_text(e)));
+    err_free(e);
+}
+
 void sync_start(struct sync *sync)
 {
     sync->is_started = true;
+    if (sync->opts.state_mode == SYNC_STATE_SECRET && !sync->has_marker)
+        sync_read_marker(sync, on_early_marker);
     sync->interval = loop_after(sync->opts.loop, sync->opts.interval_ms, on_interval, sync);
     sync_wake(sync);
 }
@@ -370,6 +382,7 @@ void sync_free(struct sync *sync)
     if (!sync)
         return;
     sync_stop(sync);
+    kube_cancel(sync->opts.kube, sync->marker_read);
     applier_free(sync->applier);
     picture_free(sync->picture);
     if (sync->run)
