@@ -36,8 +36,8 @@ struct inventory_object {
     /* What we know of the live object; kept when another revision declares the same ID. */
     enum inventory_live live;
     enum mark_ignore live_ignore; /* annotation on the live object */
-    bool needs_takeover;  /* has an entry of client-side apply */
-    bool owns_replicas;   /* our entry has spec.replicas */
+    bool needs_takeover;          /* has an entry of client-side apply */
+    bool owns_replicas;           /* our entry has spec.replicas */
     bool has_print,
         was_applied; /* live_print (what our last apply left as our entry), applied_print are set */
     unsigned char live_print[16], applied_print[16];

@@ -53,7 +53,8 @@ struct sync {
     char applied[MIRROR_SHA_BYTES]; /* of the last run that reached its end */
     char marker[MIRROR_SHA_BYTES];
     bool has_marker; /* it was read */
-    bool is_started, wants_sync, wants_heal, wants_reapply, wants_all, was_synced; /* wants_all: what was refused for good too */
+    bool is_started, wants_sync, wants_heal, wants_reapply, wants_all,
+        was_synced; /* wants_all: what was refused for good too */
     ticket interval, retry, wake, heal, marker_read;
     void (*on_marker)(struct sync *sync, struct err *e);
     int64_t heal_due_ms; /* loop time, while heal is set */

@@ -1,6 +1,8 @@
 """The repository: how it is reached, what it can be like, how it fails."""
 
 import os
+import subprocess
+import time
 
 from lab import contains, expect, wait
 
@@ -210,3 +212,39 @@ def test_the_identity_is_printed(w):
     code, out, err = w.cli("identity")
     with open(server.path("identity.pub")) as source:
         expect((code, out.split()[:2]), (0, source.read().split()[:2]), f"serin identity ({err})")
+
+
+def test_signatures_are_verified_from_the_marker_on(w):
+    """A repository that was signed from some commit on: the marker on the Secret says what is behind us."""
+    gnupg = w.path("gnupg")
+    os.makedirs(gnupg, mode=0o700)
+    env = {"GNUPGHOME": gnupg}
+    gpg = ["gpg", "--homedir", gnupg, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+    subprocess.run([*gpg, "--quick-gen-key", "Jane Doe <jane@example.org>", "ed25519", "sign", "never"], check=True, capture_output=True)
+    keys = w.path("keys.asc")
+    with open(keys, "wb") as out:
+        out.write(subprocess.run([*gpg, "--export", "--armor"], check=True, capture_output=True).stdout)
+    try:
+        unsigned = w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
+        w.write({"all.yaml": w.configmap("a", {"key": "two"})})
+        w.git("add", "-A")
+        w.git("commit", "-q", "-S", "-m", "Signed", env=env)
+        w.push()
+        flags = w.deploy_secret()
+        w.cluster.patch("Secret", w.ns, "default", {"metadata": {"annotations": {"flux.weave.works/sync-hwm": unsigned}}})
+        os.makedirs(w.path("serin-gnupg"), mode=0o700)
+        flags += ["--git-verify-signatures-mode=all", "--git-gpg-key-import=" + keys]
+        w.serin(*flags, env={"GNUPGHOME": w.path("serin-gnupg")})
+        time.sleep(1)
+        expect(w.data("a"), None, "ConfigMap a: a marker that is not signed itself is not trusted")
+        w.stop()
+        signed = w.head()
+        w.cluster.patch("Secret", w.ns, "default", {"metadata": {"annotations": {"flux.weave.works/sync-hwm": signed}}})
+        w.serin(*flags, env={"GNUPGHOME": w.path("serin-gnupg")})
+        w.wait_data("a", {"key": "two"})
+        w.commit({"all.yaml": w.configmap("a", {"key": "three"})})
+        contains(wait(lambda: "found invalid GPG signature" in w.log() and w.log(), "the log"), "found invalid GPG signature", "log")
+        expect(w.data("a"), {"key": "two"}, "ConfigMap a: an unsigned commit is not synced")
+    finally:
+        for home in (gnupg, w.path("serin-gnupg")):
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], capture_output=True)

@@ -100,8 +100,9 @@ struct cluster_bench *cluster_bench_new(const struct cluster *cluster)
 {
     struct cluster_bench *cb = base_alloc(sizeof(*cb));
     struct kube_config *config = NULL;
-    struct err *e =
-        kube_config_load(&(struct kube_config_opts){ .kubeconfig = cluster->kubeconfig, .allow_exec = true }, &config);
+    struct err *e = kube_config_load(
+        &(struct kube_config_opts){ .kubeconfig = cluster->kubeconfig, .allow_exec = true },
+        &config);
     if (e)
         fail_msg("%s", err_text(e));
     if (!config->proxy)

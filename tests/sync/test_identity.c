@@ -408,7 +408,8 @@ static void freed_in_the_middle_it_calls_nobody(void **state)
     identity_start(world->identity, on_done, world);
     while (!scripted_count(clustered->bench->server, "GET"))
         (void)loop_turn(world->loop, 10);
-    worker_free(STEAL(world->workers)); /* the answer may have come already, and a key be in the making */
+    worker_free(
+        STEAL(world->workers)); /* the answer may have come already, and a key be in the making */
     identity_free(STEAL(world->identity));
     for (int i = 0; i < 5; i++)
         (void)loop_turn(world->loop, 10);

@@ -160,7 +160,8 @@ static void two_claims_on_one_object_apply_neither_and_name_both(void **state)
     update(world, file);
     const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
     assert_int_equal(object->outcome, SYNC_FAILED);
-    assert_string_equal(object->message, "duplicate definition of 'demo:configmap/a' (in copy.yaml and web.yaml)");
+    assert_string_equal(object->message,
+                        "duplicate definition of 'demo:configmap/a' (in copy.yaml and web.yaml)");
     assert_false(object->is_dirty);
     assert_string_equal(world->gone, "");
 }
@@ -212,7 +213,8 @@ static void what_an_autoscaler_names_has_a_scaler(void **state)
     struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
     struct inventory_object *web = declare(file, "demo:deployment/web", '1');
     struct inventory_object *other = declare(file, "demo:deployment/other", '1');
-    declare(file, "demo:horizontalpodautoscaler/web", '1')->scale_target = base_copy_text("demo:deployment/web");
+    declare(file, "demo:horizontalpodautoscaler/web", '1')->scale_target =
+        base_copy_text("demo:deployment/web");
     update(world, file);
     assert_true(inventory_has_scaler(&world->inv, web));
     assert_false(inventory_has_scaler(&world->inv, other));
