@@ -124,7 +124,6 @@ static void on_deleted(void *ctx, const struct kube_result *result)
         log_error(sync->opts.log, F("component", "sync"), F("resource", deletion->live->id),
                   F("info", "cannot delete"), F("err", err_text(result->err)));
     } else {
-        run->deleted++;
         *vec_push(run->mem, &run->deleted_ids) = deletion->live->id;
         picture_drop_stray(sync->picture, deletion->live->id);
     }

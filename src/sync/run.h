@@ -23,14 +23,13 @@ struct sync_run {
     struct arena *mem;
     size_t stage;
     bool is_heal;       /* applies what drifted, nothing else */
-    bool is_new_head;   /* a revision is read that was not applied by this process */
     bool has_reread;    /* unknown kinds were read again after a look at the API groups */
     int64_t started_ms; /* loop time */
     char rev[MIRROR_SHA_BYTES];
     struct load_list *list; /* NULL when the head is the one that is loaded */
     struct load_read *read;
     struct map *kept; /* paths of the commit; NULL as long as the list was not read */
-    size_t applied, failed, deleted;
+    size_t failed;
     struct collect *collect;
     VEC(const char *) deleted_ids;
 };
@@ -46,7 +45,6 @@ struct sync {
     struct applier *applier;
     const char *set_name;
     struct sync_run *run; /* NULL: idle */
-    struct err *run_error;
 
     char head[MIRROR_SHA_BYTES];    /* to be synced */
     char loaded[MIRROR_SHA_BYTES];  /* what the inventory holds */

@@ -11,7 +11,13 @@ static bool is_loaded(const struct sync *sync, const struct sync_run *run)
 
 static void on_listed(void *job, struct err *e)
 {
-    sync_next(((struct load_list *)job)->ctx, e);
+    const struct load_list *list = job;
+    struct sync_run *run = list->ctx;
+    if (list->marker_is_lost)
+        log_warn(run->sync->opts.log, F("component", "sync-loop"), F("marker", list->marker),
+                 F("warning", "the repository does not have the revision of the sync marker (any "
+                              "more); syncing as if there were none"));
+    sync_next(run, e);
 }
 
 static void list_files(struct sync_run *run)

@@ -98,7 +98,6 @@ static void on_object(void *ctx, struct inventory_object *object, bool has_chang
                  F("resource", object->id));
         return;
     }
-    run->applied++;
     if (!run->is_heal || !has_changed)
         return;
     sync->healed++;
@@ -256,7 +255,6 @@ static void start_run(struct sync *sync, bool is_heal)
         .sync = sync, .mem = mem, .is_heal = is_heal, .started_ms = loop_now_ms(sync->opts.loop)
     };
     memcpy(run->rev, sync->head, sizeof(run->rev));
-    run->is_new_head = strcmp(run->rev, sync->applied) != 0;
     sync->run = run;
     sync->wants_heal = false;
     if (is_heal) {

@@ -248,3 +248,13 @@ def test_signatures_are_verified_from_the_marker_on(w):
     finally:
         for home in (gnupg, w.path("serin-gnupg")):
             subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], capture_output=True)
+
+
+def test_a_marker_that_the_repository_lost_counts_as_none(w):
+    w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
+    flags = w.deploy_secret()
+    w.cluster.patch("Secret", w.ns, "default", {"metadata": {"annotations": {"flux.weave.works/sync-hwm": "0123456789" * 4}}})
+    w.serin(*flags)
+    w.wait_data("a", {"key": "one"})
+    wait(lambda: "does not have the revision of the sync marker" in w.log(), "a warning in the log")
+    wait(lambda: w.head() in str(w.cluster.get("Secret", w.ns, "default")), "the marker on the Secret")
