@@ -104,7 +104,7 @@ def test_dots_in_a_path_lead_nowhere(w):
     bad = w.git("commit-tree", root, "-p", "HEAD", "-m", "dots")
     w.git("push", "-q", "origin", f"{bad}:refs/heads/{w.branch}")
     w.serin()
-    wait(lambda: w.data("good") or w.api("v6/sync?ref=" + bad) == [] or w.status()["git"]["error"], "serin to look at the tree")
+    wait(lambda: w.data("good") or w.status()["sync"]["error"] or w.status()["git"]["error"], "serin to look at the tree")
     w.settle()
     expect(w.data("dots"), None, "an object of a file below ..")
     expect(w.serin_process.running, True, "serin runs")
