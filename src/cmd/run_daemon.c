@@ -525,8 +525,8 @@ static void free_all(struct daemon *daemon)
 {
     kube_lease_free(daemon->lease);
     api_free(daemon->api);
-    sync_free(daemon->sync);
     worker_free(daemon->workers); /* waits for what runs: nobody works for those below any more */
+    sync_free(daemon->sync);
     source_free(daemon->source);
     identity_free(daemon->identity);
     kube_events_free(daemon->events);

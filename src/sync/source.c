@@ -52,7 +52,8 @@ struct source {
     ticket poll;
     struct queued *first, **last;
     const char *branch;
-    bool is_working, is_fetching, fetch_again, is_stopping, has_keys, was_written;
+    struct queued *running;
+    bool is_fetching, fetch_again, is_stopping, has_keys, was_written;
     struct waiter *waiters;      /* for the fetch that runs */
     struct waiter *next_waiters; /* for the one after it */
     void (*stopped)(void *ctx);
@@ -177,17 +178,6 @@ struct source *source_new(const struct source_opts *opts)
     return source;
 }
 
-void source_free(struct source *source)
-{
-    if (!source)
-        return;
-    loop_cancel(source->opts.loop, source->poll);
-    mirror_free(source->mirror);
-    arena_free(source->mem);
-    free(source->error);
-    free(source);
-}
-
 /* -- one job at a time --------------------------------------------------------------------------------------------- */
 
 static void work(void *at)
@@ -203,7 +193,7 @@ static void on_worked(void *at)
 {
     struct queued *queued = at;
     struct source *source = queued->source;
-    source->is_working = false;
+    source->running = NULL;
     queued->how.done(queued->job, queued->err);
     free(queued);
     run_next(source);
@@ -211,7 +201,7 @@ static void on_worked(void *at)
 
 static void run_next(struct source *source)
 {
-    if (source->is_working)
+    if (source->running)
         return;
     struct queued *queued = source->first;
     if (!queued) {
@@ -223,7 +213,7 @@ static void run_next(struct source *source)
     source->first = queued->next;
     if (!source->first)
         source->last = &source->first;
-    source->is_working = true;
+    source->running = queued;
     worker_start(source->opts.workers, work, on_worked, queued);
 }
 
@@ -400,6 +390,15 @@ static void tell_waiters(struct source *source, const struct err *e)
     }
 }
 
+static void free_fetch(struct fetch *fetch)
+{
+    err_free(fetch->import_error);
+    err_free(fetch->write_error);
+    err_free(fetch->verify_error);
+    arena_free(fetch->mem);
+    free(fetch);
+}
+
 static void on_fetched(void *at, struct err *e)
 {
     struct fetch *fetch = at;
@@ -418,11 +417,7 @@ static void on_fetched(void *at, struct err *e)
         on_fetch_succeeded(source, fetch);
     tell_waiters(source, e);
     err_free(e);
-    err_free(fetch->import_error);
-    err_free(fetch->write_error);
-    err_free(fetch->verify_error);
-    arena_free(fetch->mem);
-    free(fetch);
+    free_fetch(fetch);
     if (source->fetch_again) /* while stopping, too: who waits for it is told so */
         start_fetch(source);
     else
@@ -475,4 +470,31 @@ void source_set_marker(struct source *source, const char *rev)
     memcpy(source->marker, is_sha ? rev : "", is_sha ? MIRROR_SHA_BYTES : 1);
     if (is_sha && *source->unverified && !*source->verified_to)
         start_fetch(source);
+}
+
+/* A job whose `done` will not come any more: what it is about belongs to who asked for it, fetches to us. */
+static void drop_job(struct queued *queued)
+{
+    err_free(queued->err);
+    if (queued->how.done == on_fetched)
+        free_fetch(queued->job);
+    free(queued);
+}
+
+void source_free(struct source *source)
+{
+    if (!source)
+        return;
+    loop_cancel(source->opts.loop, source->poll);
+    if (source->running)
+        drop_job(source->running);
+    while (source->first) {
+        struct queued *queued = source->first;
+        source->first = queued->next;
+        drop_job(queued);
+    }
+    mirror_free(source->mirror);
+    arena_free(source->mem);
+    free(source->error);
+    free(source);
 }

@@ -258,3 +258,18 @@ def test_a_marker_that_the_repository_lost_counts_as_none(w):
     w.wait_data("a", {"key": "one"})
     wait(lambda: "does not have the revision of the sync marker" in w.log(), "a warning in the log")
     wait(lambda: w.head() in str(w.cluster.get("Secret", w.ns, "default")), "the marker on the Secret")
+
+
+def test_stopping_does_not_wait_for_git_for_ever(w):
+    w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
+    w.serin("--git-timeout=20s")
+    w.synced()
+    w.commit({"all.yaml": w.configmap("a", {"key": "two"})})
+    hook = os.path.join(w.repository, "hooks", "pre-receive")
+    with open(hook, "w") as out:
+        out.write("#!/bin/sh\nsleep 60\n")
+    os.chmod(hook, 0o755)
+    w.commit({"all.yaml": w.configmap("a", {"key": "three"})}, push=False)
+    w.git("fetch", "-q", w.work, f"HEAD:refs/heads/{w.branch}", cwd=w.repository)  # past the hook, as a push of someone else
+    w.wait_data("a", {"key": "three"})
+    w.stop()
