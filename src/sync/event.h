@@ -7,17 +7,6 @@
 
 #include "base/arena.h"
 #include "base/base.h"
-#include "base/map.h"
-
-/* What a commit is, by the type of the spec in its note ("image", "containers", "auto", "policy";
- * NULL: no note). */
-struct sync_event_includes {
-    bool release, autorelease, update_policy, other;
-};
-void sync_event_include(struct sync_event_includes *includes, const char *note_type);
-const char *
-sync_event_includes_json(struct arena *mem,
-                         const struct sync_event_includes *includes); /* {"other":true} */
 
 /* An event is due only if there are commits. */
 struct sync_event {
@@ -28,10 +17,5 @@ struct sync_event {
 };
 /* "Sync: 1a2b3c4, default:deployment/web" */
 const char *sync_event_text(struct arena *mem, const struct sync_event *event);
-
-/* The IDs that changed: those of `now` (ID -> checksum text) that are new or have another checksum
- * in `last` (NULL: first sync). Sorted. */
-void sync_event_changed(struct arena *mem, const struct map *last, const struct map *now,
-                        const char ***out, size_t *out_count);
 
 #endif

@@ -43,56 +43,13 @@ static void words(void **state)
     assert_string_equal(sync_event_text(mem, &c->event), c->expected);
 }
 
-static void includes_follow_the_types_of_notes(void **state)
-{
-    (void)state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct sync_event_includes includes = { 0 };
-    assert_string_equal(sync_event_includes_json(mem, &includes), "{}");
-    sync_event_include(&includes, NULL);
-    assert_string_equal(sync_event_includes_json(mem, &includes), "{\"other\":true}");
-    sync_event_include(&includes, "image");
-    sync_event_include(&includes, "containers");
-    sync_event_include(&includes, "policy");
-    sync_event_include(&includes, "auto");
-    assert_string_equal(
-        sync_event_includes_json(mem, &includes),
-        "{\"autorelease\":true,\"other\":true,\"release\":true,\"update_policy\":true}");
-}
-
-static void changed_is_what_is_new_or_differs(void **state)
-{
-    (void)state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    SCOPED(map_free) struct map *last = map_new(NULL), *now = map_new(NULL);
-    char one[] = "1", two[] = "2";
-    map_set(last, "same", one);
-    map_set(last, "other", one);
-    map_set(last, "gone", one);
-    map_set(now, "same", one);
-    map_set(now, "other", two);
-    map_set(now, "new", one);
-    const char **changed;
-    size_t count;
-    sync_event_changed(mem, last, now, &changed, &count);
-    assert_int_equal(count, 2);
-    assert_string_equal(changed[0], "new");
-    assert_string_equal(changed[1], "other");
-    sync_event_changed(mem, NULL, now, &changed, &count);
-    assert_int_equal(count, 3);
-    sync_event_changed(mem, now, now, &changed, &count);
-    assert_int_equal(count, 0);
-}
-
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(text_cases) + 2];
+    struct CMUnitTest tests[ARRAY_LEN(text_cases)];
     size_t n = 0;
     for (; n < ARRAY_LEN(text_cases); n++)
         tests[n] = (struct CMUnitTest){ .name = text_cases[n].name,
                                         .test_func = words,
                                         .initial_state = (void *)(uintptr_t)&text_cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(includes_follow_the_types_of_notes);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(changed_is_what_is_new_or_differs);
     return cmocka_run_group_tests_name("sync_event", tests, NULL, NULL);
 }
