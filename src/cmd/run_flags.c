@@ -84,7 +84,7 @@ static const struct flags_spec fluxd[] = {
 
     /* Sync. */
     { .name = "sync-interval", .type = FLAGS_DURATION, .initial = "5m", .usage = "apply everything at least this often" },
-    { .name = "sync-timeout", .type = FLAGS_DURATION, .initial = "1m", .usage = "limit for one sync without progress, and for one job" },
+    { .name = "sync-timeout", .type = FLAGS_DURATION, .initial = "1m", .usage = "limit for one job and for a generator; a sync has none" },
     { .name = "sync-garbage-collection", .type = FLAGS_BOOL, .usage = "delete what was removed from git" },
     { .name = "sync-garbage-collection-dry", .type = FLAGS_BOOL, .usage = "only log what garbage collection would delete" },
     { .name = "sync-state", .type = FLAGS_TEXT, .initial = "git",
