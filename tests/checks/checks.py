@@ -78,7 +78,7 @@ class House:
                 yield number, found.group(2), found.group(1) == '"'
 
     def pure_files(self):
-        """Files of the pure part of each room: what serin_room(ROOM_pure FILES ...) lists."""
+        """Files of the pure libraries of each room: {library: files} of what serin_room(NAME_pure FILES ...) lists."""
         found = {}
         for name in self.files:
             listed = re.match(r"src/(\w+)/CMakeLists\.txt$", name)
@@ -265,20 +265,20 @@ def run(*words):
 
 
 def object_files(house):
-    """(object, room, stem) of every compiled source of ours."""
+    """(object, room, path within it) of every compiled source of ours."""
     found = []
     for folder, _, names in os.walk(os.path.join(house.objects, "src")):
         for name in names:
             where = re.search(r"/src/(\w+)/CMakeFiles/\w+\.dir/(.*)\.c\.o$", os.path.join(folder, name))
             if where and f"src/{where.group(1)}/{where.group(2)}.c" in house.files:
-                found.append((os.path.join(folder, name), where.group(1), os.path.basename(where.group(2))))
+                found.append((os.path.join(folder, name), where.group(1), where.group(2)))
     return sorted(found)
 
 
 def prefixes(room, stem):
-    """room_, stem_, a leading run of the stem's words, and these without or with a final s."""
-    words = stem.split("_")
-    names = {room} | {"_".join(words[:n]) for n in range(1, len(words) + 1)}
+    """room_, that of a folder in it, stem_, a leading run of the stem's words, and these without or with a final s."""
+    *folders, words = [part.split("_") for part in stem.split("/")]
+    names = {room} | {"_".join(folder) for folder in folders} | {"_".join(words[:n]) for n in range(1, len(words) + 1)}
     return names | {one.rstrip("s") for one in names} | {one + "s" for one in names}
 
 
@@ -289,7 +289,7 @@ def symbol_prefixes(house):
         for line in run("nm", "-g", "--defined-only", path).splitlines():
             symbol = line.split()[-1]
             if symbol != "main" and not any(symbol == one or symbol.startswith(one + "_") for one in allowed):
-                yield f"{room}/{stem}.c: {symbol} does not begin with {room}_ or {stem}_"
+                yield f"{room}/{stem}.c: {symbol} does not begin with {room}_ or {os.path.basename(stem)}_"
 
 
 def mutable_globals(house):
@@ -319,12 +319,14 @@ def pure_links(house):
     built = libraries(house)
     harmless = set().union(*(defined(built[one]) for one in PURE_BELOW if one in built))
     ours = {symbol: room for room, path in built.items() if room not in PURE_BELOW for symbol in defined(path)}
-    for room in house.pure_files():
-        path = built.get(room + "_pure")
+    pure = {library: os.path.dirname(files[0]).split("/")[1] for library, files in house.pure_files().items()}
+    for library, room in pure.items():
+        path = built.get(library + "_pure")
         if not path:
-            yield f"libserin_{room}_pure.a was not built"
+            yield f"libserin_{library}_pure.a was not built"
             continue
-        own = defined(path)
+        siblings = [built[one + "_pure"] for one in pure if pure[one] == room and one + "_pure" in built]
+        own = set().union(*map(defined, siblings))
         member = ""
         for line in run("nm", "-u", path).splitlines():
             if line.endswith(".o:"):
@@ -336,9 +338,9 @@ def pure_links(house):
 
 def objects_exist(house):
     """Every tracked source was compiled, or the other checks of objects say nothing."""
-    seen = {(room, stem) for _, room, stem in object_files(house)}
-    for name, room in house.sources("src"):
-        if name.endswith(".c") and (room, os.path.basename(name)[:-2]) not in seen:
+    seen = {f"src/{room}/{stem}.c" for _, room, stem in object_files(house)}
+    for name, _ in house.sources("src"):
+        if name.endswith(".c") and name not in seen:
             yield f"{name}: no object below {os.path.relpath(house.objects, house.root)}/src"
 
 
