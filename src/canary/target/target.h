@@ -1,0 +1,27 @@
+/* canary/target/target.h - the kinds of workload a canary can manage, behind one table.
+ * Effects:   none: they read the view and plan effects.
+ * Ownership: everything in the view's arena.
+ * Reference: canary.md 4, 5.1 to 5.4, 8. */
+#ifndef SERIN_CANARY_TARGET_TARGET_H
+#define SERIN_CANARY_TARGET_TARGET_H
+
+#include "canary/view.h"
+
+struct target_kind {
+    const char *kind; /* of targetRef; Knative Services have an entry of their own */
+    bool has_pods;    /* Services, scalers and config tracking apply */
+    /* Adds what it reads; is called again with more of the view filled in as objects come in. */
+    void (*wants)(const struct canary_view *view, struct live_wants *out);
+    void (*observe)(const struct canary_view *view, struct target_seen *out);
+    /* The primary if it is missing (configs first). */
+    struct err *(*create_primary)(const struct canary_view *view, struct effects *out);
+    struct err *(*promote)(const struct canary_view *view, struct effects *out);
+    struct err *(*scale_to_zero)(const struct canary_view *view, struct effects *out);
+    struct err *(*scale_from_zero)(const struct canary_view *view, struct effects *out);
+    struct err *(*revert)(const struct canary_view *view, struct effects *out); /* 14 */
+};
+
+/* Deployment for kinds nobody knows (3.1). Never NULL. */
+const struct target_kind *target_find(const struct canary *canary);
+
+#endif
