@@ -15,7 +15,6 @@ import pathlib
 import re
 import sys
 import tempfile
-import threading
 import time
 import traceback
 
