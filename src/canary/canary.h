@@ -140,9 +140,11 @@ struct canary_settings {
     bool mesh_is_elsewhere; /* routing objects live on another API server */
 };
 
+/* Fields in the form that the CRD gives them; a null is absent. Whole numbers may come as 30 or 30.0, and have 32 bits. */
 MUST_USE struct err *canary_parse(struct arena *mem, const struct val *object, struct canary *out);
 
-/* The checks of 1.7, and those that keep a run from stalling (17.1 nos. 8, 9; 23.1 nos. 4, 5 of the traffic reference). */
+/* The checks of 1.7, and those that keep a run from stalling (17.1 no. 9). ERR_INVALID with their texts. What depends on the
+ * traits of a router (17.1 no. 8; 23.1 nos. 4, 5 of the traffic reference) is for the step to see. */
 MUST_USE struct err *canary_check(const struct canary *canary,
                                   const struct canary_settings *settings);
 

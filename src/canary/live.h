@@ -36,7 +36,8 @@ enum live_state {
 
 struct live;
 struct live *live_new(struct arena *mem);
-/* `object` may be NULL unless `state` is LIVE_HERE; checksum is of LIVE_CHECKSUM, else NULL. */
+/* In the form of the key; the form of a full object and a checksum may both be put, and do not replace each other. `object`
+ * may be NULL unless `state` is LIVE_HERE; checksum is of LIVE_CHECKSUM, else NULL. */
 void live_put(struct live *live, const struct live_key *key, enum live_state state,
               const struct val *object, const char *checksum);
 

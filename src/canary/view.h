@@ -57,7 +57,7 @@ const char *view_title(const struct canary_view *view);
 /* live_find in the canary's namespace. */
 const struct val *view_find(const struct canary_view *view, const char *api_version,
                             const char *kind, const char *name);
-/* A new object of the canary's namespace with name and owner; `labels`, `annotations` may be NULL. */
+/* A new object of the canary's namespace with name and owner. */
 struct val *view_new_object(const struct canary_view *view, const char *api_version,
                             const char *kind, const char *name);
 /* The two annotations that keep Flux away (traffic-and-metrics.md 2.3), put into a map of annotations. */
