@@ -15,7 +15,8 @@ enum effect_verb {
     EFFECT_UPDATE,      /* PUT with the resourceVersion in the body */
     EFFECT_MERGE,       /* PATCH application/merge-patch+json */
     EFFECT_DELETE,      /* gone already is fine */
-    EFFECT_COPY_CONFIG, /* reads the ConfigMap or Secret `source`, writes body + its data (configs.h: configs_fill) to `name` */
+    EFFECT_COPY_CONFIG, /* reads the ConfigMap or Secret `source`, writes body + its data (configs.h: configs_fill) to `name`:
+                           PUT without a resourceVersion, POST if that finds nothing */
 };
 
 struct effect {
@@ -23,6 +24,7 @@ struct effect {
     const char *api_version, *kind, *ns, *name;
     const struct val *body;     /* object or patch; NULL for DELETE */
     const char *source;         /* COPY_CONFIG */
+    const char *source_before;  /* of the error text when `source` cannot be read */
     const char *before, *after; /* of the error text; "" none */
     const char *log;            /* line at level info once it is done; NULL none */
     bool is_mesh;               /* goes to the API server of the mesh */

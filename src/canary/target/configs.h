@@ -20,7 +20,10 @@ struct val *configs_rename(const struct canary_view *view, const struct val *pod
 /* COPY_CONFIG of each tracked object. */
 MUST_USE struct err *configs_copy(const struct canary_view *view, const struct val *pod_spec,
                                   struct effects *out);
-/* The object to be written: `body` of the effect with data and type of `source`; binaryData, too (17.2 no. 4). */
+/* The object to be written: `body` of the effect with data and type of `source`; binaryData, too (17.2 no. 4). Never immutable:
+ * a copy has to be able to follow. */
 struct val *configs_fill(struct arena *mem, const struct val *body, const struct val *source);
+/* What changes with the contents of a ConfigMap or Secret: 6.4 over its data, over both where there is binaryData. */
+const char *configs_checksum(struct arena *mem, const struct val *object);
 
 #endif
