@@ -80,6 +80,29 @@ struct mirror_entries {
  * names it, one that leaves the tree ERR_INVALID. At most 200,000 entries (ERR_LIMIT). */
 MUST_USE struct err *mirror_list(struct mirror *mirror, struct arena *mem, const char *rev,
                                  const char *const *paths, struct mirror_entries *out);
+
+enum mirror_change_kind { MIRROR_ADDED, MIRROR_MODIFIED, MIRROR_GONE };
+struct mirror_change {
+    enum mirror_change_kind kind;
+    const char *path;
+    const char *oid; /* as it is now; gone: "" */
+    unsigned mode;   /* as it is now; gone: 0 */
+};
+struct mirror_changes {
+    struct mirror_change *at;
+    size_t len, cap;
+};
+/* The files that are not the same in two revisions, in byte order of their paths; costs as much as there are of them. A file
+ * that a directory takes the place of is gone. ERR_NOT_FOUND: a revision that is not here (any more). At most 200,000. */
+MUST_USE struct err *mirror_compare(struct mirror *mirror, struct arena *mem, const char *from,
+                                    const char *to, struct mirror_changes *out);
+
+/* Is there something at this path, a file or a directory? */
+bool mirror_has(struct mirror *mirror, struct arena *mem, const char *rev, const char *path);
+/* Of the file that is read at this path: at the end of the symlinks, if it is one. Errors as mirror_read's. */
+MUST_USE struct err *mirror_file_id(struct mirror *mirror, struct arena *mem, const char *rev,
+                                    const char *path, char out[MIRROR_SHA_BYTES]);
+
 /* The file an entry stands for: symlinks are followed inside the tree (ERR_INVALID if they leave it or loop, ERR_NOT_FOUND
  * if they dangle or name a directory). Over `limit` bytes is ERR_LIMIT. */
 MUST_USE struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *rev,

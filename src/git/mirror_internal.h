@@ -96,6 +96,13 @@ MUST_USE struct err *mirror_root_find(struct mirror_repo *repo, const char *rev,
 /* The commit a ref leads to; false if there is no such ref or it leads to something else. */
 bool mirror_ref_commit(git_repository *repo, const char *ref, git_oid *out);
 
+/* -- paths ----------------------------------------------------------------------------------------- */
+
+/* For a message: what would break a line or a terminal is shown as ?. */
+const char *mirror_shown_path(struct arena *mem, const char *path);
+/* git writes no such names; whoever does means harm to a program that makes files of them. */
+bool mirror_is_hostile_name(const char *name);
+
 /* -- files ----------------------------------------------------------------------------------------- */
 
 struct mirror_contents {

@@ -9,8 +9,7 @@
 #define LINKS_MAX   40
 #define MODE_LINK   0120000u
 
-/* A path for a message: what would break a line or a terminal is shown as ?. */
-static const char *show(struct arena *mem, const char *path)
+const char *mirror_shown_path(struct arena *mem, const char *path)
 {
     char *shown = arena_strndup(mem, path, strnlen(path, 300));
     for (char *c = shown; *c; c++)
@@ -39,7 +38,7 @@ MUST_USE static struct err *clean_path(struct arena *mem, const char *path, cons
     const char *whole = path;
     if (*path == '/')
         return err_new(ERR_INVALID, "path \"%s\" is not relative to the root of the repository",
-                       show(mem, path));
+                       mirror_shown_path(mem, path));
     for (size_t len; *path; path += len) {
         while (*path == '/')
             path++;
@@ -48,7 +47,7 @@ MUST_USE static struct err *clean_path(struct arena *mem, const char *path, cons
             continue;
         if (len == 2 && path[0] == '.' && path[1] == '.')
             return err_new(ERR_INVALID, "path \"%s\" leads out of the repository",
-                           show(mem, whole));
+                           mirror_shown_path(mem, whole));
         sbuf_add(&text, text.len ? "/" : "");
         sbuf_add_bytes(&text, path, len);
     }
@@ -59,7 +58,7 @@ MUST_USE static struct err *missing(struct arena *mem, const char *path, const c
 {
     return err_new(ERR_NOT_FOUND,
                    "unable to read root path \"%s\": no such file or directory at %.*s",
-                   show(mem, path), strlen(rev) == GIT_OID_HEXSZ ? 7 : 100, rev);
+                   mirror_shown_path(mem, path), strlen(rev) == GIT_OID_HEXSZ ? 7 : 100, rev);
 }
 
 /* -- listing ---------------------------------------------------------------------------------------------------------- */
@@ -85,8 +84,7 @@ static void end_listing(struct listing *list)
         git_tree_free(list->levels[--list->depth].tree);
 }
 
-/* git writes no such names; whoever does means harm to a program that makes files of them. */
-static bool is_hostile(const char *name)
+bool mirror_is_hostile_name(const char *name)
 {
     return !*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/') ||
            !strcasecmp(name, ".git");
@@ -109,7 +107,7 @@ MUST_USE static struct err *descend(struct listing *list, const git_oid *oid, si
 {
     if (list->depth == DEPTH_MAX)
         return err_new(ERR_LIMIT, "%s: directories are nested more than %d deep",
-                       show(list->mem, list->path), DEPTH_MAX);
+                       mirror_shown_path(list->mem, list->path), DEPTH_MAX);
     struct level *level = &list->levels[list->depth];
     *level = (struct level){ 0 };
     int code = git_tree_lookup(&level->tree, list->repo->at, oid);
@@ -128,12 +126,13 @@ MUST_USE static struct err *visit(struct listing *list, struct level *level,
     const char *name = git_tree_entry_name(entry);
     size_t len = strlen(name);
     list->path[level->prefix_len] = 0;
-    if (is_hostile(name))
+    if (mirror_is_hostile_name(name))
         return err_new(ERR_INVALID, "the tree \"%s\" holds an entry with the name \"%s\"",
-                       show(list->mem, list->path), show(list->mem, name));
+                       mirror_shown_path(list->mem, list->path),
+                       mirror_shown_path(list->mem, name));
     if (level->prefix_len + len + 2 > PATH_BYTES)
         return err_new(ERR_LIMIT, "a path below \"%s\" is longer than %d bytes",
-                       show(list->mem, list->path), PATH_BYTES);
+                       mirror_shown_path(list->mem, list->path), PATH_BYTES);
     memcpy(list->path + level->prefix_len, name, len + 1);
     switch (git_tree_entry_type(entry)) {
     case GIT_OBJECT_TREE: return descend(list, git_tree_entry_id(entry), level->prefix_len + len);
@@ -255,7 +254,7 @@ MUST_USE static struct err *step_up(struct trail *trail)
 {
     if (!*trail->done)
         return err_new(ERR_INVALID, "%s is a symbolic link that leads out of the repository",
-                       show(trail->mem, trail->start));
+                       mirror_shown_path(trail->mem, trail->start));
     const char *slash = strrchr(trail->done, '/');
     trail->done = arena_strndup(trail->mem, trail->done, slash ? (size_t)(slash - trail->done) : 0);
     return NULL;
@@ -266,16 +265,16 @@ MUST_USE static struct err *follow(struct trail *trail, const git_oid *link)
     struct mirror_contents target = { .limit = PATH_BYTES, .bytes = "" };
     if (++trail->links > LINKS_MAX)
         return err_new(ERR_INVALID, "%s: too many symbolic links, or a loop of them",
-                       show(trail->mem, trail->start));
+                       mirror_shown_path(trail->mem, trail->start));
     TRY(err_wrap(read_blob(trail->repo, trail->mem, link, &target), "symbolic link %s",
-                 show(trail->mem, trail->start)));
+                 mirror_shown_path(trail->mem, trail->start)));
     if (*target.bytes == '/')
         return err_new(ERR_INVALID, "%s is a symbolic link that leads out of the repository",
-                       show(trail->mem, trail->start));
+                       mirror_shown_path(trail->mem, trail->start));
     size_t left = strlen(trail->rest);
     if (left + target.len > (size_t)4 * PATH_BYTES)
         return err_new(ERR_INVALID, "%s: the path through symbolic links is too long",
-                       show(trail->mem, trail->start));
+                       mirror_shown_path(trail->mem, trail->start));
     trail->rest = arena_printf(trail->mem, "%s/%s", target.bytes, trail->rest);
     return NULL;
 }
@@ -294,7 +293,7 @@ MUST_USE static struct err *step_down(struct trail *trail, const char *name, git
     if (code || *step == STEP_FILE)
         return err_new(ERR_NOT_FOUND,
                        trail->links ? "%s is a symbolic link to nothing" : "%s does not exist",
-                       show(trail->mem, trail->start));
+                       mirror_shown_path(trail->mem, trail->start));
     if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK)
         return follow(trail, git_tree_entry_id(entry));
     trail->done = path;
@@ -336,7 +335,7 @@ MUST_USE static struct err *find_file(struct mirror_repo *repo, struct arena *me
         return NULL;
     return err_new(ERR_NOT_FOUND,
                    trail.links ? "%s is a symbolic link to a directory" : "%s is no file",
-                   show(mem, path));
+                   mirror_shown_path(mem, path));
 }
 
 struct err *mirror_link_check(struct mirror_repo *repo, struct arena *mem, const git_tree *root,
@@ -371,12 +370,40 @@ struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *re
     if (entry->mode == MODE_LINK)
         TRY(find_file(&repo, mem, rev, entry->path, &oid));
     else if (git_oid_fromstr(&oid, entry->oid))
-        return err_new(ERR_INVALID, "%s: '%.50s' is no object id", show(mem, entry->path),
-                       entry->oid);
-    TRY(err_wrap(read_blob(&repo, mem, &oid, &contents), "%s", show(mem, entry->path)));
+        return err_new(ERR_INVALID, "%s: '%.50s' is no object id",
+                       mirror_shown_path(mem, entry->path), entry->oid);
+    TRY(err_wrap(read_blob(&repo, mem, &oid, &contents), "%s",
+                 mirror_shown_path(mem, entry->path)));
     *out = contents.bytes;
     *out_len = contents.len;
     return NULL;
+}
+
+struct err *mirror_file_id(struct mirror *mirror, struct arena *mem, const char *rev,
+                           const char *path, char out[MIRROR_SHA_BYTES])
+{
+    MIRROR_REPO(repo);
+    const char *clean = "";
+    git_oid oid = { 0 };
+    TRY(clean_path(mem, path, &clean));
+    TRY(mirror_repo_open(mirror, &repo));
+    TRY(find_file(&repo, mem, rev, clean, &oid));
+    (void)git_oid_tostr(out, MIRROR_SHA_BYTES, &oid);
+    return NULL;
+}
+
+bool mirror_has(struct mirror *mirror, struct arena *mem, const char *rev, const char *path)
+{
+    MIRROR_REPO(repo);
+    SCOPED(git_tree_free) git_tree *root = NULL;
+    SCOPED(git_tree_entry_free) git_tree_entry *entry = NULL;
+    const char *clean = "";
+    SCOPED(err_free) struct err *e = clean_path(mem, path, &clean);
+    if (!e)
+        e = mirror_repo_open(mirror, &repo);
+    if (!e)
+        e = mirror_root_find(&repo, rev, &root);
+    return !e && (!*clean || !git_tree_entry_bypath(&entry, root, clean));
 }
 
 // NOLINTNEXTLINE(readability-function-size): what goes in and what comes out, no options among it

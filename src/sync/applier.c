@@ -33,8 +33,8 @@ struct definition {
 
 struct applier {
     struct applier_opts opts;
-    struct work *work; /* in order of wave, name */
-    size_t count, next, running;
+    VEC(struct work) work; /* in order of wave, name */
+    size_t next, running;
     int wave;
     bool is_running, is_refreshing, is_advancing;
     ticket turn;
@@ -59,14 +59,13 @@ struct applier *applier_new(const struct applier_opts *opts)
 
 static void end_run(struct applier *applier)
 {
-    for (size_t i = 0; i < applier->count; i++) {
-        if (applier->work[i].is_running)
-            kube_cancel(applier->opts.kube, applier->work[i].ticket);
-        applier->work[i].object->is_busy = false;
+    for (size_t i = 0; i < applier->work.len; i++) {
+        if (applier->work.at[i].is_running)
+            kube_cancel(applier->opts.kube, applier->work.at[i].ticket);
+        applier->work.at[i].object->is_busy = false;
     }
-    free(applier->work);
-    applier->work = NULL;
-    applier->count = applier->next = applier->running = 0;
+    vec_fini(&applier->work);
+    applier->next = applier->running = 0;
     for (size_t i = 0; i < applier->definitions.len; i++) {
         kube_cancel(applier->opts.kube, applier->definitions.at[i]->ticket);
         free(applier->definitions.at[i]->name);
@@ -415,7 +414,7 @@ static bool are_definitions_ready(struct applier *applier)
 /* False when nothing more can begin now. */
 static bool begin_next(struct applier *applier)
 {
-    struct work *work = &applier->work[applier->next];
+    struct work *work = &applier->work.at[applier->next];
     if (work->wave > applier->wave) {
         if (applier->running || (work->wave == LAST_WAVE && !are_definitions_ready(applier)))
             return false;
@@ -434,10 +433,10 @@ static void advance(struct applier *applier)
         return;
     applier->is_advancing = true;
     bool goes_on = true;
-    while (goes_on && applier->next < applier->count && applier->running < AT_ONCE)
+    while (goes_on && applier->next < applier->work.len && applier->running < AT_ONCE)
         goes_on = begin_next(applier);
     applier->is_advancing = false;
-    if (applier->next == applier->count && !applier->running) {
+    if (applier->next == applier->work.len && !applier->running) {
         end_run(applier);
         applier->opts.done(applier->opts.ctx);
     }
@@ -457,7 +456,6 @@ void applier_run(struct applier *applier)
 {
     ASSERT(!applier->is_running);
     const struct map *objects = applier->opts.inventory->objects;
-    applier->work = base_alloc((map_len(objects) + 1) * sizeof(*applier->work));
     int64_t now_ms = loop_now_ms(applier->opts.loop);
     void *value;
     for (size_t at = 0; map_next(objects, &at, NULL, &value);) {
@@ -465,10 +463,11 @@ void applier_run(struct applier *applier)
         if (!object->is_dirty || !object->body || object->rival || object->not_before_ms > now_ms)
             continue;
         int wave = resource_of(applier, object) ? object->rank : LAST_WAVE;
-        applier->work[applier->count++] =
+        *vec_push(NULL, &applier->work) =
             (struct work){ .object = object, .applier = applier, .wave = wave };
     }
-    qsort(applier->work, applier->count, sizeof(*applier->work), compare);
+    if (applier->work.len)
+        qsort(applier->work.at, applier->work.len, sizeof(*applier->work.at), compare);
     applier->wave = 0;
     applier->crd_deadline_ms = 0;
     applier->is_running = true;

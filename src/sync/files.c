@@ -37,12 +37,12 @@ static void find_charts(struct arena *mem, const struct files_entry *entries, si
 {
     SCOPED(map_free) struct map *with_chart = map_new(NULL);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(base_name(entries[i].path), "Chart.yaml") == 0)
+        if (strcmp(base_name(entries[i].path), FILES_CHART) == 0)
             map_set(with_chart, dir_name(mem, entries[i].path), with_chart);
     if (map_len(with_chart) == 0)
         return;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(base_name(entries[i].path), "values.yaml") != 0)
+        if (strcmp(base_name(entries[i].path), FILES_VALUES) != 0)
             continue;
         const char *dir = dir_name(mem, entries[i].path);
         if (map_get(with_chart, dir))
@@ -133,16 +133,23 @@ static struct err *clean_paths(struct arena *mem, const struct files_entry *entr
     }
     if (out->len == 0)
         *vec_push(mem, out) = "";
+    *vec_push(mem, out) = NULL;
     return NULL;
 }
 
-static bool is_chosen(const struct files_entry *entry, const struct path_list *paths)
+bool files_is_of_chart(const char *path)
+{
+    const char *name = base_name(path);
+    return strcmp(name, FILES_CHART) == 0 || strcmp(name, FILES_VALUES) == 0;
+}
+
+bool files_is_candidate(const struct files_entry *entry, const char *const *clean_paths)
 {
     unsigned type = entry->mode & MODE_TYPE;
     if ((type != MODE_FILE && type != MODE_LINK) || !files_is_manifest_name(entry->path))
         return false;
-    for (size_t i = 0; i < paths->len; i++)
-        if (files_is_below(entry->path, paths->at[i]))
+    for (; *clean_paths; clean_paths++)
+        if (files_is_below(entry->path, *clean_paths))
             return true;
     return false;
 }
@@ -156,7 +163,7 @@ struct err *files_select(struct arena *mem, const struct files_entry *entries, s
     find_charts(mem, entries, count, charts);
     *out = (struct files_list){ 0 };
     for (size_t i = 0; i < count; i++)
-        if (is_chosen(&entries[i], &paths) && !is_in_chart(mem, charts, entries[i].path))
+        if (files_is_candidate(&entries[i], paths.at) && !is_in_chart(mem, charts, entries[i].path))
             *vec_push(mem, out) = entries[i];
     if (out->len == 0)
         return NULL;

@@ -36,6 +36,15 @@ MUST_USE struct err *files_select(struct arena *mem, const struct files_entry *e
  * ERR_INVALID as above. */
 MUST_USE struct err *files_clean_path(struct arena *mem, const char *path, const char **out);
 
+/* The same for one file, where `clean_paths` (NULL-terminated, each by files_clean_path) are in the tree and charts are looked
+ * for by the caller. */
+bool files_is_candidate(const struct files_entry *entry, const char *const *clean_paths);
+
+/* Whether the file's coming or going may make a chart of its directory, or end one. */
+bool files_is_of_chart(const char *path);
+#define FILES_CHART  "Chart.yaml"
+#define FILES_VALUES "values.yaml"
+
 bool files_is_manifest_name(const char *path);          /* .yaml or .yml, exactly */
 bool files_is_below(const char *path, const char *dir); /* or the same; everything is below "" */
 

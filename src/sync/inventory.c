@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/sbuf.h"
+
+#define MODE_LINK 0120000u
+
 static void free_object(struct inventory_object *object)
 {
     if (!object)
@@ -54,17 +59,29 @@ void inventory_file_free(struct inventory_file *file)
     free(file);
 }
 
+static void free_kind(void *at)
+{
+    struct inventory_kind *kind = at;
+    free(kind->api_version);
+    free(kind->kind);
+    free(kind);
+}
+
 void inventory_init(struct inventory *inv)
 {
     *inv = (struct inventory){ .files = map_new(free_file),
+                               .links = map_new(NULL),
                                .objects = map_new(NULL),
-                               .scaled = map_new(NULL) };
+                               .scaled = map_new(NULL),
+                               .kinds = map_new(free_kind) };
 }
 
 void inventory_fini(struct inventory *inv)
 {
     map_free(inv->objects);
     map_free(inv->scaled);
+    map_free(inv->kinds);
+    map_free(inv->links);
     map_free(inv->files);
     *inv = (struct inventory){ 0 };
 }
@@ -137,53 +154,121 @@ static void keep_declared(struct inventory_file *file, struct inventory_file *ol
     }
 }
 
-struct retired {
-    VEC(struct inventory_file *) files;
+/* -- claims ---------------------------------------------------------------------------------------------------- */
+
+/* What one update has to do with. */
+struct change {
+    struct inventory *inv;
+    const struct inventory_update *update;
+    struct arena *mem; /* of one key */
+    VEC(struct inventory_file *) retired;
+    struct map *touched; /* ID -> who claimed it first before, or `nobody` */
+    bool has_scalers;    /* autoscalers came or went */
 };
 
-static void replace_files(struct inventory *inv, const struct inventory_update *update,
-                          struct retired *retired)
+static const struct inventory_object nobody;
+
+static void touch(struct change *change, const char *id)
 {
-    for (size_t i = 0; i < update->count; i++) {
-        struct inventory_file *file = update->files[i], *older = map_take(inv->files, file->path);
-        if (older && file->is_broken)
-            keep_declared(file, older);
-        if (older)
-            *vec_push(NULL, &retired->files) = older;
-        map_set(inv->files, file->path, file);
-    }
-    const char *path;
-    for (size_t at = 0; map_next(inv->files, &at, &path, NULL);) {
-        if (!update->is_kept(update->ctx, path))
-            *vec_push(NULL, &retired->files) = map_take(inv->files, path);
-    }
+    if (map_get(change->touched, id))
+        return;
+    struct inventory_object *first = map_get(change->inv->objects, id);
+    /* The cast: a map's values are never const; this one is only compared. */
+    map_set(change->touched, id, first ? first : (void *)(uintptr_t)&nobody);
 }
 
-static void claim(struct inventory *inv, struct inventory_object *object)
+/* Only what is to be applied needs a watch of its kind. */
+static void count_kind(struct change *change, const struct inventory_object *object, int by)
 {
+    struct map *kinds = change->inv->kinds;
+    if (!object->body)
+        return;
+    const char *key = arena_printf(change->mem, "%s %s", object->api_version, object->kind);
+    struct inventory_kind *kind = map_get(kinds, key);
+    if (!kind) {
+        kind = base_alloc(sizeof(*kind));
+        kind->api_version = base_copy_text(object->api_version);
+        kind->kind = base_copy_text(object->kind);
+        map_set(kinds, key, kind);
+    }
+    kind->count += (size_t)by;
+    arena_reset(change->mem);
+}
+
+static void claim(struct change *change, struct inventory_object *object)
+{
+    struct inventory *inv = change->inv;
+    touch(change, object->id);
+    count_kind(change, object, 1);
+    change->has_scalers = change->has_scalers || object->scale_target;
     object->rival = NULL;
-    if (object->scale_target)
-        map_set(inv->scaled, object->scale_target, object->scale_target);
-    struct inventory_object *first = map_get(inv->objects, object->id);
-    if (!first) {
+    struct inventory_object *last = map_get(inv->objects, object->id);
+    if (!last) {
         map_set(inv->objects, object->id, object);
         return;
     }
-    while (first->rival)
-        first = first->rival;
-    first->rival = object;
+    while (last->rival)
+        last = last->rival;
+    last->rival = object;
 }
 
-static void index_objects(struct inventory *inv)
+static void unclaim(struct change *change, struct inventory_object *object)
 {
-    map_clear(inv->scaled);
+    struct inventory *inv = change->inv;
+    touch(change, object->id);
+    count_kind(change, object, -1);
+    change->has_scalers = change->has_scalers || object->scale_target;
+    struct inventory_object *first = map_get(inv->objects, object->id);
+    if (first == object && object->rival) {
+        map_set(inv->objects, object->id, object->rival);
+    } else if (first == object) {
+        (void)map_remove(inv->objects, object->id);
+    } else {
+        while (first->rival != object)
+            first = first->rival;
+        first->rival = object->rival;
+    }
+    object->rival = NULL;
+}
+
+static void retire(struct change *change, const char *path)
+{
+    struct inventory_file *file = map_take(change->inv->files, path);
+    if (!file)
+        return;
+    (void)map_remove(change->inv->links, path);
+    for (size_t i = 0; i < file->objects.len; i++)
+        unclaim(change, file->objects.at[i]);
+    *vec_push(NULL, &change->retired) = file;
+}
+
+static void enter(struct change *change, struct inventory_file *file)
+{
+    struct inventory *inv = change->inv;
+    size_t retired = change->retired.len;
+    retire(change, file->path);
+    if (file->is_broken && change->retired.len > retired)
+        keep_declared(file, change->retired.at[retired]);
+    map_set(inv->files, file->path, file);
+    if (file->mode == MODE_LINK)
+        map_set(inv->links, file->path, file);
+    for (size_t i = 0; i < file->objects.len; i++)
+        claim(change, file->objects.at[i]);
+}
+
+static void find_scalers(struct inventory *inv)
+{
     void *value;
-    for (size_t at = 0; map_next(inv->files, &at, NULL, &value);) {
-        struct inventory_file *file = value;
-        for (size_t i = 0; i < file->objects.len; i++)
-            claim(inv, file->objects.at[i]);
+    map_clear(inv->scaled);
+    for (size_t at = 0; map_next(inv->objects, &at, NULL, &value);) {
+        for (const struct inventory_object *one = value; one; one = one->rival) {
+            if (one->scale_target)
+                map_set(inv->scaled, one->scale_target, one->scale_target);
+        }
     }
 }
+
+/* -- outcomes -------------------------------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -211,10 +296,13 @@ static void blame_rivals(struct inventory_object *first, int64_t now_ms)
     vec_fini(&paths);
 }
 
-static void judge(struct inventory_object *object, int64_t now_ms)
+static void judge(const struct change *change, struct inventory_object *object)
 {
+    int64_t now_ms = change->update->now_ms;
     if (object->rival) {
         blame_rivals(object, now_ms);
+        if (object->since_ms == now_ms) /* not known as such before */
+            change->update->on_duplicate(change->update->ctx, object);
         return;
     }
     if (!object->body)
@@ -229,30 +317,42 @@ static void judge(struct inventory_object *object, int64_t now_ms)
     inventory_set_outcome(object, SYNC_PENDING, NULL, now_ms);
 }
 
-void inventory_update(struct inventory *inv, const struct inventory_update *update)
+static void settle(const struct change *change)
 {
-    struct retired retired = { 0 };
-    SCOPED(map_free) struct map *before = inv->objects;
-    inv->objects = map_new(NULL);
-    replace_files(inv, update, &retired);
-    index_objects(inv);
-    void *value;
     const char *id;
-    for (size_t at = 0; map_next(inv->objects, &at, &id, &value);) {
-        struct inventory_object *now = value, *then = map_get(before, id);
-        if (!then)
+    void *value;
+    for (size_t at = 0; map_next(change->touched, &at, &id, &value);) {
+        struct inventory_object *then = value, *now = map_get(change->inv->objects, id);
+        if (!now) {
+            if (then != &nobody)
+                change->update->on_gone(change->update->ctx, then);
+            continue;
+        }
+        if (then == &nobody)
             now->is_changed = true;
         else if (then != now)
             carry_over(now, then);
-        judge(now, update->now_ms);
+        judge(change, now);
     }
-    for (size_t at = 0; map_next(before, &at, &id, &value);) {
-        if (!map_get(inv->objects, id))
-            update->on_gone(update->ctx, value);
-    }
-    for (size_t i = 0; i < retired.files.len; i++)
-        inventory_file_free(retired.files.at[i]);
-    vec_fini(&retired.files);
+}
+
+void inventory_update(struct inventory *inv, const struct inventory_update *update)
+{
+    struct change change = {
+        .inv = inv, .update = update, .mem = arena_new(ARENA_LIMIT_BYTES), .touched = map_new(NULL)
+    };
+    for (size_t i = 0; i < update->gone_count; i++)
+        retire(&change, update->gone[i]);
+    for (size_t i = 0; i < update->count; i++)
+        enter(&change, update->files[i]);
+    if (change.has_scalers)
+        find_scalers(inv);
+    settle(&change);
+    for (size_t i = 0; i < change.retired.len; i++)
+        inventory_file_free(change.retired.at[i]);
+    vec_fini(&change.retired);
+    map_free(change.touched);
+    arena_free(change.mem);
 }
 
 size_t inventory_problem_count(const struct inventory *inv)

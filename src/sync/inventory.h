@@ -63,16 +63,24 @@ struct inventory_object {
 
 struct inventory_file {
     char *path, *oid; /* oid "": made by a generator */
-    unsigned mode;
+    unsigned mode;    /* of a symlink oid is the id of what it leads to */
     VEC(struct inventory_object *) objects;
     VEC(char *) problems; /* "path:line:column: text" */
     bool is_broken;       /* could not be read to its end: what it declared before stays declared */
 };
 
+/* A kind of which there are objects to be applied. */
+struct inventory_kind {
+    char *api_version, *kind;
+    size_t count; /* may have come down to 0 */
+};
+
 struct inventory {
     struct map *files;   /* path -> struct inventory_file, owned */
+    struct map *links;   /* those of them that are symlinks */
     struct map *objects; /* ID -> struct inventory_object, the first claim */
     struct map *scaled;  /* "ns:kind/name" of scale targets -> itself */
+    struct map *kinds;   /* "api_version kind" -> struct inventory_kind, owned */
 };
 
 void inventory_init(struct inventory *inv);
@@ -82,14 +90,17 @@ struct inventory_object *inventory_object_new(const char *id);
 struct inventory_file *inventory_file_new(const char *path, const char *oid, unsigned mode);
 void inventory_file_free(struct inventory_file *file);
 
-/* Puts the files that were read in place of their older selves, drops those for which `is_kept` says no, and carries what is
- * known of live objects over. Takes ownership of the files. IDs that became undeclared are handed to on_gone, IDs that are new
- * or whose body changed are marked dirty. */
+/* Puts the files that were read in place of their older selves, drops those that are gone, and carries what is known of live
+ * objects over. Takes ownership of the files. IDs that became undeclared are handed to on_gone, objects that several files
+ * claim now to on_duplicate; IDs that are new or whose body changed are marked dirty. What no such file declares or declared
+ * is not looked at. */
 struct inventory_update {
     struct inventory_file **files;
     size_t count;
-    bool (*is_kept)(void *ctx, const char *path);
+    const char *const *gone; /* paths; of files that are not there as well */
+    size_t gone_count;
     void (*on_gone)(void *ctx, const struct inventory_object *object);
+    void (*on_duplicate)(void *ctx, const struct inventory_object *object);
     void *ctx;
     int64_t now_ms;
 };

@@ -7,6 +7,9 @@
 #include "sync/generate.h"
 
 #define LOG_COMMITS_MAX  10000
+#define DELTA_MAX        2000 /* changes; for more, the whole tree is looked at */
+#define MODE_LINK        0120000u
+#define LEADS_NOWHERE    "0000000000000000000000000000000000000000"
 #define PROBLEM_TEXT_MAX ((size_t)4 << 10)
 
 struct load_list *load_list_new(const struct load_settings *settings, const char *rev,
@@ -18,7 +21,24 @@ struct load_list *load_list_new(const struct load_settings *settings, const char
     job->mem = mem;
     job->rev = arena_strdup(mem, rev);
     job->marker = arena_strdup(mem, marker);
+    job->base = "";
     return job;
+}
+
+void load_list_base(struct load_list *job, const char *base)
+{
+    job->base = arena_strdup(job->mem, base);
+}
+
+static void add_copy(struct arena *mem, struct files_list *list, const struct files_entry *entry)
+{
+    *vec_push(mem, list) = (struct files_entry){ arena_strdup(mem, entry->path),
+                                                 arena_strdup(mem, entry->oid), entry->mode };
+}
+
+void load_list_add_link(struct load_list *job, const struct files_entry *link)
+{
+    add_copy(job->mem, &job->links, link);
 }
 
 void load_list_free(struct load_list *job)
@@ -60,11 +80,21 @@ static struct err *run_generators(struct mirror *mirror, struct load_list *job,
     return NULL;
 }
 
-struct err *load_list_work(struct mirror *mirror, void *at, int64_t deadline_ms)
+/* A symlink stands for what it leads to, so its id here is that one's: a change of the target is a change of the manifest. */
+static void follow_link(struct mirror *mirror, struct load_list *job, struct files_entry *entry)
 {
-    struct load_list *job = at;
-    if (job->wants_log)
-        TRY(err_wrap(read_log(mirror, job), "reading the commits to be synced"));
+    char oid[MIRROR_SHA_BYTES];
+    if (entry->mode != MODE_LINK)
+        return;
+    SCOPED(err_free)
+    struct err *e = mirror_file_id(mirror, job->mem, job->rev, entry->path, oid);
+    entry->oid = e ? LEADS_NOWHERE : arena_strdup(job->mem, oid);
+}
+
+/* -- everything ------------------------------------------------------------------------------------------------ */
+
+static struct err *list_all(struct mirror *mirror, struct load_list *job, int64_t deadline_ms)
+{
     struct mirror_entries listed = { 0 };
     TRY(mirror_list(mirror, job->mem, job->rev, NULL, &listed));
     struct files_list tree = { 0 };
@@ -74,8 +104,133 @@ struct err *load_list_work(struct mirror *mirror, void *at, int64_t deadline_ms)
     const char *const *paths = job->settings->git_paths;
     if (job->settings->manifest_generation)
         TRY(run_generators(mirror, job, &tree, deadline_ms, &paths));
-    bool has_plain = paths == job->settings->git_paths || *paths;
-    return has_plain ? files_select(job->mem, tree.at, tree.len, paths, &job->files) : NULL;
+    if (paths != job->settings->git_paths && !*paths)
+        return NULL;
+    TRY(files_select(job->mem, tree.at, tree.len, paths, &job->files));
+    for (size_t i = 0; i < job->files.len; i++)
+        follow_link(mirror, job, &job->files.at[i]);
+    return NULL;
+}
+
+/* -- only what has changed ------------------------------------------------------------------------------------- */
+
+struct delta {
+    struct load_list *job;
+    struct mirror *mirror;
+    struct mirror_changes changes;
+    VEC(const char *) paths; /* clean; NULL-terminated */
+    struct map *charts;      /* directory -> is_chart or is_none */
+    struct map *seen;        /* paths of what has changed itself */
+};
+
+static const char is_chart[] = "chart", is_none[] = "none";
+
+static void delta_fini(struct delta *delta)
+{
+    map_free(delta->charts);
+    map_free(delta->seen);
+}
+DEFINE_SCOPED(struct delta, delta_fini)
+
+static bool has_file(const struct delta *delta, const char *dir, const char *name)
+{
+    struct load_list *job = delta->job;
+    const char *path = arena_printf(job->mem, "%s%s%s", dir, *dir ? "/" : "", name);
+    return mirror_has(delta->mirror, job->mem, job->rev, path);
+}
+
+/* As files_select decides it, but by looking at the directories above this one file. */
+static bool is_in_chart(const struct delta *delta, const char *path)
+{
+    char *dir = arena_strdup(delta->job->mem, path);
+    for (bool is_root = false; !is_root;) {
+        char *slash = strrchr(dir, '/');
+        is_root = !slash;
+        *(slash ? slash : dir) = '\0';
+        const char *known = map_get(delta->charts, dir);
+        if (!known) {
+            bool has_both = has_file(delta, dir, FILES_CHART) && has_file(delta, dir, FILES_VALUES);
+            known = has_both ? is_chart : is_none;
+            map_set(delta->charts, dir, (void *)(uintptr_t)known);
+        }
+        if (known == is_chart)
+            return true;
+    }
+    return false;
+}
+
+/* False: the changes cannot tell what is a manifest now. ERR_INVALID: a git path that is none. */
+static struct err *is_delta_possible(struct delta *delta, bool *out)
+{
+    struct load_list *job = delta->job;
+    *out = delta->changes.len <= DELTA_MAX;
+    for (size_t i = 0; *out && i < delta->changes.len; i++) {
+        const struct mirror_change *change = &delta->changes.at[i];
+        *out = change->kind == MIRROR_MODIFIED || !files_is_of_chart(change->path);
+    }
+    const char *const *paths = job->settings->git_paths;
+    for (; *out && paths && *paths; paths++) {
+        const char *clean;
+        TRY(files_clean_path(job->mem, *paths, &clean));
+        *vec_push(job->mem, &delta->paths) = clean;
+        *out = mirror_has(delta->mirror, job->mem, job->rev, clean);
+    }
+    if (!delta->paths.len)
+        *vec_push(job->mem, &delta->paths) = "";
+    *vec_push(job->mem, &delta->paths) = NULL;
+    return NULL;
+}
+
+static void take_change(struct delta *delta, const struct mirror_change *change)
+{
+    struct load_list *job = delta->job;
+    struct files_entry entry = { change->path, change->oid, change->mode };
+    bool is_manifest = change->kind != MIRROR_GONE && files_is_candidate(&entry, delta->paths.at) &&
+                       !is_in_chart(delta, change->path);
+    map_set(delta->seen, change->path, delta);
+    if (!is_manifest) {
+        *vec_push(job->mem, &job->gone) = change->path;
+        return;
+    }
+    follow_link(delta->mirror, job, &entry);
+    *vec_push(job->mem, &job->files) = entry;
+}
+
+static void take_link(struct delta *delta, const struct files_entry *link)
+{
+    struct files_entry entry = *link;
+    if (map_get(delta->seen, link->path))
+        return;
+    follow_link(delta->mirror, delta->job, &entry);
+    if (strcmp(entry.oid, link->oid) != 0)
+        *vec_push(delta->job->mem, &delta->job->files) = entry;
+}
+
+static struct err *list_changes(struct mirror *mirror, struct load_list *job)
+{
+    struct delta self = {
+        .job = job, .mirror = mirror, .charts = map_new(NULL), .seen = map_new(NULL)
+    };
+    SCOPED(delta_fini) struct delta *delta = &self;
+    TRY(mirror_compare(mirror, job->mem, job->base, job->rev, &delta->changes));
+    TRY(is_delta_possible(delta, &job->is_delta));
+    for (size_t i = 0; job->is_delta && i < delta->changes.len; i++)
+        take_change(delta, &delta->changes.at[i]);
+    for (size_t i = 0; job->is_delta && delta->changes.len && i < job->links.len; i++)
+        take_link(delta, &job->links.at[i]);
+    return NULL;
+}
+
+struct err *load_list_work(struct mirror *mirror, void *at, int64_t deadline_ms)
+{
+    struct load_list *job = at;
+    if (job->wants_log)
+        TRY(err_wrap(read_log(mirror, job), "reading the commits to be synced"));
+    if (*job->base && !job->settings->manifest_generation) {
+        SCOPED(err_free) struct err *e = list_changes(mirror, job);
+        job->is_delta = job->is_delta && !e; /* what is wrong is met again, and told, below */
+    }
+    return job->is_delta ? NULL : list_all(mirror, job, deadline_ms);
 }
 
 /* -- reading --------------------------------------------------------------------------------------------------- */
@@ -107,9 +262,7 @@ struct load_read *load_read_new(const struct load_settings *settings, const char
 
 void load_read_add(struct load_read *job, const struct files_entry *entry)
 {
-    *vec_push(job->mem, &job->entries) =
-        (struct files_entry){ arena_strdup(job->mem, entry->path),
-                              arena_strdup(job->mem, entry->oid), entry->mode };
+    add_copy(job->mem, &job->entries, entry);
 }
 
 void load_read_free(struct load_read *job)

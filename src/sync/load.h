@@ -22,15 +22,22 @@ struct load_settings { /* borrowed from who runs the jobs, which outlives them *
     int64_t generator_timeout_ms;
 };
 
-/* First job: which files the commit has, and which commits are new since the marker. */
+/* First job: which files the commit has, and which commits are new since the marker. With a `base` that is still there, only
+ * what has changed since is listed; without, after a change of what is a chart, and with generators, everything is. */
 struct load_list {
     const struct load_settings *settings;
     struct arena *mem;
     const char *rev, *marker; /* marker "" : none */
+    const char *base;         /* the revision that is loaded; "" : none */
+    struct files_list
+        links; /* of `base`: symlinks among the manifests, each with the id of what it leads to */
     bool wants_log;
     struct mirror_commits commits; /* newest first */
     bool marker_is_lost;           /* it is not in the history we have: as a first sync */
+    bool is_delta;                 /* `files` and `gone` are what is new against `base` */
     struct files_list files;
+    VEC(const char *)
+    gone; /* with is_delta: paths that are no manifests any more (if they ever were) */
     struct manifest_list generated;
     struct manifest_problems problems; /* of generators */
     void *ctx;
@@ -51,6 +58,8 @@ struct load_read {
 struct load_list *load_list_new(const struct load_settings *settings, const char *rev,
                                 const char *marker);
 struct err *load_list_work(struct mirror *mirror, void *job, int64_t deadline_ms);
+void load_list_base(struct load_list *job, const char *base);
+void load_list_add_link(struct load_list *job, const struct files_entry *link);
 void load_list_free(struct load_list *job);
 
 struct load_read *load_read_new(const struct load_settings *settings, const char *rev,

@@ -533,10 +533,10 @@ void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void 
     picture->done_ctx = ctx;
     watch_definitions(picture);
     void *value;
-    for (size_t at = 0; map_next(picture->opts.inventory->objects, &at, NULL, &value);) {
-        const struct inventory_object *object = value;
-        if (object->body)
-            need_kind(picture, object->api_version, object->kind);
+    for (size_t at = 0; map_next(picture->opts.inventory->kinds, &at, NULL, &value);) {
+        const struct inventory_kind *kind = value;
+        if (kind->count)
+            need_kind(picture, kind->api_version, kind->kind);
         arena_reset(picture->mem);
     }
     picture->turn = loop_after(picture->opts.loop, 0, on_turn, picture);

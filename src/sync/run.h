@@ -28,7 +28,7 @@ struct sync_run {
     char rev[MIRROR_SHA_BYTES];
     struct load_list *list; /* NULL when the head is the one that is loaded */
     struct load_read *read;
-    struct map *kept; /* paths of the commit; NULL as long as the list was not read */
+    VEC(const char *) gone; /* paths that the commit does not have (any more) */
     size_t failed;
     struct collect *collect;
     VEC(const char *) deleted_ids;

@@ -26,6 +26,13 @@ static void list_files(struct sync_run *run)
     run->list = load_list_new(&sync->settings, run->rev, sync->marker);
     run->list->wants_log = strcmp(run->rev, sync->marker) != 0;
     run->list->ctx = run;
+    load_list_base(run->list, sync->loaded);
+    const char *path;
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.links, &at, &path, &value);) {
+        const struct inventory_file *link = value;
+        load_list_add_link(run->list, &(struct files_entry){ path, link->oid, link->mode });
+    }
     source_run(sync->opts.source, &(struct source_job){ load_list_work, on_listed }, run->list);
 }
 
@@ -62,39 +69,64 @@ static bool has_unknown_kind(const struct inventory_file *file,
     return false;
 }
 
+/* What changed since the revision that is loaded. */
+static void choose_changed(struct sync_run *run)
+{
+    const struct load_list *list = run->list;
+    for (size_t i = 0; i < list->files.len; i++)
+        load_read_add(run->read, &list->files.at[i]);
+    for (size_t i = 0; i < list->gone.len; i++)
+        *vec_push(run->mem, &run->gone) = list->gone.at[i];
+}
+
+/* Of all files of the revision those that are not known as they are. */
 static void choose_listed(struct sync_run *run)
 {
-    const struct sync *sync = run->sync;
-    run->kept = map_new(NULL);
+    const struct inventory *inv = &run->sync->inventory;
     for (size_t i = 0; i < run->list->files.len; i++) {
         const struct files_entry *entry = &run->list->files.at[i];
-        const struct inventory_file *known = map_get(sync->inventory.files, entry->path);
-        map_set(run->kept, entry->path, run);
-        bool is_same = known && !strcmp(known->oid, entry->oid) &&
-                       !has_unknown_kind(known, sync->opts.discovery);
+        const struct inventory_file *known = map_get(inv->files, entry->path);
+        bool is_same = known && !strcmp(known->oid, entry->oid) && known->mode == entry->mode &&
+                       !has_unknown_kind(known, run->sync->opts.discovery);
         if (!is_same)
             load_read_add(run->read, entry);
     }
     run->read->list = run->list;
 }
 
-/* The revision is loaded, but kinds have become known since. What generators made is made again with the next revision. */
+/* What is known and not listed is gone; what generators made is listed when they were run. */
+static void find_gone(struct sync_run *run)
+{
+    const struct load_list *list = run->list;
+    const char *path;
+    SCOPED(map_free) struct map *listed = map_new(NULL);
+    for (size_t i = 0; i < list->files.len; i++)
+        map_set(listed, list->files.at[i].path, run);
+    for (size_t i = 0; i < run->read->files.len; i++)
+        map_set(listed, run->read->files.at[i]->path, run);
+    for (size_t at = 0; map_next(run->sync->inventory.files, &at, &path, NULL);) {
+        if (!map_get(listed, path))
+            *vec_push(run->mem, &run->gone) = arena_strdup(run->mem, path);
+    }
+}
+
+/* What was read before and is the same, but has kinds that have become known since. What generators made is made again with the
+ * next revision. */
 static void choose_unknown(struct sync_run *run)
 {
     const struct sync *sync = run->sync;
     const char *path;
     void *value;
+    SCOPED(map_free) struct map *chosen = map_new(NULL);
+    for (size_t i = 0; i < run->read->entries.len; i++)
+        map_set(chosen, run->read->entries.at[i].path, run);
+    for (size_t i = 0; i < run->gone.len; i++)
+        map_set(chosen, run->gone.at[i], run);
     for (size_t at = 0; map_next(sync->inventory.files, &at, &path, &value);) {
         const struct inventory_file *file = value;
-        if (*file->oid && has_unknown_kind(file, sync->opts.discovery))
+        if (*file->oid && has_unknown_kind(file, sync->opts.discovery) && !map_get(chosen, path))
             load_read_add(run->read, &(struct files_entry){ path, file->oid, file->mode });
     }
-}
-
-static bool is_kept(void *ctx, const char *path)
-{
-    const struct sync_run *run = ctx;
-    return !run->kept || map_get(run->kept, path);
 }
 
 static void on_gone(void *ctx, const struct inventory_object *object)
@@ -125,14 +157,10 @@ static void log_problems(const struct sync *sync, const struct load_read *read)
 }
 
 /* Claims on one object are found when all files are together; each is logged when it comes up. */
-static void log_duplicates(const struct sync *sync, int64_t now_ms)
+static void on_duplicate(void *ctx, const struct inventory_object *object)
 {
-    void *value;
-    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
-        const struct inventory_object *object = value;
-        if (object->rival && object->since_ms == now_ms)
-            log_error(sync->opts.log, F("component", "sync"), F("err", object->message));
-    }
+    const struct sync_run *run = ctx;
+    log_error(run->sync->opts.log, F("component", "sync"), F("err", object->message));
 }
 
 /* Files may have left the commit although none has to be read. */
@@ -140,21 +168,23 @@ static void take_files(struct sync_run *run)
 {
     struct sync *sync = run->sync;
     struct load_read *read = run->read;
-    for (size_t i = 0; run->kept && i < read->files.len; i++)
-        map_set(run->kept, read->files.at[i]->path, run);
-    int64_t now_ms = loop_wall_ms(sync->opts.loop);
+    if (read->list)
+        find_gone(run);
     log_problems(sync, read);
-    sync->is_sorted = false;
-    inventory_update(&sync->inventory, &(struct inventory_update){ .files = read->files.at,
-                                                                   .count = read->files.len,
-                                                                   .is_kept = is_kept,
-                                                                   .on_gone = on_gone,
-                                                                   .ctx = run,
-                                                                   .now_ms = now_ms });
-    log_duplicates(sync, now_ms);
+    sync->is_sorted = sync->is_sorted && !read->files.len && !run->gone.len;
+    inventory_update(&sync->inventory,
+                     &(struct inventory_update){ .files = read->files.at,
+                                                 .count = read->files.len,
+                                                 .gone = run->gone.at,
+                                                 .gone_count = run->gone.len,
+                                                 .on_gone = on_gone,
+                                                 .on_duplicate = on_duplicate,
+                                                 .ctx = run,
+                                                 .now_ms = loop_wall_ms(sync->opts.loop) });
     for (size_t i = 0; i < read->files.len; i++)
         picture_drop_declared(sync->picture, read->files.at[i]);
     read->files.len = 0;
+    run->gone.len = 0;
     memcpy(sync->loaded, run->rev, sizeof(sync->loaded));
 }
 
@@ -173,15 +203,19 @@ static void read_files(struct sync_run *run)
     struct sync *sync = run->sync;
     run->read = load_read_new(&sync->settings, run->rev, sync->opts.discovery);
     run->read->ctx = run;
-    if (run->list && !run->has_reread)
+    bool is_listed = run->list && !run->has_reread;
+    if (is_listed && !run->list->is_delta)
         choose_listed(run);
-    else
+    if (is_listed && run->list->is_delta)
+        choose_changed(run);
+    if (!run->read->list)
         choose_unknown(run);
     bool has_work = run->read->entries.len || run->read->list;
     if (has_work) {
         source_run(sync->opts.source, &(struct source_job){ load_read_work, on_read }, run->read);
         return;
     }
+    take_files(run);
     load_read_free(STEAL(run->read));
     sync_next(run, NULL);
 }

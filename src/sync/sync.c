@@ -275,7 +275,6 @@ static void free_run(struct sync_run *run)
 {
     load_list_free(run->list);
     load_read_free(run->read);
-    map_free(run->kept);
     sync_collect_free(run->collect);
     arena_free(run->mem);
 }

@@ -1,5 +1,6 @@
 """Bad input: one clear message, and everything else goes on."""
 
+import json
 import os
 
 from lab import KINDS, contains, expect, wait
@@ -89,6 +90,22 @@ def test_a_symlink_out_of_the_tree_is_not_followed(w):
     w.wait_data("real", {"key": "one"})
     w.settle()
     expect(w.data("outside"), None, "an object outside of the tree")
+
+
+def test_what_a_symlink_leads_to_is_followed_when_it_changes(w):
+    w.write({"ns.yaml": w.namespace(), "shared/real": w.configmap("linked")})
+    os.symlink("shared/real", os.path.join(w.work, "link.yaml"))
+    w.commit({"README.md": "a link\n"})
+    w.serin()
+    w.wait_data("linked", {"key": "one"})
+    w.commit({"shared/real": w.configmap("linked", {"key": "two"})})
+    w.wait_data("linked", {"key": "two"})
+    w.commit(remove=["shared/real"])
+    w.synced()
+    wait(lambda: "link.yaml" in json.dumps(w.status()), "the link that leads nowhere to be told of")
+    expect(w.data("linked"), {"key": "two"}, "what the link declared before")
+    w.commit({"shared/real": w.configmap("linked", {"key": "three"})})
+    w.wait_data("linked", {"key": "three"})
 
 
 def test_dots_in_a_path_lead_nowhere(w):

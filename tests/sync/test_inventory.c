@@ -14,6 +14,8 @@ struct world {
     struct inventory inv;
     char gone[256]; /* IDs that became undeclared, each followed by a space */
     const char *dropped;
+    int duplicates; /* told of in the last update */
+    int64_t now_ms;
 };
 
 static int set_up(void **state)
@@ -32,12 +34,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool is_kept(void *ctx, const char *path)
-{
-    const struct world *world = ctx;
-    return !world->dropped || strcmp(world->dropped, path) != 0;
-}
-
 static void on_gone(void *ctx, const struct inventory_object *object)
 {
     struct world *world = ctx;
@@ -45,10 +41,19 @@ static void on_gone(void *ctx, const struct inventory_object *object)
     snprintf(world->gone + len, sizeof(world->gone) - len, "%s ", object->id);
 }
 
+static void on_duplicate(void *ctx, const struct inventory_object *object)
+{
+    struct world *world = ctx;
+    assert_non_null(object->message);
+    world->duplicates++;
+}
+
 static struct inventory_object *declare(struct inventory_file *file, const char *id, char version)
 {
     struct inventory_object *object = inventory_object_new(id);
     object->path = base_copy_text(file->path);
+    object->api_version = base_copy_text("v1");
+    object->kind = base_copy_text("ConfigMap");
     object->body = base_copy_text("{}");
     object->checksum = base_copy_text((char[]){ version, '\0' });
     memset(object->body_print, version, sizeof(object->body_print));
@@ -59,12 +64,15 @@ static struct inventory_object *declare(struct inventory_file *file, const char 
 static void update(struct world *world, struct inventory_file *file)
 {
     world->gone[0] = '\0';
+    world->duplicates = 0;
     inventory_update(&world->inv, &(struct inventory_update){ .files = &file,
                                                               .count = file ? 1 : 0,
-                                                              .is_kept = is_kept,
+                                                              .gone = &world->dropped,
+                                                              .gone_count = world->dropped ? 1 : 0,
                                                               .on_gone = on_gone,
+                                                              .on_duplicate = on_duplicate,
                                                               .ctx = world,
-                                                              .now_ms = 7 });
+                                                              .now_ms = ++world->now_ms });
 }
 
 static void pretend_applied(struct inventory_object *object)
@@ -164,6 +172,118 @@ static void two_claims_on_one_object_apply_neither_and_name_both(void **state)
                         "duplicate definition of 'demo:configmap/a' (in copy.yaml and web.yaml)");
     assert_false(object->is_dirty);
     assert_string_equal(world->gone, "");
+    assert_int_equal(world->duplicates, 1);
+}
+
+static void a_claim_that_is_known_to_be_double_is_told_of_once(void **state)
+{
+    struct world *world = *state;
+    two_claims_on_one_object_apply_neither_and_name_both(state);
+    struct inventory_file *file = inventory_file_new("copy.yaml", "2", 0100644);
+    declare(file, "demo:configmap/a", '3');
+    update(world, file);
+    assert_int_equal(world->duplicates, 0);
+    assert_int_equal(inventory_find(&world->inv, "demo:configmap/a")->outcome, SYNC_FAILED);
+}
+
+static void of_three_claims_the_last_that_stays_stands(void **state)
+{
+    struct world *world = *state;
+    static const char *const paths[] = { "a.yaml", "b.yaml", "c.yaml" };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct inventory_file *file = inventory_file_new(paths[i], "1", 0100644);
+        declare(file, "demo:configmap/a", '1');
+        update(world, file);
+    }
+    for (size_t i = 0; i < 2; i++) { /* the middle one, then the first */
+        world->dropped = paths[1 - i];
+        update(world, NULL);
+    }
+    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    assert_string_equal(object->path, "c.yaml");
+    assert_null(object->rival);
+    assert_true(object->is_dirty);
+    world->dropped = "c.yaml";
+    update(world, NULL);
+    assert_string_equal(world->gone, "demo:configmap/a ");
+}
+
+static void what_no_changed_file_declares_is_not_looked_at(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    pretend_applied(object);
+    inventory_set_outcome(object, SYNC_DRIFTED, "changed by hand", 6);
+    file = inventory_file_new("b.yaml", "1", 0100644);
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    assert_ptr_equal(inventory_find(&world->inv, "demo:configmap/a"), object);
+    assert_int_equal(object->outcome, SYNC_DRIFTED);
+}
+
+static size_t count_of(const struct world *world, const char *key)
+{
+    const struct inventory_kind *kind = map_get(world->inv.kinds, key);
+    return kind ? kind->count : 0;
+}
+
+static void kinds_are_counted_by_what_is_to_be_applied(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    struct inventory_object *skipped = declare(file, "demo:configmap/b", '1');
+    free(skipped->body);
+    skipped->body = NULL;
+    update(world, file);
+    assert_int_equal(count_of(world, "v1 ConfigMap"), 1);
+    file = inventory_file_new("a.yaml", "2", 0100644);
+    declare(file, "demo:configmap/a", '1');
+    declare(file, "demo:configmap/b", '1');
+    update(world, file);
+    assert_int_equal(count_of(world, "v1 ConfigMap"), 2);
+    world->dropped = "a.yaml";
+    update(world, NULL);
+    assert_int_equal(count_of(world, "v1 ConfigMap"), 0);
+}
+
+static void links_are_known_as_such(void **state)
+{
+    struct world *world = *state;
+    update(world, inventory_file_new("a.yaml", "1", 0120000));
+    assert_non_null(map_get(world->inv.links, "a.yaml"));
+    update(world, inventory_file_new("a.yaml", "1", 0100644));
+    assert_null(map_get(world->inv.links, "a.yaml"));
+    update(world, inventory_file_new("a.yaml", "1", 0120000));
+    world->dropped = "a.yaml";
+    update(world, NULL);
+    assert_int_equal(map_len(world->inv.links), 0);
+}
+
+static void an_autoscaler_that_goes_leaves_its_target_without_one(void **state)
+{
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    declare(file, "demo:deployment/web", '1');
+    update(world, file);
+    static const char *const paths[] = { "b.yaml", "c.yaml" };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) { /* two of one target */
+        file = inventory_file_new(paths[i], "1", 0100644);
+        declare(file, i ? "demo:horizontalpodautoscaler/two" : "demo:horizontalpodautoscaler/one",
+                '1')
+            ->scale_target = base_copy_text("demo:deployment/web");
+        update(world, file);
+    }
+    const struct inventory_object *web = inventory_find(&world->inv, "demo:deployment/web");
+    world->dropped = "b.yaml";
+    update(world, NULL);
+    assert_true(inventory_has_scaler(&world->inv, web));
+    world->dropped = "c.yaml";
+    update(world, NULL);
+    assert_false(inventory_has_scaler(&world->inv, web));
 }
 
 static void when_one_of_two_claims_goes_the_other_stands_again(void **state)
@@ -230,6 +350,12 @@ int main(void)
         EACH(an_object_that_moves_to_another_file_is_not_gone),
         EACH(what_no_file_declares_any_more_is_gone),
         EACH(two_claims_on_one_object_apply_neither_and_name_both),
+        EACH(a_claim_that_is_known_to_be_double_is_told_of_once),
+        EACH(of_three_claims_the_last_that_stays_stands),
+        EACH(what_no_changed_file_declares_is_not_looked_at),
+        EACH(kinds_are_counted_by_what_is_to_be_applied),
+        EACH(links_are_known_as_such),
+        EACH(an_autoscaler_that_goes_leaves_its_target_without_one),
         EACH(when_one_of_two_claims_goes_the_other_stands_again),
         EACH(two_claims_in_one_file_name_it_once),
         EACH(a_file_that_breaks_keeps_what_it_declared),
