@@ -70,27 +70,46 @@ enum canary_wait {
     CANARY_WAIT_PRIMARY, /* primary ready, or never to be; or the timer */
     CANARY_WAIT_CANARY,  /* the same of the canary */
     CANARY_WAIT_NOW,     /* at once: a stage ended that nothing needs to be waited for */
+    CANARY_WAIT_AS_BEFORE, /* the tick was not due and changed nothing about what is waited for: the wait of before goes on,
+                              with its timer and its text */
+};
+/* Whether a tick now is due, by what the last one said: it is on any occasion after WAIT_CHANGE and WAIT_NOW, else when the timer
+ * passed, or the pods waited for are ready or never will be. The first tick of a process is due. */
+bool canary_step_is_due(enum canary_wait wait, bool has_timer_passed,
+                        const struct target_seen *target);
+
+/* What a tick hands on to the next one of the same process. All zero at first and after a restart: what is lost costs a
+ * repeated event, hook or round, nothing else. */
+struct canary_memory {
+    bool
+        start_was_told; /* and pre-rollout hooks passed; a gate holds the first step (17.1 no. 6) */
+    bool is_reverted; /* of a canary that is deleted, the target: from now on its readiness tells */
+    enum canary_phase deleted_phase; /* when Terminating began: what the last event carries */
 };
 
 struct canary_action {
     enum canary_act act;
     enum canary_severity severity;
     enum canary_phase phase;
-    const char *text;
+    const char *text; /* of DONE: what it waits for, for people ("approval"); "" nothing */
     size_t index;
     enum metric_part part;
     bool has_fields, is_skipped;
     struct split split;
     struct canary_change change;
-    enum canary_wait wait;
-    bool was_analysis; /* DONE: the tick counts for flagger_canary_duration_seconds */
+    enum canary_wait wait;       /* this and the next two of DONE */
+    bool was_analysis;           /* the tick counts for flagger_canary_duration_seconds */
+    struct canary_memory memory; /* for the facts of the next tick */
 };
 
 /* What came of an action. Said ones never fail. */
 struct canary_outcome {
     bool is_ok;
+    bool is_missing; /* with !is_ok: because what it is about is not there (ERR_NOT_FOUND) */
     enum canary_severity severity; /* of ASK_METRIC with !is_ok: of the event */
-    const char *text; /* why not: the <err> of the event, or of ASK_METRIC the event itself */
+    /* Why not: the <err> of the event; of ASK_METRIC the event itself; of DO_STATUS
+     * "failed after retries: updating canary <c>.<ns> status failed: <err>". */
+    const char *text;
 };
 
 struct canary_facts {
@@ -98,17 +117,23 @@ struct canary_facts {
     const struct canary *canary;
     const struct canary_settings *settings;
     const struct router *router; /* its traits; none of its functions is called */
-    bool is_due; /* false: repair what is to be repaired, do not go on with the analysis */
+    /* canary_step_is_due. False: repair what is to be repaired, do not go on with the analysis. */
+    bool is_due;
     bool has_pods, has_scaler;
     bool suspension_was_told; /* by an event of this process */
-    struct target_seen target;
+    struct canary_memory memory;
+    struct target_seen target; /* with a fault, its other fields need not be filled in */
+    bool is_target_missing;    /* the fault is that there is none */
+    /* What a SYNC of this tick records. With a configs_fault, its configs are those of the status. */
     struct canary_revision revision;
     const char *configs_fault; /* revision.configs could not be found out; NULL none */
-    const char *
-        routes_fault; /* known before anything is written: the kind of a route is missing; NULL none */
-    struct split split;      /* after DO_ROUTES */
-    const char *split_fault; /* or NULL */
-    const char *duplicate;   /* another canary with the same target; NULL none */
+    const char
+        *changed_config;      /* configs_changed against the status ("configmap x"); NULL nothing */
+    const char *routes_fault; /* known before a write: the kind of a route is missing; NULL none */
+    struct split split;       /* after DO_ROUTES */
+    const char *split_fault;  /* or NULL */
+    /* An older canary of the same target, which has it: this one does nothing but say so. NULL none. */
+    const char *duplicate;
     /* Adoption (7): the stored revision is of another program, and the target runs what the primary runs. */
     bool is_foreign, is_as_promoted;
     int64_t now_ms;
