@@ -16,6 +16,7 @@ struct router {
     bool is_fixed;                        /* no traffic is ever shifted (kubernetes) */
     bool can_match;                       /* A/B by conditions */
     bool can_mirror, can_mirror_weighted; /* in blue/green; in a weighted run */
+    const struct router *for_tcp;         /* in its place for TCP services; NULL: the same */
     void (*wants)(const struct canary_view *view, struct live_wants *out);
     struct err *(*reconcile)(const struct canary_view *view, struct effects *out);
     /* Of the live objects; ERR_INVALID, ERR_NOT_FOUND with the event's text. */
@@ -28,6 +29,10 @@ struct router {
 
 /* By 1.1, first match wins; `is_guess` (may be NULL) tells that nothing matched and Istio was taken. Never NULL. */
 const struct router *router_find(const char *provider, bool *is_guess);
+
+/* The router of a canary: that of its provider, and what it is for the protocol of the service. */
+const struct router *router_for(const struct canary *canary, const struct canary_settings *settings,
+                                bool *is_guess);
 
 /* What read says once the effects of reconcile are carried out: a missing object reads 100:0. */
 MUST_USE struct err *router_read_after(const struct router *router, const struct canary_view *view,
