@@ -18,15 +18,19 @@ import traceback
 
 import yaml
 
+from gitops_lab.accepted import ABSENT, Accepted, Malformed
 from gitops_lab.proxy import exchange
 from gitops_lab.world import Failed, World
 
 SYNC_TIMEOUT = 60
+VAIN_TIMEOUT = 8  # for what is accepted not to come
+SLOW_SECONDS = 5  # a step that takes longer is told
 
 
 class Runner:
-    def __init__(self, world, scenario):
-        self.world, self.scenario, self.steps, self.http = world, scenario, [], []
+    def __init__(self, world, scenario, accepted):
+        self.world, self.scenario, self.accepted, self.steps, self.http = world, scenario, accepted, [], []
+        self.patience = None  # seconds a wait may take at most, if less than usual
         self.known_commits, self.known_objects, self.memory = set(), {}, {}
 
     # -- the scenario -------------------------------------------------------------------------------------------
@@ -63,11 +67,14 @@ class Runner:
         act = getattr(self, "do_" + verb.replace("-", "_"), None)
         if not act:
             raise Failed(f"unknown step {verb!r}")
+        shown = value if isinstance(value, str) else verb if value is None else json.dumps(value, sort_keys=True)
+        title, began = f"{verb}: {shown}" if shown != verb else verb, time.monotonic()
+        self.patience = VAIN_TIMEOUT if self.accepted.expects_in_vain(self.scenario["name"], title) else None
         result = act(value, **options)
+        if time.monotonic() - began > SLOW_SECONDS:
+            print(f"  {time.monotonic() - began:.0f} s: {title}", flush=True)
         if result is not None:
-            shown = value if isinstance(value, str) else verb if value is None else json.dumps(value, sort_keys=True)
-            self.steps.append({"step": self.world.normalise(f"{verb}: {shown}" if shown != verb else verb),
-                               **self.world.normalise(result)})
+            self.steps.append({"step": self.world.normalise(title), **self.world.normalise(result)})
 
     # -- steps --------------------------------------------------------------------------------------------------
 
@@ -119,7 +126,7 @@ class Runner:
         time.sleep(float(value))
 
     def until(self, what, test, timeout):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + min(timeout, self.patience or timeout)
         while time.monotonic() < deadline:
             if test():
                 return True
@@ -448,7 +455,7 @@ def write(path, value):
 def run(options):
     options.playground = shutil.which(options.playground) or options.playground
     options.tools = [os.path.abspath(one) for one in options.tools]
-    failed = []
+    accepted, failed = Accepted(options.accept), []
     for path in scenario_files(options.scenarios):
         try:
             scenario = load(path)
@@ -461,7 +468,7 @@ def run(options):
         began = time.monotonic()
         directory = tempfile.mkdtemp(prefix="gitops-", dir=options.dir)
         world = World(directory, scenario, options)
-        runner = Runner(world, scenario)
+        runner = Runner(world, scenario, accepted)
         try:
             world.up()
             write(os.path.join(options.out, scenario["name"] + ".json"), runner.run())
@@ -476,6 +483,8 @@ def run(options):
             write(os.path.join(directory, "partial.json"), runner.steps)
         finally:
             world.down()
+            for number in range(1, world.starts + 1):
+                shutil.copy(world.path(f"daemon{number}.log"), os.path.join(options.out, f"{scenario['name']}.daemon{number}.log"))
         if options.keep:
             print(f"  kept {directory}")
         else:
@@ -507,35 +516,31 @@ def aligned(a, b):
             yield from (({}, one) for one in b[k:m])
 
 
-def compare(a, b, show):
-    """Prints the differences of two recordings; returns how many points differ."""
-    count = 0
-    for number, (left, right) in enumerate(aligned(a["steps"], b["steps"])):
-        title = left.get("step") or right.get("step")
+def differences(a, b):
+    """(step number, title, path, value in a, value in b, all of b's step as JSON) of each point in which two recordings differ."""
+    for number, (left, right) in enumerate(aligned(a["steps"], b["steps"]), 1):
+        title, said = left.get("step") or right.get("step"), json.dumps(right, ensure_ascii=False)
         if not (left and right):
-            if show(f"{a['scenario']}: {title}: only on one side"):
-                count += 1
-                print(f"{a['scenario']}, step {number + 1} ({title}): only in the {'first' if left else 'second'}")
+            yield number, title, "only on one side", left or ABSENT, right or ABSENT, said
             continue
         one, two = dict(leaves(left)), dict(leaves(right))
         for path in list(one) + [p for p in two if p not in one]:
-            if one.get(path, leaves) == two.get(path, leaves) or not show(f"{a['scenario']}: {title}: {path}"):
-                continue
-            count += 1
-            print(f"{a['scenario']}, step {number + 1} ({title}): {path}")
-            texts = []
-            for side in (one, two):
-                value = side.get(path, leaves)
-                if value is leaves:
-                    texts.append(["(absent)"])
-                elif isinstance(value, list) and all(isinstance(line, str) for line in value) and value:
-                    texts.append(value)
-                else:
-                    texts.append(value.split("\n") if isinstance(value, str) else [json.dumps(value)])
-            for line in list(difflib.unified_diff(*texts, lineterm="", n=2))[2:]:
-                if not line.startswith("@@"):
-                    print("    " + line)
-    return count
+            if one.get(path, ABSENT) != two.get(path, ABSENT):
+                yield number, title, path, one.get(path, ABSENT), two.get(path, ABSENT), said
+
+
+def show_difference(one, two):
+    texts = []
+    for value in (one, two):
+        if value is ABSENT:
+            texts.append(["(absent)"])
+        elif isinstance(value, list) and all(isinstance(line, str) for line in value) and value:
+            texts.append(value)
+        else:
+            texts.append(value.split("\n") if isinstance(value, str) else [json.dumps(value)])
+    for line in list(difflib.unified_diff(*texts, lineterm="", n=2))[2:]:
+        if not line.startswith("@@"):
+            print("    " + line)
 
 
 def recordings(path):
@@ -552,20 +557,25 @@ def diff(options):
         pairs = [(left[name], right[name]) for name in left if name in right]
         for name in sorted(set(left) ^ set(right)):
             print(f"only on one side: {name}")
-    patterns = list(options.ignore)
-    for path in options.accept:
-        with open(path) as source:
-            patterns += [line.split(" # ")[0].strip() for line in source if line.strip() and not line.startswith("#")]
-    patterns, hidden, total = [re.compile(one) for one in patterns], [], 0
-
-    def show(point):
-        hidden.extend([point] if any(one.search(point) for one in patterns) else [])
-        return not hidden or hidden[-1] is not point
+    ignored, accepted = [re.compile(one) for one in options.ignore], Accepted(options.accept)
+    total, hidden, unneeded = 0, 0, []
     for one, two in pairs:
         with open(one) as a, open(two) as b:
-            total += compare(json.load(a), json.load(b), show)
-    print(f"{len(pairs)} recordings compared, {total} differences" + (f", {len(hidden)} accepted ones not shown" if hidden else ""))
-    return 1 if total or (options.strict and set(left) ^ set(right)) else 0
+            first, second = json.load(a), json.load(b)
+        scenario = first["scenario"]
+        for number, title, path, *values, said in differences(first, second):
+            if accepted.has(scenario, title, path, *values, said) or any(x.search(f"{scenario}: {title}: {path}") for x in ignored):
+                hidden += 1
+                continue
+            total += 1
+            print(f"{scenario}, step {number} ({title}): {path}")
+            show_difference(*values)
+    if options.all_needed:
+        unneeded = list(accepted.unneeded({os.path.splitext(os.path.basename(one))[0] for one, _ in pairs}))
+    for line, why in unneeded:
+        print(f"{line.place}: accepted without need: {why} ({line.reason})")
+    print(f"{len(pairs)} recordings compared, {total} differences" + (f", {hidden} accepted ones not shown" if hidden else ""))
+    return 1 if total or unneeded or (options.strict and set(left) ^ set(right)) else 0
 
 
 def http(options):
@@ -610,6 +620,7 @@ def main():
     one.add_argument("--dir", help="where to make the temporary directories")
     one.add_argument("--keep", action="store_true", help="keep the temporary directories")
     one.add_argument("--kubeconfig", help="use this cluster instead of starting one (it should be empty)")
+    one.add_argument("--accept", action="append", default=[], help="differences that are meant: waits that end in vain by one are cut short")
     one.add_argument("--tools", action="append", default=[], help="directory put in front of the daemon's PATH")
     one.add_argument("--playground", default=os.environ.get("PLAYGROUND", "playground"), help="the program of deploy/playground")
     one.add_argument("--registry", default=os.environ.get("DOCKER_REGISTRY", "docker-registry"))
@@ -619,7 +630,8 @@ def main():
     two.add_argument("a")
     two.add_argument("b")
     two.add_argument("--ignore", action="append", default=[], help="regular expression on 'scenario: step: path' not to show")
-    two.add_argument("--accept", action="append", default=[], help="file of such expressions, one a line, ' # ' and the reason after it")
+    two.add_argument("--accept", action="append", default=[], help="file of the differences that are meant; accepted-gitops explains it")
+    two.add_argument("--all-needed", action="store_true", help="a line of such a file that met no difference is an error")
     two.add_argument("--strict", action="store_true", help="a recording missing on one side is a difference")
     two.set_defaults(act=diff)
     three = commands.add_parser("http", help="merge what clients sent and got into one file")
@@ -628,7 +640,10 @@ def main():
     three.add_argument("--table")
     three.set_defaults(act=http)
     options = parser.parse_args()
-    sys.exit(options.act(options))
+    try:
+        sys.exit(options.act(options))
+    except Malformed as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

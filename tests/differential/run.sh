@@ -3,15 +3,16 @@
 #
 #   run.sh --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--out DIR] [--results FILE] [--keep]
 #
-# A scenario passes when it was recorded and differs from Flux in nothing but what accepted-gitops names. --out keeps the
-# recordings (build/differential); --keep also the temporary directories, with every log.
+# A scenario passes when it was recorded and differs from Flux in nothing but what accepted-gitops names; when all were run, each
+# line there has to be needed. N scenarios run at a time (4: they mostly wait). --out keeps the recordings and the daemons' logs
+# (build/differential); --keep also the temporary directories.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-scenarios=(generators-patch generators-command gc-on rejected-push drift ssh-and-identity ignore gc-off first-sync force-push unknown-kind
+scenarios=(first-sync rejected-push generators-command drift ssh-and-identity gc-on generators-patch ignore gc-off force-push unknown-kind
   bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly) # the long ones first
 
-playground='' serin='' jobs=2 only=. out=$top/build/differential results=/dev/null keep=''
+playground='' serin='' jobs=4 only=. out=$top/build/differential results=/dev/null keep=''
 while [ $# -gt 0 ]; do
   case $1 in
     --playground) playground=$(realpath -- "$2") && shift 2 ;;
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
     --out) out=$(realpath -m -- "$2") && shift 2 ;;
     --results) results=$(realpath -m -- "$2") && shift 2 ;;
     --keep) keep=--keep && shift ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
   esac
 done
 if [ ! -x "$serin" ] || [ ! -x "$playground" ]; then
@@ -37,18 +38,30 @@ export PYTHON=${PYTHON:-python3} PYTHONDONTWRITEBYTECODE=1
 
 one() { # SCENARIO
   local name=$1 log=$out/$1.log outcome=fail began=$SECONDS
-  rm -f "$out/$name.json"
+  rm -f "$out/$name.json" "$out/$name".daemon*.log
   if "$PYTHON" "$here/gitops.py" run --playground "$playground" --scenarios "$here/scenarios/gitops/$name.yaml" --out "$out" $keep \
-    --cli "$out/bin/fluxctl" --daemon "$serin run --kube-config= --git-url={git_url} --git-branch={git_branch}
+    --accept "$here/accepted-gitops" --cli "$out/bin/fluxctl" --daemon "$serin run --kube-config= --git-url={git_url} --git-branch={git_branch}
       --listen=127.0.0.1:{listen_port} --k8s-secret-volume-mount-path={home} --state-dir={state_dir} {flags}" >"$log" 2>&1 </dev/null &&
     "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux/$name.json" "$out/$name.json" --accept "$here/accepted-gitops" >>"$log" 2>&1; then
     outcome=pass
   fi
   printf '%s\tdifferential\t%s\n' "$outcome" "$name" >>"$results"
   printf '%s %s (%d s)\n' "$outcome" "$name" $((SECONDS - began))
-  [ $outcome = pass ] || sed 's/^/    /' "$log"
-  [ $outcome = pass ]
+  [ $outcome = pass ] && return
+  sed 's/^/    /' "$log"
+  tail -n 25 "$out/$name".daemon*.log | sed 's/^/    /'
+  return 1
 }
 export -f one
 
-printf '%s\n' "${scenarios[@]}" | grep -E -- "$only" | xargs -P "$jobs" -I{} bash -c 'one {}'
+failed=0
+printf '%s\n' "${scenarios[@]}" | grep -E -- "$only" | xargs -P "$jobs" -I{} bash -c 'one {}' || failed=1
+if [ "$only" = . ]; then # a scenario that was not recorded has nothing to say about what is needed
+  outcome=pass
+  "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux" "$out" --accept "$here/accepted-gitops" --all-needed >"$out/needed.log" 2>&1 || true
+  if grep ': accepted without need: ' "$out/needed.log"; then
+    outcome=fail failed=1
+  fi
+  printf '%s\tdifferential\tevery accepted difference is needed\n' $outcome >>"$results"
+fi
+[ $failed = 0 ]

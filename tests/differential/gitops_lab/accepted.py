@@ -1,0 +1,71 @@
+"""The differences that are meant: one a line of accepted-gitops, as narrow as can be, and none that nothing needs."""
+
+import json
+import re
+
+ABSENT = object()
+WAITS = ("arrived", "cloned", "gone", "logged", "marker at head", "ready", "scanned", "there")
+
+
+class Malformed(Exception):
+    """A line that cannot be read, with its place."""
+
+
+class Difference:
+    """SCENARIOS | STEP | PATH [= VALUE] [| TEXT] # REASON, as accepted-gitops explains it."""
+
+    def __init__(self, line, place, section):
+        rule, _, reason = line.partition(" # ")
+        fields = rule.strip().split(" | ")
+        if not reason.strip() or len(fields) not in (3, 4):
+            raise Malformed(f"{place}: not SCENARIOS | STEP | PATH [= VALUE] [| TEXT] # REASON: {line}")
+        self.place, self.section, self.reason = place, section, reason.strip()
+        self.scenarios = None if fields[0].strip() == "*" else set(fields[0].split())
+        path, _, value = fields[2].strip().partition(" = ")
+        self.is_more = path.startswith("+")
+        try:
+            self.step, self.path, self.value, self.text = (re.compile(one, re.S) for one in (
+                fields[1].strip(), path.lstrip("+"), value or ".*", fields[3].strip() if len(fields) > 3 else ""))
+        except re.error as error:
+            raise Malformed(f"{place}: {error}: {line}") from None
+        self.needed_by = set()  # scenarios in which it was met
+
+    def is_met(self, scenario, step, path, theirs, ours, said):
+        """Is it this difference? said is serin's side of the step as JSON."""
+        value = "absent" if ours is ABSENT else json.dumps(ours, ensure_ascii=False)
+        met = ((self.scenarios is None or scenario in self.scenarios) and self.step.fullmatch(step) and self.path.fullmatch(path)
+               and self.value.fullmatch(value) and (theirs is ABSENT or not self.is_more) and self.text.search(said))
+        if met:
+            self.needed_by.add(scenario)
+        return bool(met)
+
+
+class Accepted:
+    def __init__(self, paths=()):
+        self.all = []
+        for path in paths:
+            section = ""
+            with open(path) as source:
+                for number, line in enumerate(source, 1):
+                    if line.startswith("["):
+                        section = line.strip(" []\n")
+                    elif line.strip() and not line.startswith("#"):
+                        self.all.append(Difference(line.strip(), f"{path}:{number}", section))
+
+    def has(self, scenario, step, path, theirs, ours, said=""):
+        """Is the difference meant? Every line that says so counts as needed."""
+        return any([one.is_met(scenario, step, path, theirs, ours, said) for one in self.all])
+
+    def expects_in_vain(self, scenario, step):
+        """Does a wait end without what it waits for, and is that meant?"""
+        return any(one.scenarios and scenario in one.scenarios and one.value.pattern == "false" and one.step.fullmatch(step)
+                   and any(one.path.fullmatch("/" + name) for name in WAITS) for one in self.all)
+
+    def unneeded(self, compared):
+        """(line, what is wrong with it) of those that a scenario they name has not, once these scenarios were compared."""
+        for one in self.all:
+            missing = sorted((one.scenarios or set()) & compared - one.needed_by)
+            if missing:
+                yield one, "nothing of this in " + ", ".join(missing)
+            elif one.scenarios is None and not one.needed_by:
+                yield one, "nothing of this anywhere"
