@@ -196,20 +196,21 @@ def machine_paths(house):
 
 
 def registered(house):
-    """Every source is built and every test runs: each is named in the CMakeLists.txt beside it."""
-    for name, _ in house.sources("src", "tests"):
-        folder, base = os.path.split(name)
-        listed = folder + "/CMakeLists.txt"
-        is_test = re.match(r"tests/\w+/test_\w+\.c$", name)
+    """Every source is built and every test runs: each is named in the CMakeLists.txt of its room or folder."""
+    for name, room in house.sources("src", "tests"):
+        top = name.split("/")[0] + "/" + room
+        is_test = re.match(r"tests/(\w+/)+test_\w+\.c$", name)
         is_fuzz = re.match(r"tests/fuzz/fuzz_(\w+)\.c$", name)
         if is_fuzz:
             pattern = r"serin_fuzz\(\s*" + is_fuzz.group(1) + r"\b"
             if not any(re.search(pattern, house.text(one)) for one in house.files
                        if one.startswith("tests/") and one.endswith("CMakeLists.txt")):
                 yield f"{name}: no serin_fuzz({is_fuzz.group(1)} ...) in any CMakeLists.txt"
-        elif (is_test or (name.startswith("src/") and name.endswith(".c"))) and (
-                listed not in house.files or not re.search(r"(?<![\w/])" + re.escape(base) + r"\b", house.text(listed))):
-            yield f"{name}: not named in {listed}"
+        elif is_test or (name.startswith("src/") and name.endswith(".c")):
+            folders = [name[:at.start()] for at in re.finditer("/", name) if at.start() >= len(top)]
+            if not any(re.search(r"(?<![\w/])" + re.escape(name[len(folder) + 1:]) + r"\b", house.text(folder + "/CMakeLists.txt"))
+                       for folder in folders if folder + "/CMakeLists.txt" in house.files):
+                yield f"{name}: not named in {top}/CMakeLists.txt"
 
 
 def formatted(house):

@@ -40,6 +40,7 @@ BROKEN = {
     "a registry's host": ("machine_paths", "docs/x.md", "from pypi.org\n"),
     "a source that is not built": ("registered", "src/sync/lost.c", "int lost_x(void);\n"),
     "a test that is not run": ("registered", "tests/sync/test_lost.c", "int main(void);\n"),
+    "a source of a folder that is not built": ("registered", "src/sync/deep/lost.c", "int lost_x(void);\n"),
     "a fuzz target that is not run": ("registered", "tests/fuzz/fuzz_lost.c", "int main(void);\n"),
     "odd formatting": ("formatted", "src/sync/plan.c", "int plan_size( void ) { return 0; }\n"),
     "an unquoted variable": ("scripts", "scripts/bad.sh", "#!/usr/bin/env bash\nrm $1\n"),
