@@ -45,6 +45,11 @@ struct reader {
     const char *analysis; /* "spec.analysis", or the deprecated spelling */
 };
 
+static const char *below(const struct reader *reader, const char *place, const char *key)
+{
+    return arena_printf(reader->mem, "%s.%s", place, key);
+}
+
 /* -- one field ------------------------------------------------------------------------------- */
 
 static struct err *wrong_type(const char *wanted, const struct val *v)
@@ -107,11 +112,10 @@ static struct err *read_texts(const struct val *v, const struct val **out)
     for (size_t i = 0; i < v->len; i++) {
         const struct val_pair *pair = &v->pairs[i];
         const char *text;
-        if (val_is_null(pair->value))
-            return err_new(ERR_INVALID, "%.100s: must be a string, not null", pair->key);
-        struct err *e = read_text(pair->value, &text);
-        if (e)
-            return err_wrap(e, "%.100s", pair->key);
+        if (pair->value->type != VAL_STRING)
+            return err_new(ERR_INVALID, "\"%.100s\" must be a string, not %s", pair->key,
+                           val_type_name(pair->value->type));
+        TRY(err_wrap(read_text(pair->value, &text), "\"%.100s\"", pair->key));
     }
     return NULL;
 }
@@ -182,16 +186,28 @@ static struct err *read_items(struct reader *reader, const struct val *map, stru
     return NULL;
 }
 
-/* A word of a list of known ones: its place in the list. */
-static struct err *read_word(const char *place, const char *word, const char *const *known,
-                             size_t len, size_t *out)
+struct words {
+    const char *const *at;
+    size_t len;
+};
+#define WORDS(list) (&(const struct words){ list, ARRAY_LEN(list) })
+
+/* A word of a list of known ones: its place in the list. Absent and empty is the first. */
+static struct err *read_word(const char *place, const struct val *v, const struct words *known,
+                             size_t *out)
 {
-    for (size_t i = 0; i < len; i++)
-        if (strcmp(known[i], word) == 0)
-            return *out = i, NULL;
+    const char *word = "";
+    *out = 0;
+    if (!val_is_null(v))
+        TRY(err_wrap(read_text(v, &word), "%s", place));
+    if (!*word)
+        return NULL;
     SBUF(list, 1024);
-    for (size_t i = 0; i < len; i++)
-        sbuf_addf(&list, "%s%s", i == 0 ? "" : i + 1 < len ? ", " : " or ", known[i]);
+    for (size_t i = 0; i < known->len; i++) {
+        if (strcmp(known->at[i], word) == 0)
+            return *out = i, NULL;
+        sbuf_addf(&list, "%s%s", i == 0 ? "" : i + 1 < known->len ? ", " : " or ", known->at[i]);
+    }
     return err_new(ERR_INVALID, "%s: must be %s, is \"%.100s\"", place, sbuf_text(&list), word);
 }
 
@@ -206,9 +222,10 @@ static struct err *read_step_weight(struct reader *reader, const char *place, co
     return err_wrap(read_whole(v, out), "%s", place);
 }
 
-static struct err *read_hook_type(const char *place, const char *word, enum canary_hook_type *out)
+static struct err *read_hook(struct reader *reader, const char *place, const struct val *v,
+                             void *out)
 {
-    static const char *const known[] = {
+    static const char *const types[] = {
         [CANARY_HOOK_ROLLOUT] = "rollout",
         [CANARY_HOOK_CONFIRM_ROLLOUT] = "confirm-rollout",
         [CANARY_HOOK_PRE_ROLLOUT] = "pre-rollout",
@@ -218,16 +235,6 @@ static struct err *read_hook_type(const char *place, const char *word, enum cana
         [CANARY_HOOK_EVENT] = "event",
         [CANARY_HOOK_ROLLBACK] = "rollback",
     };
-    size_t type = CANARY_HOOK_ROLLOUT;
-    if (*word)
-        TRY(err_wrap(read_word("type", word, known, ARRAY_LEN(known), &type), "%s", place));
-    *out = (enum canary_hook_type)type;
-    return NULL;
-}
-
-static struct err *read_hook(struct reader *reader, const char *place, const struct val *v,
-                             void *out)
-{
     static const struct field fields[] = {
         REQUIRED(canary_hook, name, "name", TEXT),
         REQUIRED(canary_hook, url, "url", TEXT),
@@ -238,31 +245,24 @@ static struct err *read_hook(struct reader *reader, const char *place, const str
         FIELD(canary_hook, metadata, "metadata", TEXTS),
     };
     struct canary_hook *hook = out;
-    (void)reader;
+    size_t type;
     *hook = (struct canary_hook){ .timeout = "" };
     TRY(read_map(place, v, fields, ARRAY_LEN(fields), hook));
-    struct {
-        const char *word;
-    } type = { "" };
-    static const struct field type_field = { "type", FIELD_TEXT, false, 0 };
-    TRY(read_map(place, v, &type_field, 1, &type));
-    return read_hook_type(place, type.word, &hook->type);
+    TRY(read_word(below(reader, place, "type"), val_get(v, "type"), WORDS(types), &type));
+    hook->type = (enum canary_hook_type)type;
+    return NULL;
 }
 
-static struct err *read_range(const char *place, const struct val *v, struct canary_metric *out)
+static struct err *read_range(const char *place, const struct val *range, struct canary_metric *out)
 {
     static const struct field fields[] = {
         FIELD(canary_metric, min, "min", NUMBER),
         FIELD(canary_metric, max, "max", NUMBER),
     };
-    const struct val *range = val_get(v, "thresholdRange");
     out->has_range = !val_is_null(range);
     out->has_min = !val_is_null(val_get(range, "min"));
     out->has_max = !val_is_null(val_get(range, "max"));
-    return out->has_range
-               ? err_wrap(read_map("thresholdRange", range, fields, ARRAY_LEN(fields), out), "%s",
-                          place)
-               : NULL;
+    return out->has_range ? read_map(place, range, fields, ARRAY_LEN(fields), out) : NULL;
 }
 
 struct name_ref {
@@ -301,12 +301,12 @@ static struct err *read_metric(struct reader *reader, const char *place, const s
     TRY(read_map(place, v, fields, ARRAY_LEN(fields), metric));
     if (!*metric->interval)
         metric->interval = "1m";
-    TRY(read_range(place, v, metric));
+    TRY(read_range(below(reader, place, "thresholdRange"), val_get(v, "thresholdRange"), metric));
     const struct val *ref = val_get(v, "templateRef");
     if (val_is_null(ref))
         return NULL;
     struct name_ref template;
-    TRY(err_wrap(read_name_ref(reader, "templateRef", ref, &template), "%s", place));
+    TRY(read_name_ref(reader, below(reader, place, "templateRef"), ref, &template));
     metric->template_name = template.name;
     metric->template_ns = template.ns;
     return NULL;
@@ -318,26 +318,18 @@ static struct err *read_alert(struct reader *reader, const char *place, const st
     static const char *const severities[] = {
         [CANARY_INFO] = "info", [CANARY_WARN] = "warn", [CANARY_ERROR] = "error"
     };
-    struct entry {
-        const char *name, *severity;
-    } entry = { "", "" };
-    static const struct field fields[] = {
-        REQUIRED(entry, name, "name", TEXT),
-        FIELD(entry, severity, "severity", TEXT),
-    };
-    TRY(read_map(place, v, fields, ARRAY_LEN(fields), &entry));
-    size_t severity = CANARY_INFO;
-    if (*entry.severity)
-        TRY(err_wrap(
-            read_word("severity", entry.severity, severities, ARRAY_LEN(severities), &severity),
-            "%s", place));
+    static const struct field fields[] = { REQUIRED(canary_alert, name, "name", TEXT) };
+    struct canary_alert *alert = out;
+    size_t severity;
     struct name_ref provider;
-    TRY(err_wrap(read_name_ref(reader, "providerRef", val_get(v, "providerRef"), &provider), "%s",
-                 place));
-    *(struct canary_alert *)out = (struct canary_alert){ .name = entry.name,
-                                                         .severity = (enum canary_severity)severity,
-                                                         .provider_name = provider.name,
-                                                         .provider_ns = provider.ns };
+    TRY(read_map(place, v, fields, ARRAY_LEN(fields), alert));
+    TRY(read_word(below(reader, place, "severity"), val_get(v, "severity"), WORDS(severities),
+                  &severity));
+    TRY(read_name_ref(reader, below(reader, place, "providerRef"), val_get(v, "providerRef"),
+                      &provider));
+    alert->severity = (enum canary_severity)severity;
+    alert->provider_name = provider.name;
+    alert->provider_ns = provider.ns;
     return NULL;
 }
 
@@ -363,8 +355,8 @@ static struct err *read_affinity(struct reader *reader, const struct val *v,
     *affinity = (struct canary_affinity){
         .primary_cookie_name = "", .domain = "", .path = "", .same_site = ""
     };
-    TRY(err_wrap(read_map("sessionAffinity", v, fields, ARRAY_LEN(fields), affinity), "%s",
-                 reader->analysis));
+    TRY(read_map(below(reader, reader->analysis, "sessionAffinity"), v, fields, ARRAY_LEN(fields),
+                 affinity));
     if (affinity->max_age_s == 0)
         affinity->max_age_s = COOKIE_AGE_DEFAULT_S;
     out->affinity = affinity;
@@ -432,7 +424,8 @@ static struct err *read_analysis(struct reader *reader, const struct val *v,
 
 /* -- spec ------------------------------------------------------------------------------------ */
 
-static struct err *read_ref(const struct val *spec, const char *key, struct canary_ref *out)
+static struct err *read_ref(const struct reader *reader, const struct val *spec, const char *key,
+                            struct canary_ref *out)
 {
     static const struct field fields[] = {
         REQUIRED(canary_ref, api_version, "apiVersion", TEXT),
@@ -443,11 +436,12 @@ static struct err *read_ref(const struct val *spec, const char *key, struct cana
     *out = (struct canary_ref){ .api_version = "", .kind = "", .name = "", .ns = "" };
     if (val_is_null(val_get(spec, key)))
         return NULL;
-    TRY(err_wrap(read_map(key, val_get(spec, key), fields, ARRAY_LEN(fields), out), "spec"));
+    TRY(read_map(below(reader, "spec", key), val_get(spec, key), fields, ARRAY_LEN(fields), out));
     return *out->name ? NULL : err_new(ERR_INVALID, "spec.%s.name: is empty", key);
 }
 
-static struct err *read_refs(const struct val *spec, struct canary *out)
+static struct err *read_refs(const struct reader *reader, const struct val *spec,
+                             struct canary *out)
 {
     const struct {
         const char *key;
@@ -458,7 +452,7 @@ static struct err *read_refs(const struct val *spec, struct canary *out)
         { "upstreamRef", &out->upstream },
     };
     for (size_t i = 0; i < ARRAY_LEN(refs); i++)
-        TRY(read_ref(spec, refs[i].key, refs[i].at));
+        TRY(read_ref(reader, spec, refs[i].key, refs[i].at));
     return *out->target.name ? NULL : err_new(ERR_INVALID, "spec.targetRef: missing");
 }
 
@@ -488,7 +482,7 @@ static struct err *read_spec(struct reader *reader, const struct val *spec, stru
     out->provider = out->metrics_server = "";
     out->progress_deadline_s = DEADLINE_DEFAULT_S;
     TRY(read_map("spec", spec, fields, ARRAY_LEN(fields), out));
-    TRY(read_refs(spec, out));
+    TRY(read_refs(reader, spec, out));
     TRY(read_apex(out));
     const struct val *analysis = val_get(spec, "analysis");
     if (val_is_null(analysis)) {
