@@ -53,6 +53,14 @@ class Refused(Failed):
         super().__init__(f"{status}: {body}")
 
 
+def lasts(seconds):
+    """Marks a test that takes long, and how long: those begin first."""
+    def mark(test):
+        test.seconds = seconds
+        return test
+    return mark
+
+
 def pretty(value):
     return value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str)
 
@@ -248,6 +256,14 @@ class World:
         self.git("remote", "add", "origin", self.repository)
         self.url = "file://" + self.repository
 
+    def let_pushes_hang(self):
+        """Every push but those past the hook waits until the hook is gone, or the world; gives the hook and what says that one waits."""
+        hook, waits = os.path.join(self.repository, "hooks", "pre-receive"), self.path("a-push-waits")
+        with open(hook, "w") as out:
+            out.write(f"#!/bin/sh\ntouch {waits}\nwhile [ -e {hook} ]; do sleep 0.2; done\nexit 1\n")
+        os.chmod(hook, 0o755)
+        return hook, waits
+
     def write(self, files):
         """Files of the work tree: path -> text, bytes or objects (dumped as YAML documents)."""
         for name, content in files.items():
@@ -333,6 +349,20 @@ class World:
     def last_words(self, lines=25):
         """The end of the log without the fetches that brought nothing, and without what a sanitizer said (it is told elsewhere)."""
         return [one for one in self.log().splitlines() if one.startswith("ts=") and "event=refreshed" not in one][-lines:]
+
+    def seen_by_the_proxy(self):
+        """What serin asked for, by kind, and what the rules did to it: for those who look for the cause of a failure."""
+        try:
+            totals, rules = self.counts(), json.loads(request(self.admin, "GET", "/rules")[1])
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            return f"the proxy does not say what it saw: {error}"
+        kinds = {}
+        for kind, n in totals["by_kind"].items():  # lists and watches in one each: there is one for every kind of the cluster
+            name = re.sub(r"^(list|watch) .*", r"\1", kind)
+            kinds[name] = kinds.get(name, 0) + n
+        said = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "nothing"
+        said += "".join(f"; rule {one['name']} met {one['hits']}" for one in rules)
+        return f"the proxy saw {said} ({totals['connections']} connections, at most {totals['max_in_flight']} requests at once)"
 
     def log(self):
         return "".join(open(self.path(f"serin{n}.log"), errors="replace").read() for n in range(1, self.starts + 1)

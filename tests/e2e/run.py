@@ -50,6 +50,7 @@ def start_cluster(options, directory):
 def run(options, number, name, test):
     """(did it pass, text to show)."""
     directory, began, world, own, text, passed = tempfile.mkdtemp(prefix="e2e-"), time.monotonic(), None, None, "", False
+    seen = ""
     try:
         if getattr(test, "wants_own_cluster", False):
             options = argparse.Namespace(**vars(options))
@@ -64,12 +65,13 @@ def run(options, number, name, test):
         text = traceback.format_exc()
     finally:
         if world:
+            seen = "" if passed else world.seen_by_the_proxy()
             try:
                 world.stop(expected=None)
             except lab.Failed as error:
                 passed, text = False, text + "\n" + str(error)
             if not passed:
-                text += "\nserin said at last:\n    " + "\n    ".join(world.last_words())
+                text += "\nserin said at last:\n    " + "\n    ".join(world.last_words()) + "\n" + seen
             world.down()
         if own:
             own.stop()
@@ -85,7 +87,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--playground", required="--list" not in sys.argv)
     parser.add_argument("--serin", required="--list" not in sys.argv)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=4)  # they mostly wait
     parser.add_argument("--only", default="")
     parser.add_argument("--kubeconfig")
     parser.add_argument("--results")
@@ -93,7 +95,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     chosen = [(name, test) for name, test in tests() if re.search(options.only, name)]
-    chosen.sort(key=lambda one: not getattr(one[1], "is_slow", False))  # the slow ones first, or the last one keeps all waiting
+    chosen.sort(key=lambda one: -getattr(one[1], "seconds", 0))  # the long ones first, or the last one keeps all waiting
     if options.list:
         print("\n".join(name for name, _ in chosen))
         return 0

@@ -2,7 +2,7 @@
 
 import time
 
-from lab import contains, expect, wait
+from lab import contains, expect, lasts, wait
 from test_sync import begin
 
 MARK = "fluxcd.io/sync-gc-mark"
@@ -74,6 +74,7 @@ def test_an_object_put_in_the_cluster_with_a_copied_mark_stays(w):
     expect(w.data("copy"), {"key": "one"}, "an object whose mark is not its own")
 
 
+@lasts(66)
 def test_a_fight_is_slowed_down(w):
     begin(w)
     w.settle()
@@ -84,5 +85,3 @@ def test_a_fight_is_slowed_down(w):
     w.wait_data("a", {"key": "one"}, 90)
     expect(w.status()["drift"]["healed"] <= 12, True, "no more heals than changes")
 
-
-test_a_fight_is_slowed_down.is_slow = True

@@ -4,7 +4,7 @@ import os
 import random
 import time
 
-from lab import expect, wait
+from lab import expect, lasts, wait
 from test_sync import begin
 
 WRITES = ["apply", "create", "patch", "delete"]
@@ -76,13 +76,10 @@ def test_killed_at_any_time(w):
 
 def test_killed_while_it_writes_to_git(w):
     begin(w, w.configmap("a"))
-    hook = f"{w.repository}/hooks/pre-receive"
-    with open(hook, "w") as out:
-        out.write(f"#!/bin/sh\ntouch {w.path('pushing')}\nsleep 600\n")
-    os.chmod(hook, 0o755)
+    hook, waits = w.let_pushes_hang()
     w.commit({"all.yaml": w.configmap("a", {"key": "two"})}, push=False)
     w.git("fetch", "-q", w.work, f"HEAD:refs/heads/{w.branch}", cwd=w.repository)
-    wait(lambda: os.path.exists(w.path("pushing")), "the push of the marker")
+    wait(lambda: os.path.exists(waits), "the push of the marker")
     w.kill()
     os.remove(hook)
     w.serin()
@@ -107,10 +104,12 @@ def outage(w, how, seconds):
     w.note(f"caught up {time.monotonic() - began:.1f} s after it was back")
 
 
+@lasts(27)
 def test_the_api_server_is_gone_for_a_while(w):
     outage(w, "refuse", 20)
 
 
+@lasts(22)
 def test_the_api_server_hangs_for_a_while(w):
     outage(w, "hang", 20)
 
@@ -142,6 +141,7 @@ def watch_fault(w, action, timeout=60, lasts=None, **conditions):
     w.wait_data("a", {"key": "one"}, timeout)
 
 
+@lasts(130)
 def test_a_watch_that_says_nothing_is_noticed(w):
     # A silent watch is told from a quiet one by its bookmarks, which come about once a minute.
     watch_fault(w, {"watch_silent": True}, timeout=200, open_only=True)
@@ -254,5 +254,3 @@ def test_over_http_1(w):
     w.wait_data("m3", {"key": "one"})
     w.note(f"{w.counts()['connections']} connections")
 
-
-test_a_watch_that_says_nothing_is_noticed.is_slow = True

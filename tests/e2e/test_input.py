@@ -3,7 +3,7 @@
 import json
 import os
 
-from lab import KINDS, contains, expect, wait
+from lab import KINDS, contains, expect, lasts, wait
 from test_sync import begin
 
 
@@ -172,6 +172,7 @@ def test_an_object_over_a_megabyte_is_reported(w):
     good_goes_on(w, "configmap/big", r"configmap/bigger|bigger\.yaml")
 
 
+@lasts(33)
 def test_a_crd_that_is_never_established_holds_up_only_its_objects(w):
     taken = w.crd("widgets", "Widget")
     group = taken["spec"]["group"]
@@ -186,6 +187,23 @@ def test_a_crd_that_is_never_established_holds_up_only_its_objects(w):
     wait(lambda: w.get("Fine@" + w.ns, "one"), "an object of the kind that is established")
 
 
+def test_drift_heals_while_a_crd_is_waited_for(w):
+    taken = w.crd("widgets", "Widget")
+    w.cluster.create("CustomResourceDefinition", taken)
+    rival = w.crd("rivals", "Widget")
+    rival["spec"]["names"].update(plural="rivals", singular="rival", listKind="RivalList")
+    fine = w.crd("fines", "Fine")
+    begin(w, w.configmap("a"))
+    w.commit({"crd.yaml": [rival, fine], "objects.yaml": [
+        {"apiVersion": taken["spec"]["group"] + "/v1", "kind": "Fine", "metadata": {"name": "one", "namespace": w.ns}}]})
+    wait(lambda: w.cluster.get("CustomResourceDefinition", rival["metadata"]["name"]), "the CRD that is never established")
+    w.cluster.patch("ConfigMap", "a", w.ns, {"data": {"key": "nine"}})
+    w.note(f"healed after {w.wait_data('a', {'key': 'one'}, 10):.1f} s")
+    expect(w.get("Fine@" + w.ns, "one"), None, "what waits for the CRDs")
+    wait(lambda: "drift healed" in w.log(), "the log to tell of it")
+
+
+@lasts(20)
 def test_a_namespace_stuck_in_deletion_is_waited_for(w):
     begin(w, w.configmap("a"))
     stuck = w.configmap("stuck", finalizers=["example.com/never"])
@@ -200,6 +218,7 @@ def test_a_namespace_stuck_in_deletion_is_waited_for(w):
     w.wait_data("a", {"key": "two"}, 90)
 
 
+@lasts(45)
 def test_ten_thousand_objects(w):
     files = {"ns.yaml": w.namespace()}
     for part in range(20):
@@ -218,5 +237,4 @@ def test_ten_thousand_objects(w):
     expect(w.counts()["asked"], {"apply configmaps": 1}, "requests for one object of ten thousand")
 
 
-test_ten_thousand_objects.is_slow = True
 test_ten_thousand_objects.wants_own_cluster = True  # in a shared one every other serin would see them, too

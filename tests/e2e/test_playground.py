@@ -5,9 +5,10 @@ import re
 import signal
 import subprocess
 
-from lab import HERE, Cluster, Process, expect, free_port, wait
+from lab import HERE, Cluster, Process, expect, free_port, lasts, wait
 
 
+@lasts(15)
 def test_the_playground_shows_what_it_promises(w):
     script, port, folder = os.path.join(HERE, "..", "..", "scripts", "playground.sh"), free_port(), w.path("playground")
     env = dict(os.environ)
@@ -45,5 +46,3 @@ def test_the_playground_shows_what_it_promises(w):
     wait(lambda: not process.running, "the playground to end", 30)
     expect(process.child.returncode, 0, "exit status after Ctrl-C")
 
-
-test_the_playground_shows_what_it_promises.is_slow = True
