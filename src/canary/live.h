@@ -11,7 +11,7 @@
 /* How much of an object is wanted. */
 enum live_form {
     LIVE_FULL,     /* all but managedFields */
-    LIVE_CHECKSUM, /* ConfigMaps and Secrets: metadata, a Secret's type, and the checksum (configs.h: configs_checksum) */
+    LIVE_CHECKSUM, /* ConfigMaps and Secrets: all but the data, and their checksum */
     LIVE_SECRET,   /* a Secret with its data: credentials of a metric or alert provider */
 };
 

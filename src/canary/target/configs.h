@@ -13,8 +13,9 @@ void configs_want(const struct canary_view *view, const struct val *pod_spec,
 /* trackedConfigs now; ERR_NOT_FOUND with the text of 6.1 for a mandatory one that is missing. Tracking off: NULL. */
 MUST_USE struct err *configs_observe(const struct canary_view *view, const struct val *pod_spec,
                                      struct val **out);
-/* Whether 6.4 sees a change, and of what ("configmap x"; for the log). */
-bool configs_changed(const struct val *stored, const struct val *now, const char **what);
+/* Whether 6.4 sees a change, and of what ("configmap x"; NULL when it is not one alone). */
+bool configs_changed(struct arena *mem, const struct val *stored, const struct val *now,
+                     const char **what);
 /* A copy of the pod spec with tracked names suffixed. */
 struct val *configs_rename(const struct canary_view *view, const struct val *pod_spec);
 /* COPY_CONFIG of each tracked object. */
@@ -23,7 +24,5 @@ MUST_USE struct err *configs_copy(const struct canary_view *view, const struct v
 /* The object to be written: `body` of the effect with data and type of `source`; binaryData, too (17.2 no. 4). Never immutable:
  * a copy has to be able to follow. */
 struct val *configs_fill(struct arena *mem, const struct val *body, const struct val *source);
-/* What changes with the contents of a ConfigMap or Secret: 6.4 over its data, over both where there is binaryData. */
-const char *configs_checksum(struct arena *mem, const struct val *object);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "canary/view.h"
 
-/* The bare <text> of 8.1, 8.2, not yet wrapped; a Deployment or DaemonSet as live. */
+/* The bare <text> of 8.1, 8.2, not yet wrapped; a Deployment or DaemonSet as live; NULL: right after its creation. */
 struct ready ready_deployment(const struct canary_view *view, const struct val *deployment,
                               int64_t threshold_pct);
 struct ready ready_daemonset(const struct canary_view *view, const struct val *daemonset,

@@ -8,8 +8,8 @@
 #include "canary/view.h"
 
 struct target_kind {
-    const char *kind; /* of targetRef; Knative Services have an entry of their own */
-    bool has_pods;    /* Services, scalers and config tracking apply */
+    const char *api_version, *kind; /* what the target is read as */
+    bool has_pods;                  /* Services, scalers and config tracking apply */
     /* Adds what it reads; is called again with more of the view filled in as objects come in. */
     void (*wants)(const struct canary_view *view, struct live_wants *out);
     void (*observe)(const struct canary_view *view, struct target_seen *out);
@@ -26,6 +26,8 @@ struct target_kind {
 
 /* Deployment for kinds nobody knows (3.1). Never NULL. */
 const struct target_kind *target_find(const struct canary *canary);
+/* The target itself; NULL while there is none. */
+const struct val *target_object(const struct canary_view *view);
 /* Of the target's pod template, what config tracking is about; NULL for kinds without pods and while there is no target. */
 const struct val *target_pod_spec(const struct canary_view *view);
 
