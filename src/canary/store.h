@@ -1,13 +1,14 @@
 /* canary/store.h - the objects canaries are about, kept true by watches.
- * Effects:   watches and reads through kube.
+ * Effects:   watches and reads through kube; looks at the server's kinds again when one is missing.
  * Ownership: keeps compact JSON of what somebody wants, without managedFields; of other objects of a watched kind 8 bytes, so that
  *            absence is known without a request. Data of Secrets only for LIVE_SECRET.
- * Units:     none.
+ * Units:     bytes.
  *
  *     wants of all canaries ──► kinds to watch (one watch a kind; ConfigMaps and Secrets metadata only)
  *     event, answer of a write ──► newer version wins ──► on_change(owner) for each canary that wants the key
  *
- * A key that is wanted and not there yet is read once; after that only the watch and our own writes change it. */
+ * A key that is wanted and not there yet is read once; after that only the watch and our own writes change it. Kinds that may
+ * not be watched are read key by key, again whenever somebody looks. */
 #ifndef SERIN_CANARY_STORE_H
 #define SERIN_CANARY_STORE_H
 
@@ -25,18 +26,19 @@ struct store_opts {
     struct kube_discovery *discovery;
     struct kube *mesh_kube; /* NULL: the same */
     struct kube_discovery *mesh_discovery;
-    const char *ns; /* NULL: all namespaces */
-    /* Something that `owner` wants came, changed or went; in a later turn, once for several changes. */
+    const char *const *namespaces; /* NULL: all */
+    int64_t
+        poll_ms; /* how old what is not watched may be; also between looks for missing kinds; default 10 s */
+    /* Something that `owner` wants came, changed or went, but not by store_note: in a later turn, once for several changes. */
     void (*on_change)(void *ctx, const char *owner);
     /* A Canary came, changed (is_gone false) or went. */
     void (*on_canary)(void *ctx, const char *ns, const char *name, bool is_gone);
-    void (*on_synced)(
-        void *ctx); /* all Canaries, MetricTemplates and AlertProviders were seen once */
+    void (*on_synced)(void *ctx); /* all Canaries were seen once, or the server has no such kind */
     void *ctx;
 };
 
 struct store *store_new(const struct store_opts *opts);
-void store_start(struct store *store);
+void store_start(struct store *store); /* once the discovery is ready */
 void store_free(struct store *store);
 DEFINE_SCOPED(struct store, store_free)
 
@@ -47,9 +49,18 @@ void store_forget(struct store *store, const char *owner);
 /* All wanted objects as they are now, parsed into `mem`. False when one is LIVE_UNKNOWN still: on_change will tell. */
 bool store_look(struct store *store, struct arena *mem, const struct live_wants *wants,
                 struct live **out);
+/* Why store_look says false: the first key that is not known ("Deployment podinfo.test"), and what came of the last attempt to
+ * read it (NULL: it is on its way). False when all is known. */
+struct store_lack {
+    const char *key, *why;
+};
+bool store_lacks(struct store *store, struct arena *mem, const struct live_wants *wants,
+                 struct store_lack *out);
 /* A Canary as it is; NULL if it is gone. */
 const struct val *store_canary(struct store *store, struct arena *mem, const char *ns,
                                const char *name);
+/* False as long as the server has no such kind. */
+bool store_has_canaries(const struct store *store);
 
 /* The answer of a write (or a read) is the newest there is, unless the watch was faster. */
 void store_note(struct store *store, const struct live_key *key, const struct val *object);
