@@ -39,6 +39,7 @@ struct diff_plan {
     struct manifest_list manifests;
     struct manifest_problems problems;
     struct resolved *resolved; /* one per manifest, made once the cluster's kinds are known */
+    struct map *scaled;        /* IDs of what autoscalers of the manifests scale */
     const char *set_name;      /* NULL: no repository is named, so nothing is ours to delete */
     const char *default_ns;
     const char *const *allowed_ns;

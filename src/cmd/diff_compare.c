@@ -43,24 +43,29 @@ static enum resolve_scope scope_of(const struct kube_discovery *discovery,
     return crd ? crd->scope : RESOLVE_UNKNOWN;
 }
 
+static void free_map(void *map)
+{
+    map_free(map);
+}
+
 void diff_plan_resolve(struct diff_plan *plan, const struct kube_discovery *discovery)
 {
-    SCOPED(map_free) struct map *scaled = map_new(NULL);
     struct resolve_crds crds = { 0 };
     size_t count = plan->manifests.len;
+    plan->scaled = map_new(NULL);
+    arena_defer(plan->mem, free_map, plan->scaled);
     resolve_find_crds(plan->mem, plan->manifests.at, count, &crds);
     for (size_t i = 0; i < count; i++) {
         const struct manifest *manifest = &plan->manifests.at[i];
         const char *ns = *manifest->ns ? manifest->ns : plan->default_ns;
         const char *target = resolve_scale_target(plan->mem, manifest->object, ns);
         if (target)
-            map_set(scaled, target, (void *)target);
+            map_set(plan->scaled, target, (void *)target);
     }
     const struct resolve_settings settings = {
         .set_name = plan->set_name ? plan->set_name : "",
         .default_ns = plan->default_ns,
         .allowed_ns = plan->allowed_ns,
-        .scaled = scaled,
     };
     plan->resolved = arena_alloc(plan->mem, (count + 1) * sizeof(*plan->resolved));
     for (size_t i = 0; i < count; i++) {
@@ -135,12 +140,22 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
         end_item(item, keep_changes(item, result->object) ? DIFF_UPDATE : DIFF_NONE, NULL);
 }
 
+/* As a sync sends it: the replicas of what an autoscaler scales are ours on creation, and as long as we own them. */
+static const char *body_to_send(const struct item *item, const struct resolved *resolved)
+{
+    static const char *const replicas[] = { "f:spec", "f:replicas", NULL };
+    bool is_scaled = map_get(item->compare->plan->scaled, resolved->id) != NULL;
+    if (!is_scaled || !item->live || kube_apply_owns(item->live, KUBE_FIELD_MANAGER, replicas))
+        return resolved->body;
+    return resolve_drop_replicas(item->mem, resolved->body);
+}
+
 static void start_apply(struct item *item)
 {
     const struct resolved *resolved = &item->compare->plan->resolved[item->index];
     const struct kube_apply_opts opts = { .dry_run = true, .wants_full = true };
     kube_apply_start(item->compare->cluster->kube, item->resource, resolved->ns, resolved->name,
-                     resolved->body, &opts, on_applied, item);
+                     body_to_send(item, resolved), &opts, on_applied, item);
 }
 
 static void on_live(void *ctx, const struct kube_result *result)

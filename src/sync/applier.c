@@ -9,6 +9,7 @@
 #include "sync/drift.h"
 #include "sync/order.h"
 #include "sync/picture.h"
+#include "sync/resolve.h"
 
 /* The client bounds what is in flight on the wire; this bounds the bodies that wait for it. */
 #define AT_ONCE         24
@@ -21,7 +22,7 @@ struct work {
     struct applier *applier;
     int wave;
     ticket ticket;
-    bool is_running, has_answer; /* has_answer: the object was asked for in this run */
+    bool is_running, was_drift, has_answer; /* has_answer: the object was asked for in this run */
 };
 
 struct definition {
@@ -33,7 +34,7 @@ struct definition {
 
 struct applier {
     struct applier_opts opts;
-    VEC(struct work) work; /* in order of wave, name */
+    VEC(struct work *) work; /* what has begun, then the rest in order of wave, name */
     size_t next, running;
     int wave;
     bool is_running, is_refreshing, is_advancing;
@@ -60,9 +61,11 @@ struct applier *applier_new(const struct applier_opts *opts)
 static void end_run(struct applier *applier)
 {
     for (size_t i = 0; i < applier->work.len; i++) {
-        if (applier->work.at[i].is_running)
-            kube_cancel(applier->opts.kube, applier->work.at[i].ticket);
-        applier->work.at[i].object->is_busy = false;
+        struct work *work = applier->work.at[i];
+        if (work->is_running)
+            kube_cancel(applier->opts.kube, work->ticket);
+        work->object->is_busy = work->object->is_listed = false;
+        free(work);
     }
     vec_fini(&applier->work);
     applier->next = applier->running = 0;
@@ -109,7 +112,11 @@ static void end_object(struct work *work, bool has_changed, const struct err *e)
     work->is_running = false;
     work->object->is_busy = false;
     applier->running--;
-    applier->opts.on_object(applier->opts.ctx, work->object, has_changed, e);
+    applier->opts.on_object(applier->opts.ctx,
+                            &(struct applier_outcome){ .object = work->object,
+                                                       .has_changed = has_changed,
+                                                       .was_drift = work->was_drift,
+                                                       .err = e });
     advance(applier);
 }
 
@@ -208,11 +215,7 @@ static const char *body_to_send(struct work *work)
     bool has_replicas = object->live == INVENTORY_ABSENT || object->owns_replicas;
     if (has_replicas || !inventory_has_scaler(work->applier->opts.inventory, object))
         return object->body;
-    struct val *body = NULL;
-    struct err *e = doc_json_parse(work->applier->mem, object->body, strlen(object->body), &body);
-    ASSERT(!e && "a body of our own making");
-    val_remove(val_get(body, "spec"), "replicas");
-    return val_json(work->applier->mem, body, NULL);
+    return resolve_drop_replicas(work->applier->mem, object->body);
 }
 
 static void send(struct work *work)
@@ -240,7 +243,8 @@ static void on_taken_over(void *ctx, const struct kube_apply_result *result)
 static void note_answer(struct work *work, const struct val *seen)
 {
     struct inventory_object *object = work->object;
-    picture_note(work->applier->mem, object, seen);
+    struct drift_seen read;
+    picture_note(work->applier->mem, object, seen, &read);
     if (!object->needs_takeover || object->live_ignore == MARK_IGNORE_YES) {
         step(work);
         return;
@@ -313,6 +317,7 @@ static void begin(struct work *work)
     struct applier *applier = work->applier;
     work->is_running = true;
     work->object->is_busy = true;
+    work->object->is_listed = false;
     work->object->has_news = false;
     applier->running++;
     if (resource_of(applier, work->object)) {
@@ -387,6 +392,34 @@ static void on_refreshed(void *ctx, const struct err *e)
     applier->turn = loop_after(applier->opts.loop, 0, on_turn, applier);
 }
 
+static bool is_due(const struct inventory_object *object, int64_t now_ms)
+{
+    return object->is_dirty && object->body && !object->rival && !object->is_busy &&
+           !object->is_listed && object->not_before_ms <= now_ms;
+}
+
+/* A wait may last as long as half a minute: what has drifted by now does not wait for its end. */
+static void begin_drifted(struct applier *applier)
+{
+    int64_t now_ms = loop_now_ms(applier->opts.loop);
+    void *value;
+    for (size_t at = 0; applier->running < AT_ONCE &&
+                        map_next(applier->opts.inventory->objects, &at, NULL, &value);) {
+        if (!is_due(value, now_ms) || !resource_of(applier, value))
+            continue;
+        struct work *work = base_alloc(sizeof(*work));
+        *work = (struct work){
+            .object = value, .applier = applier, .wave = applier->wave, .was_drift = true
+        };
+        *vec_push(NULL, &applier->work) = NULL;
+        struct work **next = &applier->work.at[applier->next];
+        memmove(next + 1, next, (applier->work.len - applier->next - 1) * sizeof(*next));
+        *next = work;
+        applier->next++;
+        begin(work);
+    }
+}
+
 /* True when the last wave may begin. */
 static bool are_definitions_ready(struct applier *applier)
 {
@@ -395,8 +428,10 @@ static bool are_definitions_ready(struct applier *applier)
         applier->crd_deadline_ms = now_ms + applier->opts.crd_timeout_ms;
         applier->crd_wait_ms = CRD_POLL_MS / 2;
     }
-    if (now_ms < applier->crd_deadline_ms && ask_definitions(applier))
+    if (now_ms < applier->crd_deadline_ms && ask_definitions(applier)) {
+        begin_drifted(applier);
         return false;
+    }
     for (size_t i = 0; i < applier->definitions.len; i++) {
         if (!applier->definitions.at[i]->is_established)
             log_warn(applier->opts.log, F("component", "sync"),
@@ -414,7 +449,7 @@ static bool are_definitions_ready(struct applier *applier)
 /* False when nothing more can begin now. */
 static bool begin_next(struct applier *applier)
 {
-    struct work *work = &applier->work.at[applier->next];
+    struct work *work = applier->work.at[applier->next];
     if (work->wave > applier->wave) {
         if (applier->running || (work->wave == LAST_WAVE && !are_definitions_ready(applier)))
             return false;
@@ -444,7 +479,7 @@ static void advance(struct applier *applier)
 
 static int compare(const void *a, const void *b)
 {
-    const struct work *x = a, *y = b;
+    const struct work *x = *(struct work *const *)a, *y = *(struct work *const *)b;
     if (x->wave != y->wave)
         return x->wave < y->wave ? -1 : 1;
     struct order_key left = { x->object->rank, x->object->name, x->object->id };
@@ -460,11 +495,13 @@ void applier_run(struct applier *applier)
     void *value;
     for (size_t at = 0; map_next(objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
-        if (!object->is_dirty || !object->body || object->rival || object->not_before_ms > now_ms)
+        if (!is_due(object, now_ms))
             continue;
+        struct work *work = base_alloc(sizeof(*work));
         int wave = resource_of(applier, object) ? object->rank : LAST_WAVE;
-        *vec_push(NULL, &applier->work) =
-            (struct work){ .object = object, .applier = applier, .wave = wave };
+        *work = (struct work){ .object = object, .applier = applier, .wave = wave };
+        *vec_push(NULL, &applier->work) = work;
+        object->is_listed = true;
     }
     if (applier->work.len)
         qsort(applier->work.at, applier->work.len, sizeof(*applier->work.at), compare);

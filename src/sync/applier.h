@@ -5,7 +5,8 @@
  * Reference: gitops.md 3.7; api-server.md 1.3, 5, 6.
  *
  *     one object:  [unseen? GET metadata] -> [client-side apply? take its entry over] -> PATCH
- *     waves:       rank 0 … 4, then objects whose kind the cluster learns from a CRD of this run */
+ *     waves:       rank 0 … 4, then objects whose kind the cluster learns from a CRD of this run; what becomes dirty while
+ *                  that CRD is waited for is applied at once */
 #ifndef SERIN_SYNC_APPLIER_H
 #define SERIN_SYNC_APPLIER_H
 
@@ -13,6 +14,13 @@
 #include "sync/inventory.h"
 
 struct applier;
+
+struct applier_outcome {
+    struct inventory_object *object;
+    bool has_changed;      /* the write did something */
+    bool was_drift;        /* it became dirty during the run */
+    const struct err *err; /* borrowed; NULL: applied, or skipped */
+};
 
 struct applier_opts {
     struct loop *loop;
@@ -22,8 +30,7 @@ struct applier_opts {
     struct inventory *inventory;
     int64_t crd_timeout_ms; /* how long a CRD may take to be established; default 30 s */
     /* An object was applied or refused; its outcome is set. */
-    void (*on_object)(void *ctx, struct inventory_object *object, bool has_changed,
-                      const struct err *e);
+    void (*on_object)(void *ctx, const struct applier_outcome *outcome);
     void (*done)(void *ctx); /* no object is busy or due any more */
     void *ctx;
 };

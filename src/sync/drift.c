@@ -155,19 +155,6 @@ struct drift_decision drift_decide(const struct drift_record *record, const stru
     return (struct drift_decision){ rules[row].action, rules[row].reason };
 }
 
-const char *drift_action_name(enum drift_action action)
-{
-    switch (action) {
-    case DRIFT_NONE: return "none";
-    case DRIFT_LATER: return "later";
-    case DRIFT_HEAL: return "heal";
-    case DRIFT_ASK: return "ask";
-    case DRIFT_IGNORED: return "ignored";
-    case DRIFT_FOREIGN: return "foreign";
-    }
-    return "";
-}
-
 uint64_t drift_version_parse(const char *text)
 {
     if (!text || *text < '0' || *text > '9')

@@ -59,8 +59,6 @@ struct drift_decision {
 struct drift_decision drift_decide(const struct drift_record *record,
                                    const struct drift_seen *seen);
 
-const char *drift_action_name(enum drift_action action);
-
 /* A resourceVersion as a number, 0 if it is none. Kubernetes promises that newer ones of one kind
  * are greater. */
 uint64_t drift_version_parse(const char *text);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/sbuf.h"
+#include "sync/resolve.h"
 
 #define MODE_LINK 0120000u
 
@@ -160,7 +160,7 @@ static void keep_declared(struct inventory_file *file, struct inventory_file *ol
 struct change {
     struct inventory *inv;
     const struct inventory_update *update;
-    struct arena *mem; /* of one key */
+    struct arena *mem; /* of one text */
     VEC(struct inventory_file *) retired;
     struct map *touched; /* ID -> who claimed it first before, or `nobody` */
     bool has_scalers;    /* autoscalers came or went */
@@ -270,37 +270,24 @@ static void find_scalers(struct inventory *inv)
 
 /* -- outcomes -------------------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
+static void blame_rivals(const struct change *change, struct inventory_object *first)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* duplicate definition of '<id>' (in <a> and <b>); one file: (in <a>). */
-static void blame_rivals(struct inventory_object *first, int64_t now_ms)
-{
-    VEC(const char *) paths = { 0 };
+    VEC(struct manifest_source) claims = { 0 };
     for (struct inventory_object *one = first; one; one = one->rival)
-        *vec_push(NULL, &paths) = one->path;
-    qsort(paths.at, paths.len, sizeof(*paths.at), by_text);
-    SBUF(text, 16 << 10);
-    sbuf_addf(&text, "duplicate definition of '%s' (in %s", first->id, paths.at[0]);
-    for (size_t i = 1; i < paths.len; i++) {
-        if (strcmp(paths.at[i], paths.at[i - 1]))
-            sbuf_addf(&text, " and %s", paths.at[i]);
-    }
-    sbuf_add(&text, ")");
+        *vec_push(change->mem, &claims) = (struct manifest_source){ one->path, one->is_generated };
+    const char *text = resolve_duplicate_text(change->mem, first->id, claims.at, claims.len);
     for (struct inventory_object *one = first; one; one = one->rival) {
-        inventory_set_outcome(one, SYNC_FAILED, sbuf_text(&text), now_ms);
+        inventory_set_outcome(one, SYNC_FAILED, text, change->update->now_ms);
         one->is_dirty = false;
     }
-    vec_fini(&paths);
+    arena_reset(change->mem);
 }
 
 static void judge(const struct change *change, struct inventory_object *object)
 {
     int64_t now_ms = change->update->now_ms;
     if (object->rival) {
-        blame_rivals(object, now_ms);
+        blame_rivals(change, object);
         if (object->since_ms == now_ms) /* not known as such before */
             change->update->on_duplicate(change->update->ctx, object);
         return;

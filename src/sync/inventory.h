@@ -21,7 +21,7 @@ struct inventory_object {
     char *id, *api_version, *kind, *ns, *name, *path;
     uint32_t line;
     int rank;
-    bool is_cluster_scoped;
+    bool is_cluster_scoped, is_generated;
     char *body;            /* JSON as sent; NULL for what is not applied (skipped, unknown kind) */
     char *mark, *checksum; /* label and annotation as sent */
     char *other_id;        /* of an unknown kind: the ID it would have cluster-wide; else NULL */
@@ -50,6 +50,7 @@ struct inventory_object {
     char *uid;
     /* Work. */
     bool is_busy, is_dirty; /* being applied; to be applied (again) */
+    bool is_listed;         /* by a run, which has not come to it yet */
     bool is_changed;        /* by the revision being synced: for the sync event */
     bool may_retry;         /* failed for a reason that time may mend */
     bool

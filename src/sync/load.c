@@ -327,6 +327,7 @@ static struct inventory_object *new_object(const struct resolved *from)
     object->line = from->manifest->line;
     object->rank = from->rank;
     object->is_cluster_scoped = from->is_cluster_scoped;
+    object->is_generated = from->manifest->is_generated;
     object->body = base_copy_text(from->body);
     object->mark = base_copy_text(from->mark);
     object->checksum = base_copy_text(from->checksum);

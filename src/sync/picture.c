@@ -119,25 +119,36 @@ void picture_free(struct picture *picture)
 
 /* -- what was seen ------------------------------------------------------------------------------------------- */
 
-static bool has_owner(const struct val *object)
+void picture_read(const struct val *live, enum drift_event event, struct drift_seen *out)
 {
-    return val_len(VAL_PATH(object, "metadata", "ownerReferences")) > 0;
+    *out = (struct drift_seen){
+        .event = event,
+        .mark = object_label(live, MARK_LABEL),
+        .checksum = object_annotation(live, MARK_CHECKSUM),
+        .ignore = mark_ignore(live),
+        .has_owner = val_len(VAL_PATH(live, "metadata", "ownerReferences")) > 0,
+        .is_deleting = val_text(VAL_PATH(live, "metadata", "deletionTimestamp")) != NULL,
+        .version = drift_version_parse(object_resource_version(live)),
+    };
+    out->has_print = kube_apply_fingerprint(live, KUBE_FIELD_MANAGER, out->print);
 }
 
-void picture_note(struct arena *mem, struct inventory_object *object, const struct val *seen)
+void picture_note(struct arena *mem, struct inventory_object *object, const struct val *live,
+                  struct drift_seen *out)
 {
+    picture_read(live, DRIFT_SEEN, out);
     object->live = INVENTORY_PRESENT;
-    object->live_ignore = mark_ignore(seen);
-    object->needs_takeover = kube_apply_takeover_patch(mem, seen, KUBE_FIELD_MANAGER, NULL) != NULL;
-    object->has_seen_print = kube_apply_fingerprint(seen, KUBE_FIELD_MANAGER, object->seen_print);
-    object->owns_replicas = kube_apply_owns(seen, KUBE_FIELD_MANAGER,
+    object->live_ignore = out->ignore;
+    object->needs_takeover = kube_apply_takeover_patch(mem, live, KUBE_FIELD_MANAGER, NULL) != NULL;
+    object->has_seen_print = out->has_print;
+    memcpy(object->seen_print, out->print, sizeof(object->seen_print));
+    object->owns_replicas = kube_apply_owns(live, KUBE_FIELD_MANAGER,
                                             (const char *const[]){ "f:spec", "f:replicas", NULL });
-    const char *checksum = object_annotation(seen, MARK_CHECKSUM);
-    if (!object->was_applied && !object->is_busy && checksum && object->checksum &&
-        !strcmp(checksum, object->checksum))
+    if (!object->was_applied && !object->is_busy && out->checksum && object->checksum &&
+        !strcmp(out->checksum, object->checksum))
         object->is_changed = false; /* applied by us before a restart, or by who marked it so */
     free(object->uid);
-    object->uid = base_copy_text(object_uid(seen));
+    object->uid = base_copy_text(object_uid(live));
 }
 
 static struct picture_stray *new_stray(const char *id, const char *kind_key)
@@ -149,25 +160,25 @@ static struct picture_stray *new_stray(const char *id, const char *kind_key)
 }
 
 static void note_stray(struct picture *picture, const struct feed *feed, const char *id,
-                       const struct val *seen)
+                       const struct val *live)
 {
-    const char *mark = object_label(seen, MARK_LABEL);
-    if (!mark || strcmp(mark, mark_of(picture->mem, picture->opts.set_name, id))) {
+    struct drift_seen seen;
+    picture_read(live, DRIFT_SEEN, &seen);
+    if (!seen.mark || strcmp(seen.mark, mark_of(picture->mem, picture->opts.set_name, id))) {
         map_remove(picture->strays, id);
         return;
     }
-    const char *checksum = object_annotation(seen, MARK_CHECKSUM);
     struct picture_stray *stray = new_stray(id, feed->kind->key);
     stray->api_version = base_copy_text(feed->kind->api_version);
     stray->kind = base_copy_text(feed->kind->name);
-    stray->ns = base_copy_text(object_namespace(seen));
-    stray->name = base_copy_text(object_name(seen));
-    stray->mark = base_copy_text(mark);
-    stray->checksum = base_copy_text(checksum ? checksum : "");
-    stray->ignore = mark_ignore(seen);
-    stray->has_owner = has_owner(seen);
-    stray->is_deleting = val_text(VAL_PATH(seen, "metadata", "deletionTimestamp")) != NULL;
-    stray->is_cluster_scoped = !*object_namespace(seen);
+    stray->ns = base_copy_text(object_namespace(live));
+    stray->name = base_copy_text(object_name(live));
+    stray->mark = base_copy_text(seen.mark);
+    stray->checksum = base_copy_text(seen.checksum ? seen.checksum : "");
+    stray->ignore = seen.ignore;
+    stray->has_owner = seen.has_owner;
+    stray->is_deleting = seen.is_deleting;
+    stray->is_cluster_scoped = !*object_namespace(live);
     stray->seen = feed->generation;
     map_set(picture->strays, id, stray);
 }
@@ -184,24 +195,25 @@ static struct inventory_object *find_declared(struct picture *picture, const str
     return strcmp(group, kind->group) ? NULL : object;
 }
 
-static void on_event(void *ctx, enum kube_watch_event event, const struct val *seen)
+static void on_event(void *ctx, enum kube_watch_event event, const struct val *live)
 {
     struct feed *feed = ctx;
     struct picture *picture = feed->kind->picture;
     const char *id =
-        object_id(picture->mem, object_namespace(seen), feed->kind->name, object_name(seen));
+        object_id(picture->mem, object_namespace(live), feed->kind->name, object_name(live));
     struct inventory_object *object = find_declared(picture, feed->kind, id);
-    if (!object) {
-        if (event == KUBE_DELETED)
-            map_remove(picture->strays, id);
-        else
-            note_stray(picture, feed, id, seen);
+    struct drift_seen seen;
+    if (!object && event == KUBE_DELETED) {
+        map_remove(picture->strays, id);
+    } else if (!object) {
+        note_stray(picture, feed, id, live);
     } else if (event == KUBE_DELETED) {
-        picture->opts.on_seen(picture->opts.ctx, object, DRIFT_REMOVED, seen);
+        picture_read(live, DRIFT_REMOVED, &seen);
+        picture->opts.on_seen(picture->opts.ctx, object, &seen);
     } else {
         object->seen = feed->generation;
-        picture_note(picture->mem, object, seen);
-        picture->opts.on_seen(picture->opts.ctx, object, DRIFT_SEEN, seen);
+        picture_note(picture->mem, object, live, &seen);
+        picture->opts.on_seen(picture->opts.ctx, object, &seen);
     }
     arena_reset(picture->mem);
 }
@@ -232,7 +244,8 @@ static void forget_unseen(struct picture *picture, struct feed *feed)
         bool was_marked = object->seen && object->seen != feed->generation;
         if (was_marked && object->live == INVENTORY_PRESENT && !object->is_busy &&
             belongs_to(picture, feed, object))
-            picture->opts.on_seen(picture->opts.ctx, object, DRIFT_ABSENT, NULL);
+            picture->opts.on_seen(picture->opts.ctx, object,
+                                  &(struct drift_seen){ .event = DRIFT_ABSENT });
     }
     for (size_t at = 0; is_only_feed && map_next(picture->strays, &at, &id, &value);) {
         const struct picture_stray *stray = value;
@@ -353,8 +366,9 @@ static void on_listed_object(void *ctx, const struct val *seen)
     struct picture *picture = kind->picture;
     const char *id = object_id(picture->mem, object_namespace(seen), kind->name, object_name(seen));
     struct inventory_object *object = find_declared(picture, kind, id);
+    struct drift_seen read;
     if (object && object->live == INVENTORY_UNSEEN)
-        picture_note(picture->mem, object, seen);
+        picture_note(picture->mem, object, seen, &read);
     arena_reset(picture->mem);
 }
 

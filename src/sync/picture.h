@@ -33,9 +33,8 @@ struct picture_opts {
     const char *const *excluded_kinds; /* globs on group/version/Kind */
     const char *set_name;              /* strays of other sets are not kept */
     /* A declared object was seen: as it is (DRIFT_SEEN), as it was before it went or lost its label (DRIFT_REMOVED), or not at
-     * all any more (DRIFT_ABSENT, seen is NULL). */
-    void (*on_seen)(void *ctx, struct inventory_object *object, enum drift_event event,
-                    const struct val *seen);
+     * all any more (DRIFT_ABSENT, and nothing else is set). */
+    void (*on_seen)(void *ctx, struct inventory_object *object, const struct drift_seen *seen);
     void (*on_kinds_changed)(void *ctx); /* a CRD came, went or changed */
     void *ctx;
 };
@@ -47,8 +46,12 @@ void picture_free(struct picture *picture);
  * listed for marked objects, once a process. */
 void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void *ctx), void *ctx);
 
-/* Keeps in the record what the metadata of a live object say of it. */
-void picture_note(struct arena *mem, struct inventory_object *object, const struct val *seen);
+/* What the metadata of a live object say of it; texts are borrowed from it. */
+void picture_read(const struct val *live, enum drift_event event, struct drift_seen *out);
+
+/* Reads a live object and keeps in the record what will be asked of it. */
+void picture_note(struct arena *mem, struct inventory_object *object, const struct val *live,
+                  struct drift_seen *out);
 
 size_t picture_stray_count(const struct picture *picture);
 /* for (size_t at = 0; picture_next_stray(picture, &at, &stray);) */

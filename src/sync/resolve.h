@@ -19,7 +19,6 @@ struct resolve_settings {
     const char *set_name; /* mark_set_name */
     const char *default_ns;
     const char *const *allowed_ns; /* NULL or empty: all */
-    const struct map *scaled; /* its keys are IDs (ns:kind/name) of scale targets; NULL: none */
 };
 
 enum resolve_verdict {
@@ -47,8 +46,6 @@ struct resolved {
     const char *checksum; /* the annotation as sent: one in the manifest wins */
     const char
         *scale_target; /* of a HorizontalPodAutoscaler: the ID of what it scales; else NULL */
-    bool has_scaler;   /* an autoscaler owns spec.replicas: it is not in the body */
-    int64_t replicas;  /* what the manifest says in spec.replicas; -1 if it does not */
 
     /* RESOLVE_APPLY only, else NULL, 0: compact JSON as it is sent. Without nulls, status and what
      * only a server writes (managedFields, resourceVersion, uid, creationTimestamp, generation,
@@ -62,15 +59,17 @@ struct resolved {
 void resolve_manifest(struct arena *mem, const struct manifest *manifest, enum resolve_scope scope,
                       const struct resolve_settings *settings, struct resolved *out);
 
+/* A body without spec.replicas: for what an autoscaler scales. */
+const char *resolve_drop_replicas(struct arena *mem, const char *body);
+
 /* Claims on one ID by more than one manifest: each gets RESOLVE_DUPLICATE, no
  * body, and a problem `duplicate definition of 'id' (in a and b)`. True if there were any. */
 bool resolve_duplicates(struct arena *mem, struct resolved *list, size_t count,
                         struct manifest_problems *problems);
 
-/* The same text for two claims, for whoever keeps them himself. */
+/* The text for any number of claims on one ID, which it sorts: generated ones first, each place once. */
 const char *resolve_duplicate_text(struct arena *mem, const char *id,
-                                   const struct manifest_source *a,
-                                   const struct manifest_source *b);
+                                   struct manifest_source *claims, size_t count);
 
 /* What a HorizontalPodAutoscaler (of a manifest or live) in `ns` scales, as an ID; NULL for other
  * kinds or nothing. */

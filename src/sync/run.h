@@ -89,8 +89,7 @@ void sync_report_object(struct sync *sync, const struct inventory_object *object
 void sync_read_marker(struct sync *sync, void (*done)(struct sync *sync, struct err *e));
 
 /* watch.c */
-void sync_on_seen(void *ctx, struct inventory_object *object, enum drift_event event,
-                  const struct val *seen);
+void sync_on_seen(void *ctx, struct inventory_object *object, const struct drift_seen *seen);
 void sync_schedule_heal(struct sync *sync); /* after a run: for whatever is dirty still */
 
 #endif

@@ -81,16 +81,17 @@ static void declare_metrics(struct sync *sync)
                                     .labels = { "outcome" } });
 }
 
-static void on_object(void *ctx, struct inventory_object *object, bool has_changed,
-                      const struct err *e)
+static void on_object(void *ctx, const struct applier_outcome *outcome)
 {
     struct sync *sync = ctx;
     struct sync_run *run = sync->run;
-    if (e) {
+    const struct inventory_object *object = outcome->object;
+    if (outcome->err) {
+        const char *why = err_text(outcome->err);
         run->failed++;
         log_error(sync->opts.log, F("component", "sync"), F("resource", object->id),
-                  F("path", object->path), FI("line", object->line), F("err", err_text(e)));
-        sync_report_object(sync, object, true, "SyncFailed", err_text(e));
+                  F("path", object->path), FI("line", object->line), F("err", why));
+        sync_report_object(sync, object, true, "SyncFailed", why);
         return;
     }
     if (object->outcome == SYNC_SKIPPED) {
@@ -98,7 +99,7 @@ static void on_object(void *ctx, struct inventory_object *object, bool has_chang
                  F("resource", object->id));
         return;
     }
-    if (!run->is_heal || !has_changed)
+    if (!(run->is_heal || outcome->was_drift) || !outcome->has_changed)
         return;
     sync->healed++;
     metric_add(sync->drift, (const char *const[]){ "healed" }, 1);

@@ -1,7 +1,5 @@
 #include <string.h>
 
-#include "doc/object.h"
-#include "kube/apply.h"
 #include "sync/drift.h"
 #include "sync/run.h"
 
@@ -44,17 +42,6 @@ void sync_schedule_heal(struct sync *sync)
 }
 
 /* -- what to do about what was seen --------------------------------------------------------------------------------- */
-
-static void read_seen(const struct val *object, struct drift_seen *seen)
-{
-    seen->mark = object_label(object, MARK_LABEL);
-    seen->checksum = object_annotation(object, MARK_CHECKSUM);
-    seen->ignore = mark_ignore(object);
-    seen->has_owner = val_len(VAL_PATH(object, "metadata", "ownerReferences")) > 0;
-    seen->is_deleting = val_text(VAL_PATH(object, "metadata", "deletionTimestamp")) != NULL;
-    seen->has_print = kube_apply_fingerprint(object, KUBE_FIELD_MANAGER, seen->print);
-    seen->version = drift_version_parse(object_resource_version(object));
-}
 
 static void read_record(const struct inventory_object *object, struct drift_record *record)
 {
@@ -133,20 +120,16 @@ static void clear_drift(struct sync *sync, struct inventory_object *object,
         inventory_set_outcome(object, SYNC_APPLIED, NULL, loop_wall_ms(sync->opts.loop));
 }
 
-void sync_on_seen(void *ctx, struct inventory_object *object, enum drift_event event,
-                  const struct val *seen_object)
+void sync_on_seen(void *ctx, struct inventory_object *object, const struct drift_seen *seen)
 {
     struct sync *sync = ctx;
-    struct drift_seen seen = { .event = event };
-    if (seen_object)
-        read_seen(seen_object, &seen);
     /* Gone, or only without its label. To apply heals both; what an autoscaler scales is asked for first, since its replicas
      * are ours in the first case and not in the second. */
-    if (event != DRIFT_SEEN)
+    if (seen->event != DRIFT_SEEN)
         object->live =
             inventory_has_scaler(&sync->inventory, object) ? INVENTORY_UNSEEN : INVENTORY_ABSENT;
-    if (object->outcome == SYNC_SKIPPED && object->body && event == DRIFT_SEEN &&
-        seen.ignore != MARK_IGNORE_YES) {
+    if (object->outcome == SYNC_SKIPPED && object->body && seen->event == DRIFT_SEEN &&
+        seen->ignore != MARK_IGNORE_YES) {
         heal(sync, object, "the annotation that kept it from being applied is gone");
         return;
     }
@@ -154,10 +137,10 @@ void sync_on_seen(void *ctx, struct inventory_object *object, enum drift_event e
         return;
     struct drift_record record;
     read_record(object, &record);
-    struct drift_decision decision = drift_decide(&record, &seen);
+    struct drift_decision decision = drift_decide(&record, seen);
     switch (decision.action) {
-    case DRIFT_NONE: clear_drift(sync, object, &seen); break;
-    case DRIFT_LATER: keep_news(object, &seen); break;
+    case DRIFT_NONE: clear_drift(sync, object, seen); break;
+    case DRIFT_LATER: keep_news(object, seen); break;
     case DRIFT_ASK:
         object->live = INVENTORY_UNSEEN;
         heal(sync, object, decision.reason);
