@@ -199,7 +199,10 @@ static struct err *reach_cluster(struct daemon *daemon)
     TRY(kube_config_load(&daemon->config->kube, &daemon->kube_config));
     TRY(kube_config_refresh(daemon->kube_config));
     TRY(find_namespaces(daemon));
-    daemon->http = http_new(daemon->loop, &(struct http_opts){ .user_agent = USER_AGENT });
+    daemon->http = http_new(
+        daemon->loop, &(struct http_opts){ .connections_per_host =
+                                               (int)flags_int(daemon->flags, "kube-in-flight") + 2,
+                                           .user_agent = USER_AGENT });
     daemon->kube = kube_new(
         &(struct kube_opts){ .loop = daemon->loop,
                              .http = daemon->http,

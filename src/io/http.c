@@ -19,7 +19,7 @@
  *
  * libcurl may not be entered again from its own callbacks. What a stream's on_bytes starts or cancels therefore waits until
  * libcurl has returned (waiting, dropped). Callbacks of the caller's that end a request always run outside of libcurl. */
-#define PER_HOST                6
+#define PER_HOST                10 /* of kube/client: eight requests in flight and two urgent ones */
 #define TOTAL                   32
 #define LIMIT_BYTES             ((size_t)16 << 20)
 #define IDLE_REQUESTS           16                /* kept for the next ones */

@@ -20,7 +20,7 @@
 struct http;
 
 struct http_opts {
-    int connections_per_host; /* default 6 */
+    int connections_per_host; /* default 10 */
     int connections;          /* default 32 */
     const char *user_agent;
 };

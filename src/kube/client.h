@@ -1,5 +1,5 @@
 /* kube/client.h - requests to the API server: credentials, a bound on what is in flight, retries, errors it can explain.
- * Effects:   network; reads a token file again; may run the credential plugin again (on a thread of its own).
+ * Effects:   network; reads the files of a token or client certificate again; may run the credential plugin again (on a thread of its own).
  * Ownership: the client borrows loop, http, log, metrics and config until kube_free. Requests are copied. Results are
  *            borrowed for the callback.
  * Units:     milliseconds, bytes.

@@ -7,6 +7,7 @@
 #include "kube/kubeconfig.h"
 #include "kube/smallfile.h"
 
+#define PAIR_TRIES  3
 #define ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
 
 void kube_config_free(struct kube_config *config)
@@ -25,6 +26,8 @@ void kube_config_free(struct kube_config *config)
     free(config->proxy);
     kube_credential_wipe(config->token);
     free(config->token_file);
+    free(config->cert_file);
+    free(config->key_file);
     free(config->user);
     kube_credential_wipe(config->password);
     free(config->impersonate);
@@ -117,12 +120,47 @@ static struct err *fetch_token(const char *path, struct kube_credential *out)
     return e;
 }
 
+static struct err *fetch_pem(const char *path, char **out)
+{
+    size_t len;
+    kube_credential_wipe(STEAL(*out));
+    TRY(err_wrap(smallfile_read(path, SMALLFILE_MAX, out, &len), "client certificate"));
+    return strstr(*out, "-----BEGIN ")
+               ? NULL
+               : err_new(ERR_INVALID, "client certificate: %s is not PEM", path);
+}
+
+/* The two files may be replaced while they are read: a pair is one whose certificate is still the same afterwards. */
+static struct err *fetch_pair(const struct kube_config *config, struct kube_credential *out)
+{
+    char *again = NULL;
+    struct err *e = fetch_pem(config->cert_file, &out->cert_pem);
+    for (int i = 0; !e && i < PAIR_TRIES; i++) {
+        e = fetch_pem(config->key_file, &out->key_pem);
+        if (!e)
+            e = fetch_pem(config->cert_file, &again);
+        if (e || !strcmp(again, out->cert_pem))
+            break;
+        kube_credential_wipe(out->cert_pem);
+        out->cert_pem = STEAL(again);
+    }
+    kube_credential_wipe(again);
+    return e;
+}
+
 struct err *kube_config_fetch(const struct kube_config *config, struct kube_credential *out)
 {
+    struct err *e = NULL;
     *out = (struct kube_credential){ 0 };
+    if (config->exec && !config->token_file)
+        return kube_exec_run(config->exec, out);
     if (config->token_file)
-        return fetch_token(config->token_file, out);
-    return config->exec ? kube_exec_run(config->exec, out) : NULL;
+        e = fetch_token(config->token_file, out);
+    if (!e && config->cert_file && config->key_file)
+        e = fetch_pair(config, out);
+    if (e)
+        kube_credential_fini(out);
+    return e;
 }
 
 void kube_config_take(struct kube_config *config, struct kube_credential *credential)

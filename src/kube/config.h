@@ -29,12 +29,13 @@ struct kube_config_opts {
 struct kube_config {
     char *server; /* https://host:port[/prefix], no trailing slash */
     char *ns; /* of the context, or the service account's namespace; "default" if neither says */
-    char *context;       /* NULL in-cluster */
-    char *source;        /* the file(s) it came from, or "in-cluster"; for messages */
-    struct http_tls tls; /* texts owned by the config */
-    char *proxy;         /* proxy-url, or NULL */
-    char *token;         /* or NULL */
-    char *token_file;    /* read again when it is a minute old or after a 401; or NULL */
+    char *context;              /* NULL in-cluster */
+    char *source;               /* the file(s) it came from, or "in-cluster"; for messages */
+    struct http_tls tls;        /* texts owned by the config */
+    char *proxy;                /* proxy-url, or NULL */
+    char *token;                /* or NULL */
+    char *token_file;           /* read again when it is a minute old or after a 401; or NULL */
+    char *cert_file, *key_file; /* of the client certificate, read again likewise; or NULL */
     char *user, *password;
     char *impersonate; /* the user acted as, or NULL */
     char **
@@ -49,8 +50,8 @@ MUST_USE struct err *kube_config_load(const struct kube_config_opts *opts,
 void kube_config_free(struct kube_config *config);
 DEFINE_SCOPED(struct kube_config, kube_config_free)
 
-/* Runs the exec plugin (blocks, at most 30 s) or reads the token file; what it gave is in config->token. A no-op for
- * configurations with neither. The client does this by itself, the plugin on a thread of its own. */
+/* Runs the exec plugin (blocks, at most 30 s) or reads the files of token and client certificate; what they gave is in the
+ * config. A no-op for configurations with neither. The client does this by itself, the plugin on a thread of its own. */
 MUST_USE struct err *kube_config_refresh(struct kube_config *config);
 
 /* The half of it that blocks: reads only what never changes in `config`, so another thread may call it. */

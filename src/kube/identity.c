@@ -7,9 +7,9 @@
 #include "base/vec.h"
 #include "io/worker.h"
 
-#define TOKEN_FILE_AGE_MS 60000
-#define PLUGIN_PAUSE_MS   5000 /* after a failure, before it is run again */
-#define STACK_BYTES       ((size_t)256 << 10)
+#define FILES_AGE_MS    60000
+#define PLUGIN_PAUSE_MS 5000 /* after a failure, before it is run again */
+#define STACK_BYTES     ((size_t)256 << 10)
 
 struct kube_identity {
     int refs;
@@ -137,9 +137,14 @@ void kube_identities_free(struct kube_identities *all)
     free(all);
 }
 
+static bool has_files(const struct kube_config *config)
+{
+    return config->token_file || (config->cert_file && config->key_file && !config->exec);
+}
+
 bool kube_identities_can_change(const struct kube_identities *all)
 {
-    return all->config->token_file || all->config->exec;
+    return has_files(all->config) || all->config->exec;
 }
 
 void kube_identities_doubt(struct kube_identities *all, const struct kube_identity *refused)
@@ -155,23 +160,24 @@ static void renew(struct kube_identities *all)
     all->is_doubted = false;
 }
 
-/* -- the token file ------------------------------------------------------------------------------------------------ */
+/* -- the files ------------------------------------------------------------------------------------------------ */
 
-static bool same_text(const char *a, const char *b)
+/* What no file gives stays as it is. */
+static bool is_as_before(const char *read, const char *before)
 {
-    return a && b && !strcmp(a, b);
+    return !read || (before && !strcmp(read, before));
 }
 
-/* The token in use stays when the file cannot be read: it may be good still. */
-static struct err *read_token(struct kube_identities *all)
+/* What is in use stays when a file cannot be read: it may be good still. */
+static struct err *read_files(struct kube_identities *all)
 {
     struct kube_credential credential;
     all->read_ms = loop_now_ms(all->loop);
     struct err *e = kube_config_fetch(all->config, &credential);
-    if (e && !all->config->token)
+    if (e && !all->config->token && !all->config->tls.cert_pem)
         return e;
     if (e) {
-        log_warn(all->log, F("component", "kube"), F("event", "token file not read"),
+        log_warn(all->log, F("component", "kube"), F("event", "credentials not read"),
                  F("err", err_text(e)));
         err_free(e);
         all->is_doubted = false;
@@ -179,7 +185,9 @@ static struct err *read_token(struct kube_identities *all)
             renew(all);
         return NULL;
     }
-    bool is_same = all->current && same_text(credential.token, all->config->token);
+    bool is_same = all->current && is_as_before(credential.token, all->config->token) &&
+                   is_as_before(credential.cert_pem, all->config->tls.cert_pem) &&
+                   is_as_before(credential.key_pem, all->config->tls.key_pem);
     kube_config_take(all->config, &credential);
     if (!is_same)
         renew(all);
@@ -248,11 +256,11 @@ static enum kube_identity_state use_plugin(struct kube_identities *all, struct e
     return KUBE_IDENTITY_COMING;
 }
 
-static enum kube_identity_state use_token_file(struct kube_identities *all, struct err **out_err)
+static enum kube_identity_state use_files(struct kube_identities *all, struct err **out_err)
 {
     int64_t age_ms = loop_now_ms(all->loop) - all->read_ms;
-    bool is_due = !all->current || all->is_doubted || age_ms >= TOKEN_FILE_AGE_MS;
-    *out_err = is_due ? read_token(all) : NULL;
+    bool is_due = !all->current || all->is_doubted || age_ms >= FILES_AGE_MS;
+    *out_err = is_due ? read_files(all) : NULL;
     return *out_err ? KUBE_IDENTITY_FAILED : KUBE_IDENTITY_READY;
 }
 
@@ -260,8 +268,8 @@ enum kube_identity_state kube_identities_get(struct kube_identities *all,
                                              struct kube_identity **out, struct err **out_err)
 {
     enum kube_identity_state state = KUBE_IDENTITY_READY;
-    if (all->config->token_file)
-        state = use_token_file(all, out_err);
+    if (has_files(all->config))
+        state = use_files(all, out_err);
     else if (all->config->exec)
         state = use_plugin(all, out_err);
     if (state != KUBE_IDENTITY_READY)

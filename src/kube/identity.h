@@ -1,5 +1,5 @@
 /* kube/identity.h - who we are for the next request: headers and client certificate, renewed when they are old.
- * Effects:   reads the token file again when it is a minute old; runs the exec plugin on a thread of its own.
+ * Effects:   reads the files of token and client certificate again when they are a minute old; runs the exec plugin on a thread of its own.
  * Ownership: an identity is counted: whoever sends with it holds it until the request is over, since the HTTP client borrows
  *            its certificate that long. The identities borrow loop, log and config.
  * Units:     milliseconds. */

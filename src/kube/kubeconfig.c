@@ -534,6 +534,18 @@ static struct err *read_exec(const struct place *user, const struct place *clust
                     &into->exec->env);
 }
 
+/* The file is read again in time: certificates that are short-lived are replaced where they lie. */
+static struct err *note_file(const struct place *user, const char *field, struct arena *mem,
+                             char **out)
+{
+    const char *data, *path;
+    TRY(get_text(user, arena_printf(mem, "%s-data", field), &data));
+    TRY(get_line(user, field, &path));
+    if (path && !data)
+        *out = base_copy_text(beside(mem, user->file, path));
+    return NULL;
+}
+
 static struct err *read_user(const struct place *user, const struct place *cluster,
                              const struct kube_config_opts *opts, struct arena *mem,
                              struct kube_config *into)
@@ -548,6 +560,8 @@ static struct err *read_user(const struct place *user, const struct place *clust
     if (!cert != !key)
         return wrong(user, cert ? "client-key" : "client-certificate",
                      "is missing beside the other half of the pair");
+    TRY(note_file(user, "client-certificate", mem, &into->cert_file));
+    TRY(note_file(user, "client-key", mem, &into->key_file));
     if (val_get(user->map, "auth-provider"))
         return wrong(user, "auth-provider", "is not supported: use exec or a token");
     TRY(read_token(user, mem, into));

@@ -125,6 +125,25 @@ static void a_token_file_is_read_and_read_again(void **state)
     assert_string_equal(config->token, "second"); /* kept */
 }
 
+static void a_certificate_in_files_is_read_again(void **state)
+{
+    struct bench *bench = *state;
+    (void)files_write(bench->files, "tls.crt", PEM "1");
+    (void)files_write(bench->files, "tls.key", "-----BEGIN KEY-----1");
+    struct kube_config *config = load_file(
+        bench, HEAD(SERVER, "    client-certificate: tls.crt\n    client-key: tls.key\n"));
+    assert_string_equal(config->tls.cert_pem, PEM "1");
+    (void)files_write(bench->files, "tls.crt", PEM "2");
+    (void)files_write(bench->files, "tls.key", "-----BEGIN KEY-----2");
+    assert_null(kube_config_refresh(config));
+    assert_string_equal(config->tls.cert_pem, PEM "2");
+    assert_string_equal(config->tls.key_pem, "-----BEGIN KEY-----2");
+    (void)files_write(bench->files, "tls.key", "half");
+    SCOPED(err_free) struct err *e = kube_config_refresh(config);
+    assert_true(err_is(e, ERR_INVALID));
+    assert_string_equal(config->tls.key_pem, "-----BEGIN KEY-----2"); /* kept */
+}
+
 static void a_user_may_have_a_password(void **state)
 {
     struct kube_config *config =
@@ -446,6 +465,7 @@ static const struct CMUnitTest plain[] = {
     TEST(json_is_a_kubeconfig_too),
     TEST(paths_are_relative_to_the_file_and_data_beats_them),
     TEST(a_token_file_is_read_and_read_again),
+    TEST(a_certificate_in_files_is_read_again),
     TEST(a_user_may_have_a_password),
     TEST(impersonation_becomes_headers),
     TEST(a_server_without_a_scheme_gets_one),

@@ -114,7 +114,7 @@ static void a_token_file_that_goes_away_is_reported_and_the_token_kept(void **st
     struct bench_answer got;
     bench_ask(bench, GET("/a"), &got);
     assert_int_equal(got.status, 401);
-    assert_non_null(strstr(bench_log(bench), "token file not read"));
+    assert_non_null(strstr(bench_log(bench), "credentials not read"));
     assert_null(strstr(bench_log(bench), "wrong"));
     bench_free(bench);
     files_free(files);
