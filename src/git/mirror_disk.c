@@ -14,7 +14,7 @@
 #define URL_FILE     "serin-url"
 #define SUSPECT_FILE "serin-suspect"
 #define LOCK_TRIES \
-    50 /* a process that was killed may leave a child behind that has not come to its exec yet */
+    150 /* a process that was killed may leave a child behind that has not come to its exec yet */
 #define LOCK_WAIT_US 20000
 #define ASIDE_MAX    100
 #define TREE_FILES   16 /* descriptors a walk may keep open */

@@ -135,16 +135,23 @@ static void add_outcome(struct sbuf *out, const struct update *update)
               name, name, update->is_forced ? " (forced update)" : "");
 }
 
-/* Refusals that mean no more than that somebody else was faster. */
-static bool is_race(const struct update *update)
+static bool has_any(const char *text, const char *const *words)
 {
-    static const char *const words[] = { "fast-forward", "fetch first",    "failed to update ref",
-                                         "lock ref",     "failed to lock", "already exists",
-                                         "old value",    "stale info" };
-    for (size_t i = 0; !update->is_forced && i < ARRAY_LEN(words); i++)
-        if (strstr(update->refusal, words[i]))
+    for (; *words; words++)
+        if (strstr(text, *words))
             return true;
     return false;
+}
+
+/* Refusals that mean no more than that somebody else was faster, or is at it just now. */
+static bool is_race(const struct update *update)
+{
+    static const char *const busy[] = { "failed to update ref", "lock ref", "failed to lock",
+                                        NULL };
+    static const char *const outdated[] = { "fast-forward", "fetch first", "already exists",
+                                            "old value",    "stale info",  NULL };
+    return has_any(update->refusal, busy) ||
+           (!update->is_forced && has_any(update->refusal, outdated));
 }
 
 static size_t count_refused(struct push *push)

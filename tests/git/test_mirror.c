@@ -352,8 +352,9 @@ static void killed_at_any_moment_it_goes_on_from_there(void **state)
         "git commit -qm many && git push -q origin HEAD:master");
     struct mirror_opts opts = lab_opts(lab);
     for (useconds_t ms = 0; ms < 90; ms += 6) {
-        if (ms % 18 == 0)
-            lab_sh(lab, "rm -rf mirror; git -C repo.git update-ref -d refs/tags/flux-sync; "
+        if (ms % 18 == 0) /* when nobody works off a push any more */
+            lab_sh(lab, "while pgrep -f \"git.*-pack.*$PWD/repo[.]git\" >/dev/null; do sleep 0.05; "
+                        "done; rm -rf mirror; git -C repo.git update-ref -d refs/tags/flux-sync; "
                         "git -C repo.git update-ref -d refs/notes/flux");
         (void)lab_commit(lab, "c.yaml", arena_printf(lab->mem, "c: %u\n", (unsigned)ms));
         work_and_die(&opts, ms * 1000);

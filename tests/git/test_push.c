@@ -143,6 +143,23 @@ static void a_refused_tag_is_told_in_the_remote_s_words(void **state)
     assert_ok(mark(mirror, "master", "a note"));
 }
 
+/* As when a push of ours that was killed half-way is still being worked off over there. */
+static void a_tag_that_is_locked_just_now_is_tried_again(void **state)
+{
+    struct lab *lab = *state;
+    struct mirror_opts opts = lab_opts(lab);
+    install_hook(lab, "update",
+                 "[ \"$1\" = refs/tags/flux-sync ] || exit 0\n"
+                 "if [ -e was-locked ]; then rm -f refs/tags/flux-sync.lock; else "
+                 "touch was-locked; mkdir -p refs/tags; touch refs/tags/flux-sync.lock; fi");
+    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    assert_ok(mark(mirror, "master", "a note"));
+    assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"),
+                        lab_sh(lab, "git -C work rev-parse HEAD"));
+    assert_string_equal(lab_sh(lab, "git -C repo.git notes --ref flux show master"), "a note");
+    lab_sh(lab, "test -e repo.git/was-locked");
+}
+
 static void the_write_check_leaves_nothing_behind(void **state)
 {
     struct lab *lab = *state;
@@ -263,6 +280,7 @@ int main(void)
         lab_test(the_tag_goes_back_when_history_does),
         lab_test(notes_of_another_writer_are_kept),
         lab_test(a_refused_tag_is_told_in_the_remote_s_words),
+        lab_test(a_tag_that_is_locked_just_now_is_tried_again),
         lab_test(the_write_check_leaves_nothing_behind),
         lab_test(a_refused_write_check_says_so_as_git_does),
         lab_test(what_a_hook_says_is_bounded_and_harmless),
