@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -33,6 +32,7 @@ rules: [{level: Metadata}]
 type cluster struct {
 	dir      string
 	port     int
+	ports    ports
 	auditLog string
 	ended    chan error // a component that ended by itself
 	stops    []func()   // in the order of starting
@@ -96,7 +96,7 @@ func (c *cluster) prepare(dir string, forget bool) (err error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("%s is in use by another playground", c.dir)
 	}
-	c.stops = append(c.stops, func() { lock.Close() })
+	c.stops = append(c.stops, func() { lock.Close() }, c.ports.release)
 	if forget {
 		for _, name := range []string{"etcd", "certs", "serviceaccount.key", "port", "kubeconfig", "kubeconfig-faulty"} {
 			if err := os.RemoveAll(c.file(name)); err != nil {
@@ -107,19 +107,19 @@ func (c *cluster) prepare(dir string, forget bool) (err error) {
 	return c.choosePort()
 }
 
-// choosePort takes the port asked for, else the last one if it is still free (so that a kubeconfig stays good), else any.
+// choosePort takes the port asked for, else the last one if it is still free (so that a kubeconfig stays good), else any. It stays
+// ours until the API server listens on it.
 func (c *cluster) choosePort() error {
 	if c.port == 0 {
 		if text, err := os.ReadFile(c.file("port")); err == nil {
 			last, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-			if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", last)); err == nil && last != 0 {
-				listener.Close()
+			if last != 0 && c.ports.take(last) == nil {
 				c.port = last
 			}
 		}
 	}
 	if c.port == 0 {
-		port, err := freePort()
+		port, err := c.ports.any()
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (c *cluster) choosePort() error {
 
 func (c *cluster) start(ctx context.Context) error {
 	progress("etcd")
-	endpoint, stopEtcd, err := startEtcd(c.dir)
+	endpoint, stopEtcd, err := startEtcd(c.dir, &c.ports)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
@@ -241,14 +241,14 @@ func (c *cluster) run(component, name string, args ...string) error {
 	return nil
 }
 
-func startEtcd(base string) (endpoint string, stop func(), err error) {
+func startEtcd(base string, ports *ports) (endpoint string, stop func(), err error) {
 	config := embed.NewConfig()
 	config.Dir = filepath.Join(base, "etcd")
 	config.LogLevel, config.LogOutputs = "error", []string{filepath.Join(base, "etcd.log")}
 	config.UnsafeNoFsync = true
 	var listen [2]url.URL
 	for i := range listen {
-		port, err := freePort()
+		port, err := ports.any()
 		if err != nil {
 			return "", nil, err
 		}
@@ -289,13 +289,4 @@ func waitReady(ctx context.Context, config *rest.Config, ended <-chan error) (ku
 		}
 	}
 	return nil, fmt.Errorf("the API server did not become ready in two minutes")
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
