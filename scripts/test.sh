@@ -4,7 +4,7 @@
 #   scripts/test.sh            all of it: the end-to-end and differential runs on a real control plane included
 #   scripts/test.sh --quick    what needs no cluster, built with sanitizers only (under two minutes once it is built)
 #
-# JOBS sets how many end-to-end tests and scenarios run at a time (2).
+# JOBS sets how many end-to-end tests and scenarios run at a time (4: they mostly wait).
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -77,9 +77,9 @@ if [ -z "$quick" ]; then
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
-  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-2}" --results "$RESULTS" || true
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
   say "differential scenarios"
-  tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-2}" --results "$RESULTS" || true
+  tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
 fi
 
 say "done"
