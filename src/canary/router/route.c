@@ -189,6 +189,8 @@ bool route_fits(struct arena *mem, const struct route_kind *kind, const struct v
                 const struct val *live_spec)
 {
     const struct val *a = with_defaults(mem, kind, spec), *b = with_defaults(mem, kind, live_spec);
+    if (!kind->keys)
+        return route_is_same(mem, a, b);
     for (const char *const *key = kind->keys; *key; key++)
         if (!route_is_same(mem, val_get(a, *key), val_get(b, *key)))
             return false;
@@ -226,10 +228,10 @@ static void put_texts(struct arena *mem, struct val *object, const char *field,
 static void put_spec(struct arena *mem, struct val *object, const struct route_kind *kind,
                      const struct val *spec)
 {
-    if (!val_is_map(val_get(object, "spec")))
-        val_set(mem, object, "spec", val_new_map(mem));
+    if (!kind->keys || !val_is_map(val_get(object, "spec")))
+        val_set(mem, object, "spec", kind->keys ? val_new_map(mem) : val_copy(mem, spec));
     struct val *own = val_get(object, "spec");
-    for (const char *const *key = kind->keys; *key; key++) {
+    for (const char *const *key = kind->keys; key && *key; key++) {
         const struct val *value = val_get(spec, *key);
         if (value)
             val_set(mem, own, *key, val_copy(mem, value));
@@ -309,6 +311,23 @@ int64_t route_weight(const struct val *backend, int64_t otherwise)
     return val_int(val_get(backend, "weight"), &weight) ? weight : otherwise;
 }
 
+struct split route_split(int64_t primary, int64_t canary)
+{
+    if (primary >= 0 && canary >= 0)
+        return (struct split){ .primary = primary, .canary = canary };
+    /* Alone, a backend gets all traffic whatever its weight: only a weight that has a rest tells what the other one had. */
+    int64_t known = primary >= 0 ? CANARY_TOTAL - primary : canary;
+    bool is_told = known > 0 && (known < CANARY_TOTAL || (canary == CANARY_TOTAL && primary < 0));
+    return (struct split){ .primary = is_told ? CANARY_TOTAL - known : CANARY_TOTAL,
+                           .canary = is_told ? known : 0 };
+}
+
+struct val *route_spec(struct arena *mem, const struct val *object)
+{
+    const struct val *spec = val_get(object, "spec");
+    return val_is_map(spec) ? val_copy(mem, spec) : val_new_map(mem);
+}
+
 struct val *route_sorted(struct arena *mem, const struct val *map)
 {
     struct val *sorted = val_copy(mem, map);
@@ -321,8 +340,8 @@ struct val *route_pick(struct arena *mem, const struct val *from, const char *co
     struct val *picked = val_new_map(mem);
     for (; *keys; keys++) {
         const struct val *value = val_get(from, *keys);
-        bool is_empty = val_is_null(value) || (value->type == VAL_STRING && value->len == 0) ||
-                        (value->type == VAL_BOOL && !value->boolean);
+        bool is_empty = val_is_null(value) || (value->type == VAL_BOOL && !value->boolean) ||
+                        (value->type != VAL_BOOL && value->len == 0);
         if (!is_empty)
             val_set(mem, picked, *keys, val_copy(mem, value));
     }

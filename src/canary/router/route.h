@@ -21,9 +21,10 @@ struct route_default {
 
 struct route_kind {
     const char *api_version, *kind;
-    const char *resource;    /* as the server names it: virtualservices.networking.istio.io */
-    bool is_mesh;            /* lives on the API server of the mesh */
-    const char *const *keys; /* of the spec: the router's; others are left alone. NULL-terminated */
+    const char *resource; /* as the server names it: virtualservices.networking.istio.io */
+    bool is_mesh;         /* lives on the API server of the mesh */
+    const char *const
+        *keys; /* of the spec: the router's; others are left alone. NULL-terminated; NULL: all */
     const struct route_default *defaults; /* of the spec; ends with a path of NULL; NULL none */
 };
 
@@ -72,8 +73,13 @@ struct val *route_annotations(const struct canary_view *view); /* with the Flux 
 
 /* Spec. */
 int64_t route_weight(const struct val *backend, int64_t otherwise); /* its `weight` */
+/* What weights to go on with when a route is repaired: those of its backends. One that is not there (-1) has the rest of 100, and
+ * where that cannot be told it is 100:0. */
+struct split route_split(int64_t primary, int64_t canary);
+struct val *route_spec(struct arena *mem,
+                       const struct val *object); /* a copy, empty if it has none */
 struct val *route_sorted(struct arena *mem, const struct val *map); /* a copy, keys in order */
-/* Copies those of `keys` (NULL-terminated) that are set: no nulls, "" or false. */
+/* Copies those of `keys` (NULL-terminated) that say something: no null, false, "", empty list or map. */
 struct val *route_pick(struct arena *mem, const struct val *from, const char *const *keys);
 /* Each condition with each base: a copy of the base with those of `keys` that the condition has. An empty list: the other. */
 struct val *route_merge(struct arena *mem, const struct val *conditions, const struct val *bases,
