@@ -36,6 +36,7 @@ struct target_seen {
     bool has_primary;
     struct ready primary; /* without one: what it will be right after its creation */
     struct ready canary;
+    bool is_empty; /* the target asks for no pods, which makes it ready */
 };
 
 struct canary_view {

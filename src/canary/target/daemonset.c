@@ -85,8 +85,9 @@ static void observe(const struct canary_view *view, struct target_seen *out)
 {
     const struct val *target = workload_target(view, &workload);
     struct val *template = val_copy(view->mem, VAL_PATH(target, "spec", "template"));
-    (void)remove_zero_label(val_get(template, "spec"));
+    bool is_empty = remove_zero_label(val_get(template, "spec"));
     workload_observe(view, &workload, template, out);
+    out->is_empty = is_empty;
     out->primary = primary_ready(view);
     if (!target) {
         out->canary = (struct ready){ READY_LATER, out->fault };

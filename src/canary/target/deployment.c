@@ -107,6 +107,8 @@ static void observe(const struct canary_view *view, struct target_seen *out)
             view,
             ready_deployment(view, target, has_analysis ? analysis->canary_ready_threshold : 100),
             "canary deployment ", name);
+    int64_t replicas;
+    out->is_empty = val_int(VAL_PATH(target, "spec", "replicas"), &replicas) && replicas == 0;
 }
 
 /* -- the primary ----------------------------------------------------------------------------- */
