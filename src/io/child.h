@@ -13,7 +13,8 @@
 #include "base/err.h"
 
 /* A cage for programs that come from a repository. Always: no new privileges, no capabilities, nothing inherited but stdin,
- * stdout and stderr, no core dumps; and a process namespace, where the kernel allows one, so that nothing survives. It is no
+ * stdout and stderr, no core dumps; and nothing that it starts survives it: by a process namespace or, where the kernel allows
+ * none, by a guard that kills what is left (which a program that means harm could kill first: it runs as our user). It is no
  * cage for files: what our user may read and write, the program may. */
 struct child_sandbox {
     /* A network namespace of its own, and a filter that lets it make no sockets but those of AF_UNIX. One of the two is

@@ -1,7 +1,9 @@
 #include "io/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -17,18 +19,26 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/child_spawn.h"
 
-/* Three processes where the kernel allows a process namespace, one where it does not:
+/* Three processes:
  *
  *   outer    what the parent knows and kills; passes the exit status on
- *   init     first of the namespace: when it ends, by itself or because outer ended, the kernel kills all that is in there
+ *   init     first of a process namespace: when it ends, by itself or because outer ended, the kernel kills all that is in there
+ *   guard    in place of init where the kernel allows no namespace: orphans become its children, and when the program or outer
+ *            has ended it kills what is left
  *   program  sets limits on itself and executes
  *
  * All but the program have nothing open but their end of no pipe at all. */
 #define STATUS_REFUSED 126
+#define STATUS_KILLED  (128 + SIGKILL)
+#define KILL_ROUNDS \
+    2000 /* of two milliseconds: who forks faster than that is left to the limit on processes */
+#define KILL_PAUSE_NS   2000000L
+#define PROC_STAT_BYTES 512
 /* Reserving address space costs nothing and garbage collectors do it; RLIMIT_DATA bounds what is really theirs. This much
  * may be reserved or shared besides. */
 #define RESERVED_BYTES ((rlim_t)2 << 30)
@@ -232,6 +242,7 @@ static bool filter_sockets(void)
 
 static int run_program(const struct cage *cage)
 {
+    (void)setpgid(0, 0); /* what it does to its group is not done to those who look after it */
     if (!set_limits(cage))
         return refuse(cage, 'D', "sandbox: a limit cannot be set", errno);
     if (!drop_privileges())
@@ -288,6 +299,97 @@ static int run_init(const struct cage *cage)
     return wait_for(pid);
 }
 
+/* --- the guard */
+
+/* The fourth field of /proc/PID/stat; the second is a name in parentheses that may hold anything. */
+static bool is_child(const char *pid)
+{
+    char path[sizeof("/proc//stat") + NAME_MAX], text[PROC_STAT_BYTES];
+    (void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    text[MAX_OF(len, (ssize_t)0)] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end && strlen(name_end) > 4 && strtol(name_end + 4, NULL, 10) == getpid();
+}
+
+static void kill_children(void)
+{
+    DIR *proc = opendir("/proc");
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own, and one thread
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_child(entry->d_name))
+            (void)kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+    }
+    if (proc)
+        (void)closedir(proc);
+}
+
+/* The children of those that die become ours, so it goes on until there is none. */
+static void kill_all(void)
+{
+    for (int i = 0; i < KILL_ROUNDS; i++) {
+        kill_children();
+        pid_t ended;
+        do
+            ended = waitpid(-1, NULL, WNOHANG);
+        while (ended > 0);
+        if (ended < 0 && errno == ECHILD)
+            return;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = KILL_PAUSE_NS }, NULL);
+    }
+}
+
+/* Until the program ends, or outer, which SIGTERM tells. */
+static int guard_program(pid_t program, const sigset_t *signals)
+{
+    for (;;) {
+        int status = 0;
+        pid_t ended;
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (ended == program)
+                return status_of(status);
+        }
+        if (ended < 0 && errno == ECHILD)
+            return STATUS_REFUSED;
+        if (sigwaitinfo(signals, NULL) == SIGTERM)
+            return STATUS_KILLED;
+    }
+}
+
+/* In a group of its own: what kills outer's does not kill the guard. */
+static int run_guard(const struct cage *cage, pid_t outer)
+{
+    sigset_t signals, none;
+    sigemptyset(&none);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
+    bool is_set = setpgid(0, 0) == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 &&
+                  sigprocmask(SIG_BLOCK, &signals, NULL) == 0 &&
+                  prctl(PR_SET_PDEATHSIG, SIGTERM) == 0;
+    if (!is_set)
+        return refuse(cage, 'D', "sandbox: what the program leaves running could not be ended",
+                      errno);
+    if (getppid() != outer)
+        return STATUS_KILLED;
+    pid_t program = fork();
+    if (program == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        _exit(run_program(cage));
+    }
+    if (program < 0)
+        return refuse(cage, 'T', "sandbox: fork", errno);
+    leave_pipes();
+    int status = guard_program(program, &signals);
+    kill_all();
+    return status;
+}
+
 int child_sandbox_main(int argc, char **argv)
 {
     struct cage cage = { 0 };
@@ -301,11 +403,9 @@ int child_sandbox_main(int argc, char **argv)
     enter_namespaces(&cage);
     if (cage.is_broken)
         return refuse(&cage, 'D', "sandbox: the user cannot be kept in a user namespace", errno);
-    if (!cage.has_init)
-        return run_program(&cage);
-    pid_t pid = fork();
+    pid_t outer = getpid(), pid = fork();
     if (pid == 0)
-        _exit(run_init(&cage));
+        _exit(cage.has_init ? run_init(&cage) : run_guard(&cage, outer));
     if (pid < 0)
         return refuse(&cage, 'T', "sandbox: fork", errno);
     leave_pipes();

@@ -22,20 +22,27 @@
 #include "io/stream.h"
 #include "peer.h"
 
-#define MIB ((size_t)1 << 20)
+#define MIB      ((size_t)1 << 20)
+#define LIMIT_MS 30000
 
 /* What the tests ask of the sandbox. Each is also run as an ordinary user, and where the kernel refuses namespaces. */
 static const struct child_sandbox cage = { .no_network = true };
 
-static struct err *run_sh(struct arena *mem, const struct child_sandbox *sandbox,
-                          const char *script, struct child_output *out)
+static struct err *run_for(struct arena *mem, const struct child_sandbox *sandbox,
+                           const char *script, int64_t limit_ms, struct child_output *out)
 {
     const char *const argv[] = { "bash", "-c", script, NULL };
     struct child_spec spec = { .argv = argv,
-                               .deadline_ms = stream_now_ms() + 30000,
+                               .deadline_ms = stream_now_ms() + limit_ms,
                                .sandbox = sandbox };
     struct child_io io = { .out_limit = MIB, .err_limit = 4096 };
     return child_run(mem, &spec, &io, out);
+}
+
+static struct err *run_sh(struct arena *mem, const struct child_sandbox *sandbox,
+                          const char *script, struct child_output *out)
+{
+    return run_for(mem, sandbox, script, LIMIT_MS, out);
 }
 
 /* --- circumstances: a process of its own that gives up privileges first and then runs one check */
@@ -82,7 +89,7 @@ struct seen {
     char text[600]; /* stdout, or the error's text */
 };
 
-/* `test_sandbox --in CIRCUMSTANCE NO_NETWORK IF_REFUSED PROCESSES SCRIPT`: runs it and prints what happened. */
+/* `test_sandbox --in CIRCUMSTANCE NO_NETWORK IF_REFUSED PROCESSES LIMIT_MS SCRIPT`: runs it and prints what happened. */
 static int main_in(char **args)
 {
     enter_circumstance((enum circumstance)atoi(args[0]));
@@ -91,7 +98,7 @@ static int main_in(char **args)
                                      .processes = atoi(args[3]) };
     struct arena *mem = arena_new(16 * MIB);
     struct child_output out = { 0 };
-    struct err *e = run_sh(mem, &sandbox, args[4], &out);
+    struct err *e = run_for(mem, &sandbox, args[5], atoi(args[4]), &out);
     struct seen seen = { .is_run = !e,
                          .kind = e ? err_kind(e) : ERR_TRANSIENT,
                          .status = out.exit_status };
@@ -101,8 +108,8 @@ static int main_in(char **args)
     return fwrite(&seen, sizeof(seen), 1, stdout) == 1 ? 0 : 98;
 }
 
-static struct seen run_in(enum circumstance circumstance, const struct child_sandbox *sandbox,
-                          const char *script)
+static struct seen run_in_for(enum circumstance circumstance, const struct child_sandbox *sandbox,
+                              const char *script, int limit_ms)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(16 * MIB);
     const char *const argv[] = { "/proc/self/exe",
@@ -111,6 +118,7 @@ static struct seen run_in(enum circumstance circumstance, const struct child_san
                                  sandbox->no_network ? "1" : "0",
                                  sandbox->network_if_refused ? "1" : "0",
                                  arena_printf(mem, "%d", sandbox->processes),
+                                 arena_printf(mem, "%d", limit_ms),
                                  script,
                                  NULL };
     struct child_spec spec = { .argv = argv, .deadline_ms = stream_now_ms() + 40000 };
@@ -122,6 +130,12 @@ static struct seen run_in(enum circumstance circumstance, const struct child_san
     assert_int_equal(out.out_len, sizeof(seen));
     memcpy(&seen, out.out, sizeof(seen));
     return seen;
+}
+
+static struct seen run_in(enum circumstance circumstance, const struct child_sandbox *sandbox,
+                          const char *script)
+{
+    return run_in_for(circumstance, sandbox, script, LIMIT_MS);
 }
 
 /* --- the network */
@@ -340,27 +354,40 @@ static void nothing_survives_not_even_in_a_session_of_its_own(void **state)
     peer_dir_free(dir);
 }
 
+/* Those of its own session and those of another. */
 static void a_deadline_kills_all_of_it(void **state)
 {
-    (void)state;
-    SCOPED(arena_free) struct arena *mem = arena_new(MIB);
-    char *dir = peer_dir_new();
-    const char *const argv[] = { "sh", "-c", "while :; do echo >>beat; sleep 0.02; done", NULL };
-    struct child_spec spec = {
-        .argv = argv, .cwd = dir, .deadline_ms = stream_now_ms() + 400, .sandbox = &cage
-    };
-    struct child_output out;
-    SCOPED(err_free) struct err *e = child_run(mem, &spec, &(struct child_io){ 0 }, &out);
-    assert_true(err_is(e, ERR_TRANSIENT));
-    usleep(100000);
-    char *path = peer_path(dir, "beat");
-    struct stat before, after;
-    assert_int_equal(stat(path, &before), 0);
+    enum circumstance circumstance = *(enum circumstance *)*state;
+    char *dir = peer_dir_new(), *script = NULL;
+    assert_true(asprintf(&script,
+                         "cd %s; setsid sh -c 'while :; do echo >>away; sleep 0.02; done' & "
+                         "while :; do echo >>beat; sleep 0.02; done",
+                         dir) > 0);
+    struct seen seen = run_in_for(circumstance, &cage, script, 700);
+    assert_false(seen.is_run);
+    assert_int_equal(seen.kind, ERR_TRANSIENT);
     usleep(200000);
-    assert_int_equal(stat(path, &after), 0);
-    assert_int_equal(before.st_size, after.st_size);
-    free(path);
+    static const char *const names[] = { "beat", "away" };
+    struct stat before[2], after[2];
+    for (int i = 0; i < 4; i++) {
+        char *path = peer_path(dir, names[i % 2]);
+        assert_int_equal(stat(path, i < 2 ? &before[i] : &after[i - 2]), 0);
+        free(path);
+        usleep(i == 1 ? 200000 : 0);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(before[i].st_size, after[i].st_size);
+    free(script);
     peer_dir_free(dir);
+}
+
+static void what_a_program_does_to_its_group_stays_there(void **state)
+{
+    enum circumstance circumstance = *(enum circumstance *)*state;
+    struct seen seen = run_in(circumstance, &cage, "trap '' TERM; kill -TERM 0; echo on; exit 4");
+    assert_true(seen.is_run);
+    assert_string_equal(seen.text, "on\n");
+    assert_int_equal(seen.status, 4);
 }
 
 static void a_caged_child_can_be_talked_to(void **state)
@@ -413,7 +440,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "sandbox-exec") == 0)
         return child_sandbox_main(argc, argv);
-    if (argc == 7 && strcmp(argv[1], "--in") == 0)
+    if (argc == 8 && strcmp(argv[1], "--in") == 0)
         return main_in(argv + 2);
     static const enum circumstance here = AS_WE_ARE, ordinary = ORDINARY_USER,
                                    narrow = NO_NAMESPACES;
@@ -440,12 +467,20 @@ int main(int argc, char **argv)
         &here);
     add(tests, &count, "nothing of an ordinary user survives",
         nothing_survives_not_even_in_a_session_of_its_own, &ordinary);
+    add(tests, &count, "nothing survives without namespaces",
+        nothing_survives_not_even_in_a_session_of_its_own, &narrow);
+    add(tests, &count, "a deadline kills all of it", a_deadline_kills_all_of_it, &here);
+    add(tests, &count, "a deadline kills all of it without namespaces", a_deadline_kills_all_of_it,
+        &narrow);
+    add(tests, &count, "what it kills of its own group is its own",
+        what_a_program_does_to_its_group_stays_there, &here);
+    add(tests, &count, "what it kills of its own group is its own without namespaces",
+        what_a_program_does_to_its_group_stays_there, &narrow);
     const struct CMUnitTest others[] = {
         cmocka_unit_test(a_program_is_not_run_with_a_network_it_must_not_have),
         cmocka_unit_test(root_cannot_go_back_to_the_network),
         cmocka_unit_test(a_missing_program_is_not_found),
         cmocka_unit_test(processes_over_the_limit_are_not_made),
-        cmocka_unit_test(a_deadline_kills_all_of_it),
         cmocka_unit_test(a_caged_child_can_be_talked_to),
         cmocka_unit_test(bad_options_are_refused),
     };
