@@ -1,0 +1,24 @@
+/* base/regex.h - regular expressions, over PCRE2.
+ * Effects:   none.
+ * Ownership: a regex owns what it was compiled to.
+ * Units:     bytes.
+ * Errors:    ERR_INVALID with the place of the mistake; ERR_LIMIT for a pattern over REGEX_PATTERN_MAX.
+ * The syntax is PCRE2's, in which the patterns of Go's RE2 mean the same. A match is bounded in steps and memory, whatever the
+ * pattern; one that would need more counts as no match. */
+#ifndef SERIN_BASE_REGEX_H
+#define SERIN_BASE_REGEX_H
+
+#include "base/err.h"
+
+#define REGEX_PATTERN_MAX ((size_t)4096)
+
+struct regex;
+
+MUST_USE struct err *regex_new(const char *pattern, struct regex **out);
+void regex_free(struct regex *regex); /* NULL is fine */
+DEFINE_SCOPED(struct regex, regex_free)
+
+/* Anywhere in the text. */
+bool regex_matches(const struct regex *regex, const char *text);
+
+#endif

@@ -1,0 +1,76 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/regex.h"
+
+static bool matches(const char *pattern, const char *text)
+{
+    SCOPED(regex_free) struct regex *regex = NULL;
+    assert_null(regex_new(pattern, &regex));
+    return regex_matches(regex, text);
+}
+
+static void a_pattern_matches_anywhere(void **state)
+{
+    (void)state;
+    assert_true(matches("prod", "my-prod-1"));
+    assert_false(matches("^prod", "my-prod-1"));
+    assert_true(matches("^(test|prod)-[0-9]+$", "prod-12"));
+    assert_false(matches("^(test|prod)-[0-9]+$", "prod-12a"));
+    assert_true(matches("", "anything"));
+}
+
+static void a_mistake_is_named_with_its_place(void **state)
+{
+    (void)state;
+    struct regex *regex = NULL;
+    SCOPED(err_free) struct err *e = regex_new("ab(c", &regex);
+    assert_non_null(e);
+    assert_null(regex);
+    assert_true(err_is(e, ERR_INVALID));
+    assert_non_null(strstr(err_text(e), "at character 5 of the pattern ab(c"));
+}
+
+static void a_long_pattern_is_refused(void **state)
+{
+    (void)state;
+    char pattern[REGEX_PATTERN_MAX + 2];
+    memset(pattern, 'a', sizeof(pattern) - 1);
+    pattern[sizeof(pattern) - 1] = '\0';
+    struct regex *regex = NULL;
+    SCOPED(err_free) struct err *e = regex_new(pattern, &regex);
+    assert_true(err_is(e, ERR_LIMIT));
+}
+
+static void a_pattern_that_would_take_for_ever_does_not_match(void **state)
+{
+    (void)state;
+    assert_false(matches("^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+    assert_true(matches("^(a+)+$", "aaaaaaaaaa"));
+}
+
+static void text_that_is_no_utf8_is_searched_all_the_same(void **state)
+{
+    (void)state;
+    assert_true(matches("b+$", "\xff\xfe bb"));
+    assert_false(matches("c", "\xff\xfe bb"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pattern_matches_anywhere),
+        cmocka_unit_test(a_mistake_is_named_with_its_place),
+        cmocka_unit_test(a_long_pattern_is_refused),
+        cmocka_unit_test(a_pattern_that_would_take_for_ever_does_not_match),
+        cmocka_unit_test(text_that_is_no_utf8_is_searched_all_the_same),
+    };
+    return cmocka_run_group_tests_name("base_regex", tests, NULL, NULL);
+}
