@@ -27,12 +27,14 @@ as_root() {
   fi
 }
 
-# run_logged NAME COMMAND...: output goes to build/logs/NAME.log; its end is shown when the command fails.
+# run_logged NAME COMMAND...: output goes to build/logs/NAME.log; its end is shown when the command fails, and before it what steps
+# of a build that failed said, since others went on after them.
 run_logged() {
   local log=$top/build/logs/$1.log
   shift
   mkdir -p "${log%/*}"
   if ! "$@" >"$log" 2>&1 </dev/null; then
+    awk '/^FAILED: /{ failed = 1 } /^\[[0-9]+\/[0-9]+\]/{ failed = 0 } failed && shown++ < 120' "$log" >&2
     tail -n 60 "$log" >&2
     printf '[%4ds] failed: %s (all of it: %s)\n' "$SECONDS" "$*" "${log#"$top"/}" >&2
     return 1
