@@ -228,8 +228,13 @@ static struct val *sticky_rule(const struct canary_view *view, const char *cooki
 /* `v` is a rule or a destination. */
 static void add_set_cookie(struct arena *mem, struct val *v, const char *text)
 {
-    struct val *response = val_need_map(mem, val_need_map(mem, v, "headers"), "response");
-    val_set_text(mem, val_need_map(mem, response, "add"), SET_COOKIE, text);
+    static const char *const path[] = { "headers", "response", "add" };
+    for (size_t i = 0; i < ARRAY_LEN(path); i++) {
+        if (!val_is_map(val_get(v, path[i])))
+            val_set(mem, v, path[i], val_new_map(mem));
+        v = val_get(v, path[i]);
+    }
+    val_set_text(mem, v, SET_COOKIE, text);
 }
 
 /* The rules that keep clients where they are, before the weighted rule, which hands out their cookies. */

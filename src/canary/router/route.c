@@ -356,12 +356,13 @@ struct val *route_merge(struct arena *mem, const struct val *conditions, const s
         const struct val *other = val_len(bases) == 0 ? conditions : bases;
         return val_is_list(other) ? val_copy(mem, other) : merged;
     }
-    for (size_t c = 0; c < conditions->len; c++)
-        for (size_t b = 0; b < bases->len; b++) {
-            struct val *match = val_copy(mem, bases->items[b]);
+    for (size_t c = 0; c < val_len(conditions); c++)
+        for (size_t b = 0; b < val_len(bases); b++) {
+            const struct val *condition = val_item(conditions, c), *base = val_item(bases, b);
+            struct val *match = val_is_map(base) ? val_copy(mem, base) : val_new_map(mem);
             for (const char *const *key = keys; *key; key++)
-                if (val_len(val_get(conditions->items[c], *key)) > 0)
-                    val_set(mem, match, *key, val_copy(mem, val_get(conditions->items[c], *key)));
+                if (val_len(val_get(condition, *key)) > 0)
+                    val_set(mem, match, *key, val_copy(mem, val_get(condition, *key)));
             val_append(mem, merged, match);
         }
     return merged;

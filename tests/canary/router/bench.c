@@ -1,0 +1,224 @@
+#include "bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../value.h"
+#include "doc/object.h"
+
+static const char *const selector_labels[] = { "app", "name", "app.kubernetes.io/name", NULL };
+
+void bench_init_canary(struct bench *bench, struct arena *mem, const struct val *canary)
+{
+    *bench = (struct bench){
+        .mem = mem,
+        .settings = { .mesh_provider = "istio",
+                      .selector_labels = selector_labels,
+                      .ingress_prefix = "nginx.ingress.kubernetes.io",
+                      .ingress_class = "" },
+        .view = { .letters = { "CanaryABCD", "PrimaryABC" },
+                  .uuid = "5d7a",
+                  .target = { .selector_key = "app", .selector_value = "podinfo" } },
+    };
+    SCOPED(err_free) struct err *e = canary_parse(mem, canary, &bench->canary);
+    if (e)
+        fail_msg("%s", err_text(e));
+    bench->canary.status.phase = CANARY_PROGRESSING;
+    bench->router = router_for(&bench->canary, &bench->settings, NULL);
+}
+
+static struct val *canary_with(struct arena *mem, const char *spec)
+{
+    struct val *object = value_of(mem, BENCH_CANARY);
+    val_set(mem, object, "spec", value_of(mem, spec));
+    return object;
+}
+
+void bench_init(struct bench *bench, struct arena *mem, const char *spec)
+{
+    bench_init_canary(bench, mem, canary_with(mem, spec));
+}
+
+void bench_edit(struct bench *bench, const char *spec)
+{
+    struct canary_status status = bench->canary.status;
+    SCOPED(err_free)
+    struct err *e = canary_parse(bench->mem, canary_with(bench->mem, spec), &bench->canary);
+    if (e)
+        fail_msg("%s", err_text(e));
+    bench->canary.status = status;
+    bench->router = router_for(&bench->canary, &bench->settings, NULL);
+}
+
+/* -- objects ---------------------------------------------------------------------------------- */
+
+static struct val **find_place(const struct bench *bench, const char *kind, const char *name)
+{
+    for (size_t i = 0; i < bench->objects.len; i++)
+        if (bench->objects.at[i] && strcmp(object_kind(bench->objects.at[i]), kind) == 0 &&
+            strcmp(object_name(bench->objects.at[i]), name) == 0)
+            return &bench->objects.at[i];
+    return NULL;
+}
+
+const struct val *bench_live(const struct bench *bench, const char *kind, const char *name)
+{
+    struct val **place = find_place(bench, kind, name);
+    return place ? *place : NULL;
+}
+
+/* The generation counts specs, the version everything; a write that changes nothing changes neither. */
+static void store(struct bench *bench, const struct val *object)
+{
+    struct arena *mem = bench->mem;
+    struct val *stored = val_copy(mem, object);
+    if (bench->admit)
+        bench->admit(mem, stored);
+    struct val **place = find_place(bench, object_kind(object), object_name(object));
+    if (place && val_equal(*place, stored))
+        return;
+    bool is_new_spec = !place || !val_equal(val_get(*place, "spec"), val_get(stored, "spec"));
+    int64_t generation = place ? object_generation(*place) : 0;
+    struct val *metadata = val_get(stored, "metadata");
+    val_set(mem, metadata, "generation", val_new_int(mem, generation + is_new_spec));
+    val_set_text(mem, metadata, "resourceVersion",
+                 arena_printf(mem, "%lld", (long long)++bench->version));
+    if (!place)
+        place = vec_push(mem, &bench->objects);
+    *place = stored;
+}
+
+void bench_put(struct bench *bench, const struct val *object)
+{
+    struct val *copy = val_copy(bench->mem, object);
+    val_set_text(bench->mem, val_get(copy, "metadata"), "namespace", bench->canary.ns);
+    store(bench, copy);
+}
+
+void bench_put_yaml(struct bench *bench, const char *yaml)
+{
+    bench_put(bench, value_of(bench->mem, yaml));
+}
+
+void bench_remove(struct bench *bench, const char *kind, const char *name)
+{
+    struct val **place = find_place(bench, kind, name);
+    assert_non_null(place);
+    *place = NULL;
+}
+
+/* -- planning and carrying out ---------------------------------------------------------------- */
+
+const struct canary_view *bench_view(struct bench *bench)
+{
+    struct live_wants wants = { .mem = bench->mem };
+    struct live *live = live_new(bench->mem);
+    bench->view.mem = bench->mem;
+    bench->view.canary = &bench->canary;
+    bench->view.settings = &bench->settings;
+    bench->view.provider = canary_provider(&bench->canary, &bench->settings);
+    bench->router->wants(&bench->view, &wants);
+    for (size_t i = 0; i < wants.keys.len; i++) {
+        const struct live_key *key = &wants.keys.at[i];
+        const struct val *object = bench_live(bench, key->kind, key->name);
+        bool is_unknown = bench->no_kind && strcmp(bench->no_kind, key->kind) == 0;
+        if (object)
+            assert_string_equal(object_api_version(object), key->api_version);
+        live_put(live, key,
+                 is_unknown ? LIVE_NO_KIND
+                 : object   ? LIVE_HERE
+                            : LIVE_ABSENT,
+                 object, NULL);
+    }
+    bench->view.live = live;
+    return &bench->view;
+}
+
+void bench_carry_out(struct bench *bench, const struct effects *effects)
+{
+    for (size_t i = 0; i < effects->list.len; i++) {
+        const struct effect *effect = &effects->list.at[i];
+        const struct val *live = bench_live(bench, effect->kind, effect->name);
+        assert_string_equal(effect->ns, bench->canary.ns);
+        assert_true(*effect->before); /* every request has words for when it is refused */
+        assert_int_equal(effect->verb, live ? EFFECT_UPDATE : EFFECT_CREATE);
+        assert_string_equal(object_resource_version(effect->body),
+                            live ? object_resource_version(live) : "");
+        store(bench, effect->body);
+    }
+    struct canary_status *status = &bench->canary.status;
+    if (effects->cookie)
+        status->cookie = effects->cookie;
+    if (effects->primary_cookie)
+        status->primary_cookie = effects->primary_cookie;
+    if (effects->previous_cookie)
+        status->previous_cookie = effects->previous_cookie;
+}
+
+static void assert_no_error(struct err *e)
+{
+    SCOPED(err_free) struct err *kept = e;
+    if (kept)
+        fail_msg("%s", err_text(kept));
+}
+
+struct effects bench_plan(struct bench *bench)
+{
+    struct effects effects = { .mem = bench->mem };
+    assert_no_error(bench->router->reconcile(bench_view(bench), &effects));
+    return effects;
+}
+
+/* What is read after the plan is what is read after its effects. */
+static void assert_foretold(struct bench *bench, const struct effects *effects)
+{
+    struct split foretold, read;
+    SCOPED(err_free)
+    struct err *early = router_read_after(bench->router, bench_view(bench), effects, &foretold);
+    bench_carry_out(bench, effects);
+    SCOPED(err_free) struct err *late = bench->router->read(bench_view(bench), &read);
+    assert_string_equal(err_text(early), err_text(late));
+    if (!late)
+        bench_assert_split(foretold, read.primary, read.canary, read.mirrored);
+}
+
+size_t bench_reconcile(struct bench *bench)
+{
+    struct effects effects = bench_plan(bench);
+    assert_foretold(bench, &effects);
+    return effects.list.len;
+}
+
+size_t bench_write(struct bench *bench, int64_t primary, int64_t canary, bool is_mirrored)
+{
+    struct effects effects = { .mem = bench->mem };
+    struct split to = { .primary = primary, .canary = canary, .mirrored = is_mirrored };
+    assert_no_error(bench->router->write(bench_view(bench), &to, &effects));
+    bench_carry_out(bench, &effects);
+    return effects.list.len;
+}
+
+struct split bench_read(struct bench *bench)
+{
+    struct split split = { 0 };
+    assert_no_error(bench->router->read(bench_view(bench), &split));
+    return split;
+}
+
+void bench_assert_error(struct err *e, const char *text)
+{
+    SCOPED(err_free) struct err *kept = e;
+    assert_non_null(kept);
+    assert_string_equal(err_text(kept), text);
+}
+
+void bench_assert_split(struct split got, int64_t primary, int64_t canary, bool is_mirrored)
+{
+    if (got.primary != primary || got.canary != canary || got.mirrored != is_mirrored)
+        fail_msg("split is %lld:%lld%s, not %lld:%lld%s", (long long)got.primary,
+                 (long long)got.canary, got.mirrored ? " mirrored" : "", (long long)primary,
+                 (long long)canary, is_mirrored ? " mirrored" : "");
+}
