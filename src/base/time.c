@@ -1,7 +1,9 @@
 #include "base/time.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define NS_PER_SECOND   1000000000
 #define SECONDS_PER_DAY 86400
@@ -176,4 +178,37 @@ struct err *time_parse(const char *text, int64_t *out_ns)
         __builtin_add_overflow(*out_ns, ns, out_ns))
         *out_ns = seconds < 0 ? INT64_MIN : INT64_MAX;
     return NULL;
+}
+
+/* The three forms of RFC 9110, the two old ones included. -1: none of them. */
+static int64_t parse_http_date_ms(const char *text)
+{
+    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                         "%a %b %d %H:%M:%S %Y" };
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        struct tm when = { 0 };
+        const char *end = strptime(text, forms[i], &when);
+        if (end && !*end)
+            return (int64_t)timegm(&when) * 1000;
+    }
+    return -1;
+}
+
+int64_t time_parse_retry_after(const char *text, int64_t now_unix_ms)
+{
+    if (!text)
+        return -1;
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && !text[digits + strspn(text + digits, " \t")]) {
+        int64_t seconds = 0;
+        for (size_t i = 0; i < digits && seconds <= TIME_RETRY_AFTER_MAX_MS; i++)
+            seconds = seconds * 10 + (text[i] - '0');
+        return MIN_OF(seconds, TIME_RETRY_AFTER_MAX_MS / 1000) * 1000;
+    }
+    int64_t at_ms = parse_http_date_ms(text);
+    if (at_ms < 0)
+        return -1;
+    return MIN_OF(MAX_OF(at_ms - now_unix_ms, (int64_t)0), TIME_RETRY_AFTER_MAX_MS);
 }

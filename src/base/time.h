@@ -20,4 +20,8 @@ void time_format_nanos(int64_t unix_ns, char out[TIME_TEXT_BYTES]);
  * Go's zero time among them) becomes the nearest they can. ERR_INVALID says what is wrong. */
 MUST_USE struct err *time_parse(const char *text, int64_t *out_ns);
 
+/* A Retry-After header in milliseconds: seconds, or an HTTP date against now_unix_ms. -1: NULL or neither; a day at most. */
+#define TIME_RETRY_AFTER_MAX_MS ((int64_t)24 * 3600 * 1000)
+int64_t time_parse_retry_after(const char *text, int64_t now_unix_ms);
+
 #endif

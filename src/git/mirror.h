@@ -5,7 +5,7 @@
  * Units:     milliseconds; deadline_ms is on the monotonic clock of stream_now_ms.
  * Errors:    texts are worded as git words them where it has words ("fatal: Remote branch … not found"), prefixed with what
  *            was done ("git clone --mirror", "git fetch", "git push"), never hold credentials. ERR_TRANSIENT: try again;
- *            ERR_DENIED: key, host key, password; ERR_NOT_FOUND: no such repository, branch, revision, path.
+ *            err_retry_after_ms: not before then (a web server said so). ERR_DENIED: key, host key, password; ERR_NOT_FOUND: no such repository, branch, revision, path.
  * Reference: gitops.md 2.2 to 2.10. */
 #ifndef SERIN_GIT_MIRROR_H
 #define SERIN_GIT_MIRROR_H

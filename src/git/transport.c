@@ -192,6 +192,7 @@ struct err *transport_explain(struct transport_talk *talk, const struct transpor
     if (talk->is_program && strcasestr(sbuf_text(&talk->said), "host key verification failed"))
         sbuf_add(&full, transport_program_advice(talk));
     const char *text = sbuf_text(&full);
-    return err_new(kind, "%s: %s, full output:\n %s", report->what, headline(talk->mem, text),
-                   text);
+    struct err *e =
+        err_new(kind, "%s: %s, full output:\n %s", report->what, headline(talk->mem, text), text);
+    return err_with_retry_after(e, err_retry_after_ms(talk->failed));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/time.h"
 #include "io/easy.h"
 #include "io/loop.h"
 
@@ -133,13 +134,24 @@ static enum err_kind kind_of(int status)
     return status == 408 || status == 429 || status >= 500 ? ERR_TRANSIENT : ERR_INVALID;
 }
 
+/* A Retry-After may be a date. */
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static struct err *check_status(const struct stream *stream)
 {
     if (is_success(stream))
         return NULL;
     char why[32];
     (void)snprintf(why, sizeof(why), "status %d", stream->easy.status);
-    return easy_fail(&stream->easy, kind_of(stream->easy.status), why);
+    struct err *e = easy_fail(&stream->easy, kind_of(stream->easy.status), why);
+    bool is_throttled = stream->easy.status == 429 || stream->easy.status == 503;
+    const char *after = is_throttled ? easy_find_header(&stream->easy.head, "Retry-After") : NULL;
+    return err_with_retry_after(e, time_parse_retry_after(after, wall_ms()));
 }
 
 /* Until the head is there, and that of a redirect with all of its body. */

@@ -4,7 +4,8 @@
  *            connection until then.
  * Units:     bytes, milliseconds; deadline_ms is on the monotonic clock.
  * Errors:    as io/http.h; a status other than 2xx is an error too: 401 and 403 ERR_DENIED, 404 ERR_NOT_FOUND, 429 and 5xx
- *            ERR_TRANSIENT, the rest ERR_INVALID. Texts hold no credentials. */
+ *            ERR_TRANSIENT, the rest ERR_INVALID. Texts hold no credentials. A 429 or 503 says in err_retry_after_ms when
+ *            the server wants to be asked again, if it does. */
 #ifndef SERIN_IO_STREAM_H
 #define SERIN_IO_STREAM_H
 

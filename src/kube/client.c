@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "kube/identity.h"
 #include "kube/retry.h"
 
@@ -300,7 +301,7 @@ static struct err *error_of(const struct call *call, const struct http_result *a
     if (!e)
         return NULL;
     int64_t after_ms =
-        kube_retry_after_parse(http_header(answer, "Retry-After"), loop_wall_ms(call->kube->loop));
+        time_parse_retry_after(http_header(answer, "Retry-After"), loop_wall_ms(call->kube->loop));
     if (after_ms >= 0)
         e = err_with_retry_after(e, after_ms);
     return needs_path(*out) ? err_wrap(e, "%s %s", call->method, call->path) : e;

@@ -1,41 +1,6 @@
 #include "kube/retry.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <time.h>
-
-/* The three forms of RFC 9110, the two old ones included. -1: none of them. */
-static int64_t parse_date_ms(const char *text)
-{
-    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
-                                         "%a %b %d %H:%M:%S %Y" };
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        struct tm when = { 0 };
-        const char *end = strptime(text, forms[i], &when);
-        if (end && !*end)
-            return (int64_t)timegm(&when) * 1000;
-    }
-    return -1;
-}
-
-int64_t kube_retry_after_parse(const char *text, int64_t now_unix_ms)
-{
-    if (!text)
-        return -1;
-    while (isspace((unsigned char)*text))
-        text++;
-    size_t digits = strspn(text, "0123456789");
-    if (digits > 0 && !text[digits + strspn(text + digits, " \t")]) {
-        int64_t seconds = 0;
-        for (size_t i = 0; i < digits && seconds <= KUBE_RETRY_AFTER_MAX_MS; i++)
-            seconds = seconds * 10 + (text[i] - '0');
-        return MIN_OF(seconds, KUBE_RETRY_AFTER_MAX_MS / 1000) * 1000;
-    }
-    int64_t at_ms = parse_date_ms(text);
-    if (at_ms < 0)
-        return -1;
-    return MIN_OF(MAX_OF(at_ms - now_unix_ms, (int64_t)0), KUBE_RETRY_AFTER_MAX_MS);
-}
 
 int64_t kube_backoff_ms(int failures, int64_t base_ms, uint32_t random)
 {

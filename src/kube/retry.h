@@ -7,11 +7,7 @@
 
 #include "kube/status.h"
 
-#define KUBE_BACKOFF_MAX_MS     ((int64_t)32000)
-#define KUBE_RETRY_AFTER_MAX_MS ((int64_t)24 * 3600 * 1000)
-
-/* A Retry-After header: seconds, or an HTTP date against now_unix_ms. -1: NULL or neither; a day at most. */
-int64_t kube_retry_after_parse(const char *text, int64_t now_unix_ms);
+#define KUBE_BACKOFF_MAX_MS ((int64_t)32000)
 
 /* base, 2 x base, 4 x base ... for failures 1, 2, 3 ..., at most KUBE_BACKOFF_MAX_MS; then between half of that and all
  * of it, so that many clients do not come back at once. */

@@ -48,7 +48,8 @@ struct source {
     char head[MIRROR_SHA_BYTES], unverified[MIRROR_SHA_BYTES];
     char marker[MIRROR_SHA_BYTES], verified_to[MIRROR_SHA_BYTES];
     int64_t fetched_ms;
-    int failures; /* fetches that failed, one after the other */
+    int failures;           /* fetches that failed, one after the other */
+    int64_t retry_after_ms; /* what the server asked for when the last one failed; -1: nothing */
     ticket poll;
     struct queued *first, **last;
     const char *branch;
@@ -267,9 +268,9 @@ static int64_t retry_ms(struct source *source)
     for (int i = 1; source->state == SOURCE_READY && i < source->failures && wait_ms < poll_ms; i++)
         wait_ms *= 2;
     wait_ms = MIN_OF(wait_ms, poll_ms);
-    return source->state == SOURCE_READY
-               ? wait_ms - (int64_t)(loop_random(source->opts.loop) % (uint32_t)(wait_ms / 4 + 1))
-               : wait_ms;
+    if (source->state == SOURCE_READY)
+        wait_ms -= (int64_t)(loop_random(source->opts.loop) % (uint32_t)(wait_ms / 4 + 1));
+    return MAX_OF(wait_ms, MIN_OF(source->retry_after_ms, SOURCE_RETRY_AFTER_MAX_MS));
 }
 
 static void plan_fetch(struct source *source)
@@ -408,6 +409,7 @@ static void on_fetched(void *at, struct err *e)
     source->is_fetching = false;
     source->has_keys = true;
     source->failures = e ? source->failures + 1 : 0;
+    source->retry_after_ms = err_retry_after_ms(e);
     if (fetch->import_error) /* no reason to stop: what those keys signed is held back */
         log_error(source->opts.log, F("component", "sync-loop"),
                   F("err", err_text(fetch->import_error)));

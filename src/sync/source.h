@@ -19,6 +19,9 @@ enum source_state {
     SOURCE_UNREACHABLE
 };
 
+/* A server that asks to be left alone (Retry-After) is, for so long at most; not by whoever asks for a fetch now. */
+#define SOURCE_RETRY_AFTER_MAX_MS ((int64_t)15 * 60 * 1000)
+
 struct source;
 
 struct source_opts {

@@ -300,7 +300,7 @@ static void count_outcomes(struct sync *sync)
 }
 
 /* Failures that time may mend are tried again, later each time; others wait for another revision or the interval. */
-static void schedule_retry(struct sync *sync, bool has_failed)
+static void schedule_retry(struct sync *sync, bool has_failed, int64_t after_ms)
 {
     void *value;
     for (size_t at = 0; !has_failed && map_next(sync->inventory.objects, &at, NULL, &value);) {
@@ -314,6 +314,7 @@ static void schedule_retry(struct sync *sync, bool has_failed)
     int64_t wait_ms = RETRY_FIRST_MS << MIN_OF(sync->retries, 6);
     wait_ms = MIN_OF(wait_ms, (int64_t)RETRY_MAX_MS);
     wait_ms += loop_random(sync->opts.loop) % (wait_ms / 4);
+    wait_ms = MAX_OF(wait_ms, MIN_OF(after_ms, SOURCE_RETRY_AFTER_MAX_MS));
     sync->retries++;
     loop_cancel(sync->opts.loop, sync->retry);
     sync->retry = loop_after(sync->opts.loop, wait_ms, on_retry, sync);
@@ -335,7 +336,8 @@ static void finish_sync(struct sync *sync, struct sync_run *run, const struct er
     count_outcomes(sync);
     if (err_is(e, ERR_DENIED)) /* a person has to act: no hurry */
         sync->retries = MAX_OF(sync->retries, RETRIES_SLOW);
-    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND));
+    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND),
+                   err_retry_after_ms(e));
 }
 
 static void finish(struct sync_run *run, struct err *e)
@@ -343,7 +345,7 @@ static void finish(struct sync_run *run, struct err *e)
     struct sync *sync = run->sync;
     if (run->is_heal) {
         count_outcomes(sync);
-        schedule_retry(sync, false);
+        schedule_retry(sync, false, -1);
     } else
         finish_sync(sync, run, e);
     err_free(e);

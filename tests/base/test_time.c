@@ -105,12 +105,42 @@ static void every_day_of_five_centuries_survives_there_and_back(void **state)
     }
 }
 
+#define NOON_MS ((int64_t)784111777 * 1000) /* Sun, 06 Nov 1994 08:49:37 GMT */
+
+static const struct after_case {
+    const char *name;
+    const char *text;
+    int64_t ms;
+} afters[] = {
+    { "seconds", "120", 120000 },
+    { "nothing to wait", "0", 0 },
+    { "blanks around", "  7 ", 7000 },
+    { "a day at most", "99999999999999999999", 24 * 3600 * 1000 },
+    { "a date", "Sun, 06 Nov 1994 08:49:47 GMT", 10000 },
+    { "a date of RFC 850", "Sunday, 06-Nov-94 08:49:47 GMT", 10000 },
+    { "a date of asctime", "Sun Nov  6 08:49:47 1994", 10000 },
+    { "a date that has passed", "Sun, 06 Nov 1994 08:00:00 GMT", 0 },
+    { "a date far away", "Sun, 06 Nov 2094 08:49:37 GMT", 24 * 3600 * 1000 },
+    { "no header", NULL, -1 },
+    { "an empty header", "", -1 },
+    { "a negative number", "-5", -1 },
+    { "a fraction", "1.5", -1 },
+    { "words", "soon", -1 },
+    { "a date and more", "Sun, 06 Nov 1994 08:49:47 GMT maybe", -1 },
+};
+
+static void retry_after_is_read(void **state)
+{
+    const struct after_case *row = *state;
+    assert_int_equal(time_parse_retry_after(row->text, NOON_MS), row->ms);
+}
+
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(parse_cases) + ARRAY_LEN(bad_cases) + ARRAY_LEN(format_cases) + 1] = {
-            cmocka_unit_test(every_day_of_five_centuries_survives_there_and_back),
-        };
+    struct CMUnitTest tests[ARRAY_LEN(parse_cases) + ARRAY_LEN(bad_cases) +
+                            ARRAY_LEN(format_cases) + ARRAY_LEN(afters) + 1] = {
+        cmocka_unit_test(every_day_of_five_centuries_survives_there_and_back),
+    };
     size_t count = 1;
     for (size_t i = 0; i < ARRAY_LEN(parse_cases); i++)
         tests[count++] = (struct CMUnitTest){ .name = parse_cases[i].name,
@@ -124,5 +154,9 @@ int main(void)
         tests[count++] = (struct CMUnitTest){ .name = format_cases[i].name,
                                               .test_func = formats,
                                               .initial_state = (void *)&format_cases[i] };
+    for (size_t i = 0; i < ARRAY_LEN(afters); i++)
+        tests[count++] = (struct CMUnitTest){ .name = afters[i].name,
+                                              .test_func = retry_after_is_read,
+                                              .initial_state = (void *)&afters[i] };
     return cmocka_run_group_tests_name("time", tests, NULL, NULL);
 }

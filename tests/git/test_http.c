@@ -169,6 +169,30 @@ static void a_server_that_stops_in_the_middle_of_a_pack_hits_the_deadline(void *
     assert_fails(fetch_by(&opts, 1500, &fetched), ERR_TRANSIENT, "context deadline exceeded");
 }
 
+static const struct throttle_case {
+    const char *status, *retry_after;
+    int64_t ms;
+} throttle_cases[] = {
+    { "429", "7", 7000 },  { "503", "120", 120000 }, { "503", "Sun, 06 Nov 1994 08:49:37 GMT", 0 },
+    { "503", "soon", -1 }, { "500", "7", -1 },
+};
+
+static void a_server_says_when_to_come_back(void **state)
+{
+    struct lab *lab = *state;
+    for (size_t i = 0; i < ARRAY_LEN(throttle_cases); i++) {
+        const struct throttle_case *row = &throttle_cases[i];
+        int port = serve(lab, &(struct options){
+                                  { "--status", row->status, "--retry-after", row->retry_after } });
+        struct mirror_opts opts = web_opts(lab, "http://", port);
+        struct mirror_fetched fetched;
+        SCOPED(err_free) struct err *e = fetch_by(&opts, DEADLINE_MS, &fetched);
+        assert_true(err_is(e, ERR_TRANSIENT));
+        assert_int_equal(err_retry_after_ms(e), row->ms);
+        lab_stop_servers(lab);
+    }
+}
+
 static void what_is_no_repository_is_told_apart(void **state)
 {
     struct lab *lab = *state;
@@ -210,6 +234,7 @@ int main(void)
         lab_test(a_certificate_is_checked_against_the_ca_given),
         lab_test(a_server_that_cuts_a_pack_is_a_failure_for_now),
         lab_test(a_server_that_stops_in_the_middle_of_a_pack_hits_the_deadline),
+        lab_test(a_server_says_when_to_come_back),
         lab_test(what_is_no_repository_is_told_apart),
         lab_test(a_host_without_an_address_is_known_as_such),
     };

@@ -193,6 +193,43 @@ static void a_missing_repository_stays_new_until_it_is_there(void **state)
     assert_int_equal(source_state(world->source), SOURCE_READY);
 }
 
+static int count_requests(struct world *world)
+{
+    return atoi(lab_sh(world->lab, "cat requests 2>/dev/null | wc -l"));
+}
+
+static void turn_for(struct world *world, int64_t ms)
+{
+    for (int64_t until = lab_soon(ms); lab_soon(0) < until;)
+        (void)loop_turn(world->loop, 50);
+}
+
+static void a_server_that_wants_to_be_left_alone_is(void **state)
+{
+    struct world *world = *state;
+    const char *const argv[] = { "python3",
+                                 TEST_DATA "/../git/http_backend.py",
+                                 world->lab->dir,
+                                 "--status",
+                                 "503",
+                                 "--retry-after",
+                                 "3",
+                                 "--log",
+                                 lab_path(world->lab, "requests"),
+                                 NULL };
+    world->mirror.url =
+        arena_printf(world->lab->mem, "http://127.0.0.1:%d/repo.git", lab_serve(world->lab, argv));
+    world->opts.poll_ms = 1000; /* and so often it would be asked */
+    start(world);
+    turn_for(world, 2000);
+    assert_int_equal(count_requests(world), 1);
+    fetch(world); /* somebody asks */
+    assert_int_equal(count_requests(world), 2);
+    for (int64_t until = lab_soon(TIMEOUT_MS); count_requests(world) < 3 && lab_soon(0) < until;)
+        turn_for(world, 200);
+    assert_true(count_requests(world) >= 3); /* by itself */
+}
+
 static void a_host_without_an_address_is_unreachable(void **state)
 {
     struct world *world = *state;
@@ -492,6 +529,7 @@ int main(void)
         world_test(a_repository_becomes_ready_and_its_head_is_told),
         world_test(no_url_is_unconfigured_for_good),
         world_test(a_missing_repository_stays_new_until_it_is_there),
+        world_test(a_server_that_wants_to_be_left_alone_is),
         world_test(a_host_without_an_address_is_unreachable),
         world_test(a_missing_branch_is_cloned_and_not_ready),
         world_test(without_write_access_it_is_cloned_but_not_ready),
