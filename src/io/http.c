@@ -68,7 +68,8 @@ struct request {
     bool is_overdue;           /* its bound has passed; the sockets are looked at once more */
     char *body;
     size_t body_len, body_cap, limit_bytes;
-    struct err *failed;   /* why a callback of ours ended it */
+    struct err *failed; /* why a callback of ours ended it */
+    enum http_cause cause;
     struct request *next; /* in the list it is in */
 };
 
@@ -415,6 +416,7 @@ static void on_deadline(void *ctx)
     else
         (void)snprintf(why, sizeof(why), "nothing came for %g s", (double)req->idle_ms / 1000);
     cut_if_dead(req);
+    req->cause = HTTP_TIMED_OUT;
     finish(req, easy_fail(&req->easy, ERR_TRANSIENT, why));
 }
 
@@ -453,6 +455,29 @@ static void on_late(void *ctx)
     finish(req, STEAL(req->failed));
 }
 
+static enum http_cause cause_of(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_OPERATION_TIMEDOUT: return HTTP_TIMED_OUT;
+    case CURLE_COULDNT_RESOLVE_HOST: return HTTP_NO_SUCH_HOST;
+    case CURLE_OK: /* it ended in the middle of the head */
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE: return HTTP_CLOSED;
+    default: return HTTP_OTHER;
+    }
+}
+
+/* What an error says behind the method and the URL. */
+static const char *why_of(const struct request *req, const struct err *e)
+{
+    const char *text = err_text(e), *url = req->easy.url.shown ? req->easy.url.shown : "";
+    size_t method = strlen(req->easy.method), len = method + 1 + strlen(url);
+    bool is_usual = strlen(text) > len + 2 && strncmp(text, req->easy.method, method) == 0 &&
+                    strncmp(text + method + 1, url, strlen(url)) == 0 &&
+                    strncmp(text + len, ": ", 2) == 0;
+    return is_usual ? text + len + 2 : text;
+}
+
 /* Tells the caller, then takes the request back. It is out of the table first: a ticket kept by mistake finds nothing. */
 static void finish(struct request *req, struct err *e)
 {
@@ -467,6 +492,8 @@ static void finish(struct request *req, struct err *e)
     SCOPED(err_free) struct err *failed = e;
     struct http_result result = {
         .err = failed,
+        .cause = failed ? req->cause : HTTP_OTHER,
+        .why = why_of(req, failed),
         .status = req->easy.is_head_done ? req->easy.status : 0,
         .body = req->body_len ? req->body : "",
         .body_len = req->body_len,
@@ -495,6 +522,7 @@ static void follow(struct request *req)
 
 static void on_request_done(struct request *req, CURLcode code)
 {
+    req->cause = req->failed ? HTTP_OTHER : cause_of(code);
     if (req->failed)
         finish(req, STEAL(req->failed));
     else if (easy_is_redirect(&req->easy))

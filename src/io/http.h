@@ -57,8 +57,18 @@ struct http_request {
     void *stream_ctx;
 };
 
+/* What an error was, for those who say it in words of their own. */
+enum http_cause {
+    HTTP_OTHER,
+    HTTP_TIMED_OUT,    /* one of the request's own bounds */
+    HTTP_NO_SUCH_HOST, /* its name leads nowhere */
+    HTTP_CLOSED,       /* the peer closed the connection before its answer was whole */
+};
+
 struct http_result {
     struct err *err; /* borrowed; NULL when an answer came */
+    enum http_cause cause;
+    const char *why; /* the text of err without "METHOD scheme://host/path: "; "" */
     int status; /* 0: no head of an answer came; with an error: of the answer that was not completed */
     const char *body; /* NUL-terminated */
     size_t body_len;

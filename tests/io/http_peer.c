@@ -24,7 +24,9 @@ static void on_done(void *ctx, const struct http_result *result)
                                .status = result->status,
                                .http_version = result->http_version,
                                .kind = result->err ? err_kind(result->err) : HTTP_PEER_NO_ERROR,
+                               .cause = result->cause,
                                .error = copy(err_text(result->err)),
+                               .why = copy(result->why),
                                .body = copy(result->body),
                                .body_len = result->body_len,
                                .content_type = copy(http_header(result, "content-TYPE")),
@@ -66,6 +68,7 @@ int http_peer_number(const struct answer *answer, const char *before)
 void http_peer_fini(struct answer *answer)
 {
     free(answer->error);
+    free(answer->why);
     free(answer->body);
     free(answer->content_type);
     free(answer->encoding);

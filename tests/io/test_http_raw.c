@@ -29,57 +29,62 @@ static const struct answer_case {
     enum err_kind kind;
     const char *expect; /* the body, or in the error */
     bool stays_open;    /* the server sends nothing more and does not close */
+    enum http_cause cause;
 } answer_cases[] = {
     { "an answer without a length ends with the connection", OK_HEAD "\r\nall", 200,
-      HTTP_PEER_NO_ERROR, "all", false },
+      HTTP_PEER_NO_ERROR, "all", false, HTTP_OTHER },
     { "an answer of its length is complete without an end", OK_HEAD "Content-Length: 3\r\n\r\nall",
-      200, HTTP_PEER_NO_ERROR, "all", true },
+      200, HTTP_PEER_NO_ERROR, "all", true, HTTP_OTHER },
     { "chunks are put together",
       OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nal\r\n1;x=y\r\nl\r\n0\r\n\r\n", 200,
-      HTTP_PEER_NO_ERROR, "all", true },
+      HTTP_PEER_NO_ERROR, "all", true, HTTP_OTHER },
     { "trailers are no headers",
       OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\nContent-Encoding: gzip\r\n\r\n",
-      200, HTTP_PEER_NO_ERROR, "all", true },
+      200, HTTP_PEER_NO_ERROR, "all", true, HTTP_OTHER },
     { "early hints are not the answer",
       "HTTP/1.1 103 Early Hints\r\nContent-Encoding: x\r\n\r\n" OK_HEAD
       "Content-Length: 3\r\n\r\nall",
-      200, HTTP_PEER_NO_ERROR, "all", true },
+      200, HTTP_PEER_NO_ERROR, "all", true, HTTP_OTHER },
     { "100 Continue is not the answer",
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 404,
-      HTTP_PEER_NO_ERROR, "no", true },
+      HTTP_PEER_NO_ERROR, "no", true, HTTP_OTHER },
     { "204 has no body whatever follows", "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 500 x\r\n\r\n",
-      204, HTTP_PEER_NO_ERROR, "", false },
+      204, HTTP_PEER_NO_ERROR, "", false, HTTP_OTHER },
     { "lines may end without a carriage return", "HTTP/1.1 200 OK\nContent-Length: 3\n\nall", 200,
-      HTTP_PEER_NO_ERROR, "all", true },
+      HTTP_PEER_NO_ERROR, "all", true, HTTP_OTHER },
     { "a server error is an answer", "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", 503,
-      HTTP_PEER_NO_ERROR, "busy", true },
+      HTTP_PEER_NO_ERROR, "busy", true, HTTP_OTHER },
     { "a body cut short is transient", OK_HEAD "Content-Length: 100\r\n\r\nhalf", 200,
-      ERR_TRANSIENT, "remaining", false },
+      ERR_TRANSIENT, "remaining", false, HTTP_CLOSED },
     { "the body of a refusal may be cut short",
       "HTTP/1.1 429 Wait\r\nContent-Length: 100\r\n\r\nhalf", 429, HTTP_PEER_NO_ERROR, "half",
-      false },
+      false, HTTP_OTHER },
     { "chunks cut short are transient", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n64\r\nhalf", 200,
-      ERR_TRANSIENT, "", false },
+      ERR_TRANSIENT, "", false, HTTP_CLOSED },
     { "chunks without the last are transient",
-      OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nall\r\n", 200, ERR_TRANSIENT, "", false },
+      OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nall\r\n", 200, ERR_TRANSIENT, "", false,
+      HTTP_CLOSED },
     { "a chunk of no length is transient", OK_HEAD "Transfer-Encoding: chunked\r\n\r\nzz\r\nall",
-      200, ERR_TRANSIENT, "", false },
-    { "no answer at all is transient", "", 0, ERR_TRANSIENT, "mpty reply", false },
-    { "half a head is transient", "HTTP/1.1 200 OK\r\nContent-Le", 0, ERR_TRANSIENT, "", false },
-    { "what is not HTTP is refused", "SSH-2.0-OpenSSH_9.2\r\n", 0, ERR_TRANSIENT, "", false },
-    { "HTTP/0.9 is refused", "<html>hello</html>", 0, ERR_TRANSIENT, "", false },
+      200, ERR_TRANSIENT, "", false, HTTP_OTHER },
+    { "no answer at all is transient", "", 0, ERR_TRANSIENT, "mpty reply", false, HTTP_CLOSED },
+    { "half a head is transient", "HTTP/1.1 200 OK\r\nContent-Le", 0, ERR_TRANSIENT, "", false,
+      HTTP_CLOSED },
+    { "what is not HTTP is refused", "SSH-2.0-OpenSSH_9.2\r\n", 0, ERR_TRANSIENT, "", false,
+      HTTP_OTHER },
+    { "HTTP/0.9 is refused", "<html>hello</html>", 0, ERR_TRANSIENT, "", false, HTTP_OTHER },
     { "a negative length is refused", OK_HEAD "Content-Length: -5\r\n\r\nall", 0, ERR_TRANSIENT, "",
-      false },
+      false, HTTP_OTHER },
     { "a length that is none is refused", OK_HEAD "Content-Length: x\r\n\r\nall", 0, ERR_TRANSIENT,
-      "", false },
+      "", false, HTTP_OTHER },
     { "silence in the body ends at the idle bound", OK_HEAD "Content-Length: 100\r\n\r\nhalf", 200,
-      ERR_TRANSIENT, "nothing came for 0.4 s", true },
+      ERR_TRANSIENT, "nothing came for 0.4 s", true, HTTP_TIMED_OUT },
     { "silence after half a head ends at the idle bound", "HTTP/1.1 200 OK\r\nContent-Le", 0,
-      ERR_TRANSIENT, "nothing came for 0.4 s", true },
-    { "silence ends at the idle bound", "", 0, ERR_TRANSIENT, "nothing came for 0.4 s", true },
+      ERR_TRANSIENT, "nothing came for 0.4 s", true, HTTP_TIMED_OUT },
+    { "silence ends at the idle bound", "", 0, ERR_TRANSIENT, "nothing came for 0.4 s", true,
+      HTTP_TIMED_OUT },
     { "what is not gzip is refused",
       OK_HEAD "Content-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", 200, ERR_TRANSIENT, "",
-      false },
+      false, HTTP_OTHER },
 };
 
 static _Atomic(const struct answer_case *) current_case;
@@ -112,7 +117,10 @@ static void an_answer_is_taken_for_what_it_is(void **state)
     } else {
         assert_non_null(strstr(answer->error, row->expect));
         assert_non_null(strstr(answer->error, "GET http://127.0.0.1:"));
-        assert_non_null(strstr(answer->error, "/some/path: "));
+        const char *why = strstr(answer->error, "/some/path: ");
+        assert_non_null(why);
+        assert_string_equal(answer->why, why + strlen("/some/path: "));
+        assert_int_equal(answer->cause, row->cause);
         assert_null(strstr(answer->error, "s3cret"));
     }
     if (row->status)
