@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
 
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char for_urls[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -28,6 +31,48 @@ void hash_fingerprint(const void *bytes, size_t len, unsigned char out[16])
     unsigned char full[HASH_SHA256_BYTES];
     hash_sha256(bytes, len, full);
     memcpy(out, full, 16);
+}
+
+void hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                      unsigned char out[HASH_SHA256_BYTES])
+{
+    ASSERT(key_len <= INT32_MAX);
+    const unsigned char *made = HMAC(EVP_sha256(), key_len ? key : "", (int)key_len,
+                                     len ? bytes : (const void *)"", len, out, NULL);
+    ASSERT(made && "libcrypto lacks HMAC");
+}
+
+DEFINE_SCOPED(BIO, BIO_free_all)
+DEFINE_SCOPED(EVP_PKEY, EVP_PKEY_free)
+DEFINE_SCOPED(EVP_MD_CTX, EVP_MD_CTX_free)
+
+/* Without one, libcrypto would ask the terminal for the key's password. */
+static int no_password(char *buf, int size, int is_writing, void *ctx)
+{
+    (void)buf;
+    (void)size;
+    (void)is_writing;
+    (void)ctx;
+    return -1;
+}
+
+struct err *hash_sign_rs256(struct arena *mem, const char *pem, const void *bytes, size_t len,
+                            unsigned char **out, size_t *out_len)
+{
+    SCOPED(BIO_free_all) BIO *text = BIO_new_mem_buf(pem, -1);
+    SCOPED(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    ASSERT(text && ctx);
+    SCOPED(EVP_PKEY_free) EVP_PKEY *key = PEM_read_bio_PrivateKey(text, NULL, no_password, NULL);
+    ERR_clear_error();
+    if (!key || EVP_PKEY_base_id(key) != EVP_PKEY_RSA)
+        return err_new(ERR_INVALID, "the private key is not an RSA key in PEM that can be read");
+    size_t size = (size_t)EVP_PKEY_size(key);
+    *out = arena_alloc(mem, size);
+    *out_len = size;
+    bool is_signed = EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                     EVP_DigestSign(ctx, *out, out_len, len ? bytes : (const void *)"", len) == 1;
+    ERR_clear_error();
+    return is_signed ? NULL : err_new(ERR_INVALID, "the private key cannot sign");
 }
 
 const char *hash_hex(struct arena *mem, const unsigned char *bytes, size_t len)

@@ -17,6 +17,14 @@ void hash_sha256(const void *bytes, size_t len, unsigned char out[HASH_SHA256_BY
 /* A 16-byte fingerprint (the first half of SHA-256) for caches and drift. */
 void hash_fingerprint(const void *bytes, size_t len, unsigned char out[16]);
 
+/* Keyed: RFC 2104 with SHA-256. */
+void hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                      unsigned char out[HASH_SHA256_BYTES]);
+/* An RSA signature as JSON Web Signatures have it (RS256). `pem` holds the private key, not encrypted; texts of errors hold
+ * nothing of it. */
+MUST_USE struct err *hash_sign_rs256(struct arena *mem, const char *pem, const void *bytes,
+                                     size_t len, unsigned char **out, size_t *out_len);
+
 const char *hash_hex(struct arena *mem, const unsigned char *bytes, size_t len); /* lower case */
 const char *hash_base64(struct arena *mem, const void *bytes,
                         size_t len); /* standard alphabet, padded */

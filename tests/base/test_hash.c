@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "base/hash.h"
 
@@ -99,14 +102,83 @@ static void base64_is_refused(void **state)
     assert_true(err_is(e, ERR_INVALID));
 }
 
+/* RFC 4231, test cases 2 and 6. */
+static void keyed_digests_are_the_published_ones(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    unsigned char out[HASH_SHA256_BYTES], key[131];
+    static const char data[] = "what do ya want for nothing?";
+    hash_hmac_sha256("Jefe", 4, data, strlen(data), out);
+    assert_string_equal(hash_hex(mem, out, sizeof(out)),
+                        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    static const char longer[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    memset(key, 0xaa, sizeof(key));
+    hash_hmac_sha256(key, sizeof(key), longer, strlen(longer), out);
+    assert_string_equal(hash_hex(mem, out, sizeof(out)),
+                        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+/* The private key as PEM, in `mem`. */
+static const char *pem_of(struct arena *mem, EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *bytes = NULL;
+    assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    long len = BIO_get_mem_data(bio, &bytes);
+    const char *pem = arena_strndup(mem, bytes, (size_t)len);
+    BIO_free(bio);
+    return pem;
+}
+
+static void a_signature_is_verified_by_the_public_key(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    unsigned char *signature = NULL;
+    size_t len = 0;
+    assert_null(hash_sign_rs256(mem, pem_of(mem, key), "header.claims", 13, &signature, &len));
+    assert_int_equal(len, 256);
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(
+        EVP_DigestVerify(ctx, signature, len, (const unsigned char *)"header.claims", 13), 1);
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+}
+
+static void other_keys_do_not_sign(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    EVP_PKEY *curve = EVP_EC_gen("P-256");
+    const char *const pems[] = {
+        "", "no key", pem_of(mem, curve),
+        "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pems); i++) {
+        unsigned char *signature = NULL;
+        size_t len = 0;
+        SCOPED(err_free) struct err *e = hash_sign_rs256(mem, pems[i], "x", 1, &signature, &len);
+        assert_true(err_is(e, ERR_INVALID));
+        assert_string_equal(err_text(e),
+                            "the private key is not an RSA key in PEM that can be read");
+    }
+    EVP_PKEY_free(curve);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(base64_cases) + ARRAY_LEN(bad_cases) + 3] = {
+    struct CMUnitTest tests[ARRAY_LEN(base64_cases) + ARRAY_LEN(bad_cases) + 6] = {
         cmocka_unit_test(digests_are_the_published_ones),
         cmocka_unit_test(the_checksum_of_a_manifest_is_the_one_of_flux),
         cmocka_unit_test(white_space_in_base64_is_skipped),
+        cmocka_unit_test(keyed_digests_are_the_published_ones),
+        cmocka_unit_test(a_signature_is_verified_by_the_public_key),
+        cmocka_unit_test(other_keys_do_not_sign),
     };
-    size_t count = 3;
+    size_t count = 6;
     for (size_t i = 0; i < ARRAY_LEN(base64_cases); i++)
         tests[count++] = (struct CMUnitTest){ .name = base64_cases[i].name,
                                               .test_func = base64_is,
