@@ -68,6 +68,13 @@ static struct err *read_revision(struct command_call *call, struct diff_plan *pl
 static struct err *read_path(struct command_call *call, struct diff_plan *plan, const char *path)
 {
     struct tree tree = { 0 };
+    if (flags_bool(call->flags, "manifest-generation"))
+        return command_mistake(
+            call,
+            "--manifest-generation runs the generators of a REVISION, and %s is a "
+            "PATH: commit what is to be compared, and give "
+            "--git-url=file://DIRECTORY in place of it",
+            path);
     TRY(tree_read(call->mem, path, flags_list(call->flags, "git-path", NULL), &tree));
     plan->manifests = tree.manifests;
     plan->problems = tree.problems;

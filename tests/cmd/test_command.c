@@ -95,6 +95,9 @@ static const struct command_case {
       "Error: please say one PATH or REVISION only\nRun 'serin diff --help' for usage.\n" },
     { "diff names what is to be deleted only with a repository", { "serin", "diff", ".", "--sync-garbage-collection" }, { NULL }, 2, "",
       "Error: --sync-garbage-collection needs --git-url: what is to be deleted depends on it\nRun 'serin diff --help' for usage.\n" },
+    { "diff runs no generators of a path", { "serin", "diff", ".", "--manifest-generation" }, { NULL }, 2, "",
+      "Error: --manifest-generation runs the generators of a REVISION, and . is a PATH: commit what is to be compared, and give "
+      "--git-url=file://DIRECTORY in place of it\nRun 'serin diff --help' for usage.\n" },
     { "diff wants a cluster", { "serin", "diff", ".", "--kubeconfig", "/no/such/file" }, { NULL }, 2, "", NULL },
     /* clang-format on */
 };
