@@ -1,4 +1,5 @@
-#include <signal.h>
+#include "loadtester/tasks.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -341,7 +341,9 @@ static void an_ngrinder_test_that_lasts_too_long_is_stopped(void **state)
 static void a_concord_process_is_waited_for(void **state)
 {
     struct lab *lab = *state;
-    char file[] = "/tmp/serin-loadtester-key-XXXXXX";
+    char file[512];
+    snprintf(file, sizeof(file), "%s/serin-loadtester-key-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     int fd = mkstemp(file);
     assert_int_equal(write(fd, "the-key\n", 8), 8);
     close(fd);
