@@ -1,4 +1,4 @@
-/* canary/notify/hook.h - webhooks: payload, request with its retries, verdict.
+/* canary/notify/hook.h - webhooks: the request with its attempts, and the reports of event hooks.
  * Effects:   network through io/http.
  * Ownership: everything is copied; the outcome is borrowed for the callback.
  * Units:     milliseconds.
@@ -6,17 +6,9 @@
 #ifndef SERIN_CANARY_NOTIFY_HOOK_H
 #define SERIN_CANARY_NOTIFY_HOOK_H
 
+#include "canary/notify/payload.h"
 #include "canary/step.h"
 #include "io/http.h"
-
-/* The body of 10.1. `event` (10.4) may be NULL. */
-struct hook_event {
-    const char *message;
-    bool is_warning;
-    int64_t time_ms;
-};
-const char *hook_payload(struct arena *mem, const struct canary *canary, const char *phase,
-                         const struct val *metadata, const struct hook_event *event);
 
 struct hooks;
 struct hooks_opts {
@@ -24,6 +16,7 @@ struct hooks_opts {
     struct http *http;
     const struct log *log;
     const char *event_url; /* --event-webhook; "" or NULL: none */
+    int64_t delay_ms; /* before the second attempt, doubled for each further one; default 1 s */
 };
 struct hooks *hooks_new(const struct hooks_opts *opts);
 void hooks_free(
@@ -36,8 +29,8 @@ ticket hook_start(struct hooks *hooks, const struct canary *canary, size_t index
                   hook_done done, void *ctx);
 void hook_cancel(struct hooks *hooks, ticket hook);
 
-/* To all event hooks of the canary, or to the global one: in order for each canary, in the background, at most 1,000 waiting
- * a canary (older ones are dropped and logged). */
+/* To all event hooks of the canary, or to the global one: in the background, in order for each canary and hook. At most 1,000
+ * wait for a hook of a canary, and 8 MiB in all: older ones are dropped and logged. */
 void hook_report(struct hooks *hooks, const struct canary *canary, const char *phase,
                  const struct hook_event *event);
 size_t hooks_waiting(const struct hooks *hooks); /* reports not delivered yet */
