@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -123,11 +124,120 @@ static void add_json(struct sbuf *out, const struct log_field *fields, size_t co
     sbuf_add_char(out, '}');
 }
 
+/* -- as zap writes it ------------------------------------------------------------------------ */
+
+static const char *level_name(enum log_level level)
+{
+    switch (level) {
+    case LOG_DEBUG: return "debug";
+    case LOG_INFO: return "info";
+    case LOG_WARN: return "warn";
+    case LOG_ERROR: return "error";
+    }
+    return "";
+}
+
+/* The field that is the message; count if there is none. */
+static size_t find_message(const struct log_field *fields, size_t count)
+{
+    static const char *const names[] = { "msg", "warning", "info", "error", "err", "event" };
+    for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+        for (size_t i = 0; i < count; i++) {
+            if (fields[i].type == LOG_TEXT && !strcmp(fields[i].key, names[n]))
+                return i;
+        }
+    }
+    return count;
+}
+
+/* 2026-11-21T09:55:55.120Z */
+static void format_millis(int64_t unix_ns, char out[TIME_TEXT_BYTES])
+{
+    int64_t unix_ms = unix_ns / 1000000;
+    time_format_seconds(unix_ms, out);
+    char *zone = strchr(out, 'Z');
+    if (zone)
+        (void)snprintf(zone, TIME_TEXT_BYTES - (size_t)(zone - out), ".%03dZ",
+                       (int)(unix_ms % 1000));
+}
+
+struct zap {
+    enum log_level level;
+    const char *caller, *text;
+    const struct log_field *fields;
+    size_t count, message; /* message: its place among the fields; count if there is none */
+    char now[TIME_TEXT_BYTES];
+};
+
+/* The fields but the message, each with `blank` after its colon. */
+static void add_others(struct sbuf *out, const struct zap *zap, const char *blank)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < zap->count; i++) {
+        if (i == zap->message)
+            continue;
+        sbuf_addf(out, "%s%s", comma, *comma ? blank : "");
+        add_quoted(out, zap->fields[i].key, strlen(zap->fields[i].key));
+        sbuf_addf(out, ":%s", blank);
+        add_value(out, &zap->fields[i], true);
+        comma = ",";
+    }
+}
+
+static bool has_others(const struct zap *zap)
+{
+    return zap->count > (zap->message < zap->count);
+}
+
+static void add_zap_json(struct sbuf *out, const struct zap *zap)
+{
+    sbuf_addf(out, "{\"level\":\"%s\",\"ts\":\"%s\",\"caller\":", level_name(zap->level), zap->now);
+    add_quoted(out, zap->caller, strlen(zap->caller));
+    sbuf_add(out, ",\"msg\":");
+    add_text(out, zap->text, true);
+    sbuf_add(out, has_others(zap) ? "," : "");
+    add_others(out, zap, "");
+    sbuf_add_char(out, '}');
+}
+
+/* Tabs between the parts; the other fields are JSON. */
+static void add_zap_console(struct sbuf *out, const struct zap *zap)
+{
+    sbuf_addf(out, "%s\t%s\t%s\t", zap->now, level_name(zap->level), zap->caller);
+    for (const char *at = zap->text; *at; at++) /* one line stays one */
+        sbuf_add_char(out, (unsigned char)*at < ' ' ? ' ' : *at);
+    if (!has_others(zap))
+        return;
+    sbuf_add(out, "\t{");
+    add_others(out, zap, " ");
+    sbuf_add_char(out, '}');
+}
+
+static void zap_line(const struct log *log, struct zap *zap)
+{
+    SBUF(line, LINE_MAX_BYTES);
+    zap->message = find_message(zap->fields, zap->count);
+    zap->text = zap->message < zap->count ? zap->fields[zap->message].text : "";
+    zap->text = zap->text ? zap->text : "";
+    format_millis(log->wall_ns(log->ctx), zap->now);
+    if (log->is_json)
+        add_zap_json(&line, zap);
+    else
+        add_zap_console(&line, zap);
+    sbuf_add_char(&line, '\n');
+    log->write(log->ctx, sbuf_text(&line), line.len);
+}
+
 void log_line(const struct log *log, enum log_level level, const char *caller,
               const struct log_field *fields, size_t count)
 {
     if (level < log->least)
         return;
+    if (log->is_zap) {
+        zap_line(log, &(struct zap){
+                          .level = level, .caller = caller, .fields = fields, .count = count });
+        return;
+    }
     char now[TIME_TEXT_BYTES];
     time_format_nanos(log->wall_ns(log->ctx), now);
     struct log_field all[FIELDS_MAX + 2] = { F("ts", now), F("caller", caller) };

@@ -1,4 +1,5 @@
-/* base/log.h - one line per fact: logfmt (as fluxd writes it, reference/gitops.md 1.5) or JSON.
+/* base/log.h - one line per fact: logfmt (as fluxd writes it, reference/gitops.md 1.5), JSON, or what Go's zap writes
+ * (reference/canary.md 9.3).
  * Effects:   hands finished lines to the sink it was made with; the clock is an argument of log_init.
  * Ownership: fields are borrowed for the call.
  * Units:     none.
@@ -30,6 +31,9 @@ struct log_field {
 struct log {
     enum log_level least;
     bool is_json;
+    /* Level, time, caller, message, then the other fields; without is_json in zap's console format. The message is the first of
+     * the fields msg, warning, info, error, err, event that there is. */
+    bool is_zap;
     void (*write)(void *ctx, const char *line, size_t len); /* line ends in \n */
     int64_t (*wall_ns)(void *ctx);
     void *ctx;

@@ -96,6 +96,48 @@ static void json_has_each_key_once_and_sorted(void **state)
         "{\"a\":\"2\",\"b\":\"3\",\"caller\":\"here:1\",\"ts\":\"2026-11-21T09:55:55.12Z\"}\n");
 }
 
+static void zap_has_the_message_after_the_caller(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log json = log_into(&out, true), console = log_into(&out, false);
+    json.is_zap = console.is_zap = true;
+    const struct log_field fields[] = { F("canary", "web.a"), F("msg", "Advance \"web\""),
+                                        FI("n", 2) };
+    log_line(&json, LOG_INFO, "here:1", fields, ARRAY_LEN(fields));
+    assert_string_equal(
+        sbuf_text(&out),
+        "{\"level\":\"info\",\"ts\":\"2026-11-21T09:55:55.120Z\",\"caller\":"
+        "\"here:1\",\"msg\":\"Advance \\\"web\\\"\",\"canary\":\"web.a\",\"n\":2}\n");
+    sbuf_reset(&out);
+    log_line(&json, LOG_ERROR, "here:1", &fields[1], 1);
+    assert_string_equal(sbuf_text(&out),
+                        "{\"level\":\"error\",\"ts\":\"2026-11-21T09:55:55.120Z\",\"caller\":"
+                        "\"here:1\",\"msg\":\"Advance \\\"web\\\"\"}\n");
+    sbuf_reset(&out);
+    log_line(&console, LOG_WARN, "here:1", fields, ARRAY_LEN(fields));
+    assert_string_equal(sbuf_text(&out),
+                        "2026-11-21T09:55:55.120Z\twarn\there:1\tAdvance \"web\"\t{\"canary\": "
+                        "\"web.a\", \"n\": 2}\n");
+}
+
+/* Lines of those who log as fluxd does. */
+static void zap_takes_the_fact_for_the_message(void **state)
+{
+    (void)state;
+    SBUF(out, 4096);
+    struct log log = log_into(&out, true);
+    log.is_zap = true;
+    const struct log_field fields[] = { F("component", "kube"), F("event", "cannot watch"),
+                                        F("err", "a\nb") };
+    log_line(&log, LOG_WARN, "here:1", fields, ARRAY_LEN(fields));
+    assert_non_null(strstr(sbuf_text(&out), "\"msg\":\"a\\nb\",\"component\":\"kube\",\"event\":"
+                                            "\"cannot watch\"}"));
+    sbuf_reset(&out);
+    log_line(&log, LOG_WARN, "here:1", fields, 1);
+    assert_non_null(strstr(sbuf_text(&out), "\"msg\":\"\",\"component\":\"kube\"}"));
+}
+
 static void lines_below_the_least_level_are_dropped(void **state)
 {
     (void)state;
@@ -137,6 +179,8 @@ int main(void)
     struct CMUnitTest tests[ARRAY_LEN(value_cases) + 5] = {
         cmocka_unit_test(fields_stand_in_the_order_they_were_given),
         cmocka_unit_test(json_has_each_key_once_and_sorted),
+        cmocka_unit_test(zap_has_the_message_after_the_caller),
+        cmocka_unit_test(zap_takes_the_fact_for_the_message),
         cmocka_unit_test(lines_below_the_least_level_are_dropped),
         cmocka_unit_test(the_caller_is_file_and_line),
         cmocka_unit_test(endless_values_are_cut_between_characters),
