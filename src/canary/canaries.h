@@ -34,11 +34,13 @@ struct canaries_opts {
     const struct alert_receiver *notifier;  /* global; NULL none */
     const char *event_webhook;              /* "" none */
     const char *const *environ_list;
-    const char *ns; /* NULL: all */
+    const char *const *namespaces; /* NULL: all */
+    int at_once;                   /* ticks at a time; default 64 */
 };
 
 struct canaries *canaries_new(const struct canaries_opts *opts);
-void canaries_start(struct canaries *canaries); /* watches; acts once it may */
+/* Watches; acts once it may. After the discovery was read. While the server has no Canaries it waits for their definition. */
+void canaries_start(struct canaries *canaries);
 void canaries_act(struct canaries *canaries,
                   bool may_act); /* leader or not; false stops after the running actions */
 void canaries_stop(struct canaries *canaries, void (*done)(void *ctx),

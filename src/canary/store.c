@@ -389,10 +389,9 @@ static enum live_state state_of(const struct store_object *object)
 }
 
 bool store_look(struct store *store, struct arena *mem, const struct live_wants *wants,
-                struct live **out)
+                struct live *live)
 {
     bool is_known = true;
-    *out = live_new(mem);
     for (size_t i = 0; i < wants->keys.len; i++) {
         struct store_kind *kind;
         struct store_object *object = find_object(store, &wants->keys.at[i], &kind);
@@ -402,7 +401,7 @@ bool store_look(struct store *store, struct arena *mem, const struct live_wants 
             continue;
         poll(object);
         bool is_here = state == LIVE_HERE;
-        live_put(*out, &wants->keys.at[i], state, is_here ? parse(mem, object) : NULL,
+        live_put(live, &wants->keys.at[i], state, is_here ? parse(mem, object) : NULL,
                  is_here && object->checksum ? arena_strdup(mem, object->checksum) : NULL);
     }
     arena_reset(store->mem);

@@ -46,9 +46,9 @@ DEFINE_SCOPED(struct store, store_free)
 void store_want(struct store *store, const char *owner, const struct live_wants *wants);
 void store_forget(struct store *store, const char *owner);
 
-/* All wanted objects as they are now, parsed into `mem`. False when one is LIVE_UNKNOWN still: on_change will tell. */
+/* Puts all wanted objects as they are now, parsed into `mem`. False when one is LIVE_UNKNOWN still: on_change will tell. */
 bool store_look(struct store *store, struct arena *mem, const struct live_wants *wants,
-                struct live **out);
+                struct live *live);
 /* Why store_look says false: the first key that is not known ("Deployment podinfo.test"), and what came of the last attempt to
  * read it (NULL: it is on its way). False when all is known. */
 struct store_lack {

@@ -126,16 +126,15 @@ static void want(struct lab *lab, const char *api_version, const char *kind, con
 static bool is_known(void *ctx)
 {
     struct lab *lab = ctx;
-    struct live *live;
-    return store_look(lab->store, lab->bench->mem, &lab->wants, &live);
+    return store_look(lab->store, lab->bench->mem, &lab->wants, live_new(lab->bench->mem));
 }
 
 static struct live *look(struct lab *lab)
 {
-    struct live *live = NULL;
+    struct live *live = live_new(lab->bench->mem);
     if (!bench_until(lab->bench, is_known, lab))
         fail_msg("%s", bench_log(lab->bench));
-    assert_true(store_look(lab->store, lab->bench->mem, &lab->wants, &live));
+    assert_true(store_look(lab->store, lab->bench->mem, &lab->wants, live));
     return live;
 }
 
@@ -483,7 +482,7 @@ static void what_was_found_stale_is_unknown_until_it_was_read(void **state)
 {
     (void)state;
     struct lab *lab = lab_new();
-    struct live *live;
+    struct live *live = live_new(lab->bench->mem);
     struct store_lack lack;
     fake_put(lab->fake, WEB("3"));
     store_start(lab->store);
@@ -492,7 +491,7 @@ static void what_was_found_stale_is_unknown_until_it_was_read(void **state)
     assert_false(store_lacks(lab->store, lab->bench->mem, &lab->wants, &lack));
     fake_hold(lab->fake, "GET " WEB_PATH);
     store_refresh(lab->store, &web_key);
-    assert_false(store_look(lab->store, lab->bench->mem, &lab->wants, &live));
+    assert_false(store_look(lab->store, lab->bench->mem, &lab->wants, live));
     assert_true(store_lacks(lab->store, lab->bench->mem, &lab->wants, &lack));
     assert_string_equal(lack.key, "Deployment web.a");
     assert_null(lack.why);
@@ -570,16 +569,16 @@ static void a_kind_that_may_not_be_watched_is_read_key_by_key(void **state)
 static bool is_routed(void *ctx)
 {
     struct lab *lab = ctx;
-    struct live *live;
-    return store_look(lab->store, lab->bench->mem, &lab->wants, &live) &&
+    struct live *live = live_new(lab->bench->mem);
+    return store_look(lab->store, lab->bench->mem, &lab->wants, live) &&
            live_state(live, "example.com/v1", "Route", "a", "web") == LIVE_HERE;
 }
 
 static bool is_without_kind(void *ctx)
 {
     struct lab *lab = ctx;
-    struct live *live;
-    return store_look(lab->store, lab->bench->mem, &lab->wants, &live) &&
+    struct live *live = live_new(lab->bench->mem);
+    return store_look(lab->store, lab->bench->mem, &lab->wants, live) &&
            live_state(live, "example.com/v1", "Route", "a", "web") == LIVE_NO_KIND;
 }
 

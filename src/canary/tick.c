@@ -1,0 +1,152 @@
+#include <stdlib.h>
+
+#include "canary/canaries_parts.h"
+
+#define ACTIONS_MAX 1000 /* a tick has some fifty at most: a step that does not end is a bug */
+
+/* -- its end --------------------------------------------------------------------------------------------------------- */
+
+void tick_free(struct tick *tick)
+{
+    if (!tick)
+        return;
+    act_cancel(tick);
+    arena_free(tick->scene->mem);
+    free(tick);
+}
+
+/* When to look again. What a tick that was not due waits for stays as it was. */
+static void set_wait(struct tick *tick, const struct canary_action *done)
+{
+    struct unit *unit = tick->unit;
+    if (done->wait == CANARY_WAIT_AS_BEFORE)
+        return;
+    unit->wait = done->wait;
+    canaries_keep_text(&unit->waits_for, done->text ? done->text : "");
+    if (done->wait == CANARY_WAIT_CHANGE || done->wait == CANARY_WAIT_NOW)
+        due_never(unit);
+    else if (tick->scene->facts.is_due || !unit->timer)
+        due_after(unit, tick->started_ms + unit->interval_ms);
+}
+
+static void measure(const struct tick *tick)
+{
+    const struct canary *canary = &tick->scene->canary;
+    int64_t took_ms = loop_now_ms(tick->all->opts.loop) - tick->started_ms;
+    metric_observe(tick->all->metrics.duration,
+                   (const char *const[]){ canary->target.name, canary->ns },
+                   (double)took_ms / 1000);
+}
+
+static void end(struct tick *tick)
+{
+    struct unit *unit = tick->unit;
+    const struct unit_work work = tick->work;
+    unit->tick = NULL;
+    tick_free(tick);
+    due_done(unit, &work);
+    struct canaries *all = unit->all;
+    if (unit->is_gone)
+        canaries_gone(unit);
+    canaries_check_stopped(all);
+}
+
+static void finish(struct tick *tick)
+{
+    const struct canary_action *done = &tick->action;
+    struct unit *unit = tick->unit;
+    unit->memory = done->memory;
+    unit->suspension_was_told = tick->scene->canary.is_suspended;
+    if (done->was_analysis)
+        measure(tick);
+    set_wait(tick, done);
+    end(tick);
+}
+
+/* Left in the middle: by one that may act no more, or about a Canary that is gone. The next tick begins from the facts of then. */
+static bool is_left(const struct tick *tick)
+{
+    return tick->is_left || !tick->all->may_act;
+}
+
+static void leave(struct tick *tick)
+{
+    tick->unit->wait = CANARY_WAIT_NOW;
+    end(tick);
+}
+
+/* A request that may have reached the server is waited for: what it did belongs into the store. */
+void tick_leave(struct tick *tick)
+{
+    tick->is_left = true;
+    if (!tick->is_stepping && !tick->request)
+        leave(tick);
+}
+
+/* -- action by action -------------------------------------------------------------------------------------------------- */
+
+static void take_answer(struct tick *tick)
+{
+    *vec_push(tick->scene->mem, &tick->outcomes) = tick->answer;
+    tick->is_answered = false;
+    ASSERT(tick->outcomes.len < ACTIONS_MAX);
+}
+
+static void step(struct tick *tick)
+{
+    tick->answer = (struct canary_outcome){ .is_ok = true };
+    tick->is_answered = false;
+    canary_step(&tick->scene->facts, tick->outcomes.at, tick->outcomes.len, &tick->action);
+    if (tick->action.act != CANARY_DONE)
+        act_start(tick);
+}
+
+/* Actions that are answered at once are a loop here, not a recursion. */
+void tick_go_on(struct tick *tick)
+{
+    if (tick->is_stepping)
+        return;
+    tick->is_stepping = true;
+    do {
+        if (tick->is_answered)
+            take_answer(tick);
+        if (is_left(tick)) {
+            leave(tick);
+            return;
+        }
+        step(tick);
+    } while (tick->is_answered);
+    tick->is_stepping = false;
+    if (tick->action.act == CANARY_DONE)
+        finish(tick);
+}
+
+/* -- its beginning ------------------------------------------------------------------------------------------------------ */
+
+static void complete_facts(struct tick *tick)
+{
+    struct unit *unit = tick->unit;
+    struct canary_facts *facts = &tick->scene->facts;
+    facts->memory = unit->memory;
+    facts->suspension_was_told = unit->suspension_was_told;
+    facts->duplicate = canaries_rival(tick->all, unit);
+    facts->is_due = canary_step_is_due(unit->wait, unit->has_timer_passed, &facts->target);
+}
+
+void tick_start(struct unit *unit, struct scene *scene)
+{
+    struct canaries *all = unit->all;
+    struct tick *tick = base_alloc(sizeof(*tick));
+    int64_t now_ms = loop_now_ms(all->opts.loop);
+    *tick = (struct tick){ .all = all,
+                           .unit = unit,
+                           .scene = scene,
+                           .started_ms = now_ms,
+                           .work = { .was_by_timer = unit->has_timer_passed } };
+    unit->tick = tick;
+    metric_observe(all->metrics.lateness, NULL, (double)(now_ms - unit->queued_ms) / 1000);
+    claims_set(all, unit, scene);
+    complete_facts(tick);
+    unit->has_timer_passed = false;
+    tick_go_on(tick);
+}
