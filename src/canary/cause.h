@@ -6,6 +6,7 @@
 #ifndef SERIN_CANARY_CAUSE_H
 #define SERIN_CANARY_CAUSE_H
 
+#include "base/arena.h"
 #include "io/http.h"
 
 /* The whole of it; the password of the URL as ***. */

@@ -9,10 +9,12 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define VERDICT_BODY_BYTES    4096 /* of an answer, that are shown */
-#define VERDICT_DELAY_MAX_MS  30000
-#define VERDICT_TIMEOUT_MS    10000 /* of a hook that names none */
-#define VERDICT_ALERT_WAIT_MS 5000
+#define VERDICT_BODY_BYTES         4096            /* of an answer, that are shown */
+#define VERDICT_DELAY_MS           ((int64_t)1000) /* before the second attempt */
+#define VERDICT_DELAY_MAX_MS       ((int64_t)30000)
+#define VERDICT_RETRY_AFTER_MAX_MS ((int64_t)300000)
+#define VERDICT_TIMEOUT_MS         ((int64_t)10000) /* of a hook that names none */
+#define VERDICT_ALERT_MS           ((int64_t)5000)
 
 struct attempt {
     int status;         /* 0: no answer came */
@@ -25,9 +27,10 @@ struct attempt {
 };
 
 struct hook_tries {
-    const char *url; /* as it is shown */
-    int64_t made;    /* this one included */
-    int64_t allowed; /* further ones */
+    const char *url;  /* as it is shown */
+    int64_t made;     /* this one included */
+    int64_t allowed;  /* further ones */
+    int64_t delay_ms; /* VERDICT_DELAY_MS; doubled with each attempt */
 };
 
 enum verdict_kind { VERDICT_PASSED, VERDICT_FAILED, VERDICT_AGAIN };
@@ -38,8 +41,9 @@ struct verdict {
 };
 struct verdict notify_hook_verdict(struct arena *mem, const struct hook_tries *tries,
                                    const struct attempt *attempt);
-/* NULL: it was taken. */
-const char *notify_alert_fault(struct arena *mem, const struct attempt *attempt);
+/* NULL: it was taken. An answer that repeats one of the `secrets` (NULL-terminated) is not shown. */
+const char *notify_alert_fault(struct arena *mem, const struct attempt *attempt,
+                               const char *const *secrets);
 
 /* The timeout of a hook as written. ERR_INVALID with Go's text. */
 MUST_USE struct err *notify_hook_timeout(const char *text, int64_t *out_ms);
