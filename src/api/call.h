@@ -13,6 +13,7 @@
 #include "api/answer.h"
 #include "api/api.h"
 #include "api/jobs.h"
+#include "api/process.h"
 #include "api/report.h"
 #include "api/route.h"
 #include "io/server.h"
@@ -22,8 +23,6 @@ struct api_listener {
     struct server *server; /* NULL: not there */
     bool is_loopback, has_api, has_metrics;
 };
-
-struct api_process;
 
 struct api {
     struct api_opts opts; /* texts in mem */
@@ -91,11 +90,6 @@ void api_git_ask(struct api_call *call, const struct api_git_how *how, struct ar
 struct api_job *api_jobs_submit(struct api *api,
                                 enum api_update_type type); /* NULL: the queue is full */
 void api_jobs_stop(struct api *api);
-
-/* process.c: process_* metrics of ourselves. */
-struct api_process *api_process_new(struct metrics *metrics);
-void api_process_free(struct api_process *process);
-void api_process_measure(struct api_process *process);
 
 /* The tables of routes. */
 extern const struct api_route api_flux_routes[]; /* below /api/flux */

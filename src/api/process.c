@@ -1,4 +1,5 @@
-/* What the kernel says of this process, as every Prometheus client library shows it. */
+#include "api/process.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "api/call.h"
 #include "api/procstat.h"
 
 #define FILE_BYTES 4096
