@@ -60,27 +60,41 @@ static const struct val *find_backend(const struct val *rule, const char *name)
     return NULL;
 }
 
-static bool has_filters(const struct val *backend)
+/* What the first match of a rule wants of the header; NULL nothing. */
+static const char *cookie_pattern(const struct val *rule)
 {
-    return val_len(val_get(backend, "filters")) > 0;
+    const struct val *headers = val_get(val_item(val_get(rule, "matches"), 0), "headers");
+    for (size_t i = 0; i < val_len(headers); i++)
+        if (strcmp(text_of(val_item(headers, i), "name"), GATEWAYAPI_COOKIE) == 0)
+            return val_text(val_get(val_item(headers, i), "value"));
+    return NULL;
 }
 
+/* A rule for those who have one of our cookies, which the service's own match does not ask for. */
+static bool is_sticky(const struct canary_view *view, const struct val *rule)
+{
+    const struct val *own = val_item(val_get(view->canary->service, "match"), 0);
+    const struct val *own_cookie = VAL_PATH(own, "headers", GATEWAYAPI_COOKIE);
+    const char *pattern = cookie_pattern(rule);
+    return pattern && strcmp(pattern, text_of(own_cookie, "regex")) != 0 &&
+           route_cookie_is_sticky(view, pattern);
+}
+
+/* The backends that say how traffic is split. */
 struct weighted {
     const struct val *primary, *canary; /* NULL none */
 };
 
-/* The backends of the last rule that has the canary; with session affinity, of the last one that sets cookies. */
+/* Of the last rule with the canary; while no rule has it, of the last with the primary. */
 static struct weighted find_weighted(const struct canary_view *view, const struct val *rules)
 {
     struct weighted found = { 0 };
-    bool has_affinity = view->canary->analysis.affinity, is_sure = false;
     for (size_t i = 0; i < val_len(rules); i++) {
-        const struct val *primary = find_backend(val_item(rules, i), route_primary(view));
-        const struct val *canary = find_backend(val_item(rules, i), route_canary(view));
-        bool sets_cookies = has_affinity && (has_filters(primary) || has_filters(canary));
-        if (sets_cookies || (!is_sure && (canary || (primary && !found.canary))))
+        const struct val *rule = val_item(rules, i);
+        const struct val *primary = find_backend(rule, route_primary(view));
+        const struct val *canary = find_backend(rule, route_canary(view));
+        if (!is_sticky(view, rule) && (canary || (primary && !found.canary)))
             found = (struct weighted){ primary, canary };
-        is_sure = is_sure || sets_cookies;
     }
     return found;
 }
@@ -121,15 +135,6 @@ static const char *set_cookie_of(const struct val *v)
     return found;
 }
 
-static bool matches_cookie(const struct val *rule)
-{
-    const struct val *headers = val_get(val_item(val_get(rule, "matches"), 0), "headers");
-    for (size_t i = 0; i < val_len(headers); i++)
-        if (strcmp(text_of(val_item(headers, i), "name"), GATEWAYAPI_COOKIE) == 0)
-            return true;
-    return false;
-}
-
 static struct route_cookies find_cookies(const struct canary_view *view, const struct val *rules)
 {
     struct route_cookies found = { "", "", "" };
@@ -142,8 +147,10 @@ static struct route_cookies find_cookies(const struct canary_view *view, const s
             found.primary = route_cookie_of(view->mem, primary);
         if (canary)
             found.canary = route_cookie_of(view->mem, canary);
-        if (matches_cookie(rule) && route_cookie_is_deleted(deleted))
+        if (route_cookie_is_deleted(view, deleted))
             found.previous = route_cookie_of(view->mem, deleted);
+        else if (is_sticky(view, rule) && !*found.previous)
+            found.previous = view->canary->status.previous_cookie;
     }
     return found;
 }

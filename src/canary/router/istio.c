@@ -58,12 +58,22 @@ static const struct val *find_destination(const struct val *rule, const char *ho
     return NULL;
 }
 
-/* The destinations that say how traffic is split: of the last rule that has the canary; with session affinity, of the one that
- * sets cookies. */
+/* A rule for those who have one of our cookies, which the service's own match does not ask for. */
+static bool is_sticky(const struct canary_view *view, const struct val *rule)
+{
+    const struct val *own = val_item(val_get(view->canary->service, "match"), 0);
+    const char *own_pattern = val_text_or(VAL_PATH(own, "headers", COOKIE, "regex"), "");
+    const char *pattern =
+        val_text(VAL_PATH(val_item(val_get(rule, "match"), 0), "headers", COOKIE, "regex"));
+    return pattern && strcmp(pattern, own_pattern) != 0 && route_cookie_is_sticky(view, pattern);
+}
+
+/* The rule that says how traffic is split, and its destinations. */
 struct weighted {
     const struct val *rule, *primary, *canary; /* NULL none */
 };
 
+/* The last rule with the canary; while no rule has it, the last with the primary. */
 static struct weighted find_weighted(const struct canary_view *view, const struct val *rules)
 {
     struct weighted found = { 0 };
@@ -71,16 +81,8 @@ static struct weighted find_weighted(const struct canary_view *view, const struc
         const struct val *rule = val_item(rules, i);
         const struct val *primary = find_destination(rule, route_primary(view));
         const struct val *canary = find_destination(rule, route_canary(view));
-        if (canary || (primary && !found.canary))
+        if (!is_sticky(view, rule) && (canary || (primary && !found.canary)))
             found = (struct weighted){ rule, primary, canary };
-    }
-    for (size_t i = 0; view->canary->analysis.affinity && i < val_len(rules); i++) {
-        const struct val *primary = find_destination(val_item(rules, i), route_primary(view));
-        const struct val *canary = find_destination(val_item(rules, i), route_canary(view));
-        if (!val_is_null(val_get(primary, "headers")))
-            found.primary = primary;
-        if (!val_is_null(val_get(canary, "headers")))
-            found.canary = canary;
     }
     return found;
 }
@@ -90,16 +92,6 @@ static const char *set_cookie_of(const struct val *v)
     return val_text(VAL_PATH(v, "headers", "response", "add", SET_COOKIE));
 }
 
-/* Of the rule that follows the cookie of a run that is over, and deletes it. */
-static const char *deleted_cookie(const struct canary_view *view, const struct val *rule)
-{
-    const char *set_cookie = set_cookie_of(rule);
-    return VAL_PATH(val_item(val_get(rule, "match"), 0), "headers", COOKIE) &&
-                   route_cookie_is_deleted(set_cookie)
-               ? route_cookie_of(view->mem, set_cookie)
-               : "";
-}
-
 static struct route_cookies find_cookies(const struct canary_view *view, const struct val *rules)
 {
     struct route_cookies found = { "", "", "" };
@@ -107,13 +99,15 @@ static struct route_cookies find_cookies(const struct canary_view *view, const s
         const struct val *rule = val_item(rules, i);
         const char *primary = set_cookie_of(find_destination(rule, route_primary(view)));
         const char *canary = set_cookie_of(find_destination(rule, route_canary(view)));
-        const char *deleted = deleted_cookie(view, rule);
+        const char *deleted = set_cookie_of(rule);
         if (primary)
             found.primary = route_cookie_of(view->mem, primary);
         if (canary)
             found.canary = route_cookie_of(view->mem, canary);
-        if (*deleted)
-            found.previous = deleted;
+        if (route_cookie_is_deleted(view, deleted))
+            found.previous = route_cookie_of(view->mem, deleted);
+        else if (is_sticky(view, rule) && !*found.previous)
+            found.previous = view->canary->status.previous_cookie;
     }
     return found;
 }
@@ -395,7 +389,7 @@ static struct traffic kept_traffic(const struct canary_view *view, const struct 
                              weighted.canary ? route_weight(weighted.canary, 0) : -1),
         .cookies = { "", "", "" },
     };
-    if (protocol->has_mirror && weighted.canary && val_is_map(val_get(weighted.rule, "mirror"))) {
+    if (protocol->has_mirror && val_is_map(val_get(weighted.rule, "mirror"))) {
         kept.mirror = val_get(weighted.rule, "mirror");
         kept.mirror_percentage = val_get(weighted.rule, "mirrorPercentage");
     }

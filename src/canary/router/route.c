@@ -467,9 +467,11 @@ const char *route_cookie_delete(const struct canary_view *view, const char *cook
     return cookie_text(view, cookie, -1);
 }
 
-bool route_cookie_is_deleted(const char *set_cookie)
+bool route_cookie_is_deleted(const struct canary_view *view, const char *set_cookie)
 {
-    return set_cookie && strstr(set_cookie, DELETED_COOKIE);
+    const char *own = val_text_or(
+        VAL_PATH(view->canary->service, "headers", "response", "add", "Set-Cookie"), "");
+    return set_cookie && strstr(set_cookie, DELETED_COOKIE) && strcmp(set_cookie, own) != 0;
 }
 
 const char *route_cookie_of(struct arena *mem, const char *set_cookie)
@@ -487,16 +489,47 @@ static void add_literal(struct sbuf *out, const char *text, size_t len)
 }
 
 /* The value is letters only, so that the last = ends the name. */
+static size_t name_len(const char *cookie)
+{
+    const char *equals = strrchr(cookie, '=');
+    return equals ? (size_t)(equals - cookie) : strlen(cookie);
+}
+
 const char *route_cookie_pattern(struct arena *mem, const char *cookie)
 {
     SBUF(text, SBUF_MAX);
-    const char *equals = strrchr(cookie, '=');
-    size_t name_len = equals ? (size_t)(equals - cookie) : strlen(cookie);
+    size_t len = name_len(cookie);
     sbuf_add(&text, ".*");
-    add_literal(&text, cookie, name_len);
+    add_literal(&text, cookie, len);
     sbuf_add(&text, ".*");
-    if (equals)
-        add_literal(&text, equals + 1, strlen(equals + 1));
-    sbuf_add(&text, equals ? ".*" : "");
+    if (cookie[len] == '=')
+        add_literal(&text, cookie + len + 1, strlen(cookie + len + 1));
+    sbuf_add(&text, ".*");
     return arena_strdup(mem, sbuf_text(&text));
+}
+
+/* As this file writes the name, and as it was written before, without escapes. */
+static bool has_name(struct arena *mem, const char *pattern, const char *cookie)
+{
+    SBUF(literal, SBUF_MAX);
+    size_t len = name_len(cookie);
+    add_literal(&literal, cookie, len);
+    return len > 0 && (strstr(pattern, sbuf_text(&literal)) ||
+                       strstr(pattern, arena_strndup(mem, cookie, len)));
+}
+
+bool route_cookie_is_sticky(const struct canary_view *view, const char *pattern)
+{
+    const struct canary_status *status = &view->canary->status;
+    const struct canary_affinity *affinity = view->canary->analysis.affinity;
+    if (!affinity || !pattern)
+        return false;
+    const char *const cookies[] = { arena_printf(view->mem, "%s=", affinity->cookie_name),
+                                    arena_printf(view->mem, "%s=", affinity->primary_cookie_name),
+                                    status->cookie, status->primary_cookie,
+                                    status->previous_cookie };
+    for (size_t i = 0; i < ARRAY_LEN(cookies); i++)
+        if (has_name(view->mem, pattern, cookies[i]))
+            return true;
+    return false;
 }

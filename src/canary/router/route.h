@@ -103,10 +103,13 @@ const char *route_cookie_set(const struct canary_view *view, const char *cookie)
 MUST_USE struct err *route_cookie_set_primary(const struct canary_view *view, const char *cookie,
                                               const char **out);
 const char *route_cookie_delete(const struct canary_view *view, const char *cookie);
-bool route_cookie_is_deleted(const char *set_cookie);
+/* Whether a rule's Set-Cookie (NULL none) is one of those. */
+bool route_cookie_is_deleted(const struct canary_view *view, const char *set_cookie);
 /* name=value of a Set-Cookie. */
 const char *route_cookie_of(struct arena *mem, const char *set_cookie);
 /* The pattern of the request header that has it: ".*<name>.*<value>.*", both as literal text. */
 const char *route_cookie_pattern(struct arena *mem, const char *cookie);
+/* Whether a pattern (NULL none) for the header Cookie is one of those: it names one of our cookies. */
+bool route_cookie_is_sticky(const struct canary_view *view, const char *pattern);
 
 #endif

@@ -1,5 +1,6 @@
 /* canary/router/bench.h - one canary and its router before an API server in memory.
  * Effects:   none; what does not go as it should fails the test.
+ * The server puts in the defaults of HTTPRoutes, as their CRD says.
  * Ownership: in the arena it was given.
  *
  *     bench_init -> bench_put objects -> bench_reconcile, bench_write, bench_read ... -> bench_live */
@@ -22,8 +23,6 @@ struct bench {
     VEC(struct val *) objects;
     int64_t version;     /* the last one given out */
     const char *no_kind; /* a kind that the server does not have */
-    /* What the server does to an object before it stores it; NULL nothing. */
-    void (*admit)(struct arena *mem, struct val *object);
 };
 
 /* The spec of the Canary as YAML; the provider is in it. */
