@@ -28,6 +28,7 @@ from lab import Cluster, Process, free_port, request, wait  # noqa: E402
 TICKS = os.sysconf("SC_CLK_TCK")
 APPS_PER_NAMESPACE = 20
 IDLE_SECONDS = 20
+QUIET_SECONDS = 10
 
 
 def objects_of(number, ns, text="x" * 1000, port=80):
@@ -179,9 +180,17 @@ class Bench:
         act()
         seconds = time.monotonic() - began
         time.sleep(2)
+        cpu, programs = self.usage.cpu() - cpu, self.usage.programs_cpu() - programs
         total, verbs, _ = self.requests("serin", since)
-        return {"seconds": seconds, "requests": total, "verbs": verbs, "cpu": self.usage.cpu() - cpu,
-                "programs": self.usage.programs_cpu() - programs}
+        return {"seconds": seconds, "requests": total, "verbs": verbs, "cpu": cpu, "programs": programs}
+
+    def quiet(self):
+        """Until the cluster's own controllers are done with what the first sync gave them, so that no watch tells of it any more."""
+        still, before = 0, self.usage.cpu()
+        while still < QUIET_SECONDS:
+            time.sleep(1)
+            now = self.usage.cpu()
+            still, before = still + 1 if now - before < 0.001 else 0, now
 
     def first_sync(self, head):
         self.port, since = free_port(), time.time()
@@ -223,7 +232,8 @@ class Bench:
         self.up("serin")
         say("serin: first sync")
         rows["first"] = self.first_sync(head)
-        time.sleep(3)
+        say("waiting for the cluster to be quiet")
+        self.quiet()
         rows["no-op"] = self.phase("commit that changes no manifest", self.no_op)
         rows["commit"] = self.phase("commit of 3 apps, 6 objects", self.three_apps)
         rows["commit"]["seconds"] = self.seconds
