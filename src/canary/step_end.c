@@ -41,11 +41,12 @@ bool step_give_up(struct step *s, const char *text)
 /* A tick that was cut short may have scaled the canary down already. */
 static bool bring_back_pods(struct step *s)
 {
-    if (!s->facts->target.is_empty)
-        return s->facts->is_due || s->facts->target.canary.state != READY_LATER ||
-               step_end(s, CANARY_WAIT_AS_BEFORE, "");
-    return step_must_scale(s, CANARY_DO_RESUME) && step_must_if_pods(s, CANARY_DO_SCALE_UP) &&
-           step_end(s, CANARY_WAIT_CANARY, "pods of the canary");
+    const struct target_seen *target = &s->facts->target;
+    if (!target->is_empty && target->canary.state == READY_LATER && !s->facts->is_due)
+        return step_end(s, CANARY_WAIT_AS_BEFORE, "");
+    return step_must_scale(s, CANARY_DO_RESUME) &&
+           (!target->is_empty || (step_must_if_pods(s, CANARY_DO_SCALE_UP) &&
+                                  step_end(s, CANARY_WAIT_CANARY, "pods of the canary")));
 }
 
 /* The canary was analysed and is up, the primary is not: all traffic to the canary, and it stays. */

@@ -365,16 +365,18 @@ static bool restart_if_changed(struct step *s)
 }
 
 /* A canary without pods passes for ready. Its run was cut short while it was being ended (the reason comes again, if it still
- * holds), or somebody scaled it down: no step is taken before its pods are back. */
+ * holds), or somebody scaled it down: no step is taken before its pods are back, and nothing pauses its scaler. */
 static bool keep_pods(struct step *s)
 {
-    bool has_to_run = step_is_analysing(s) || s->phase == CANARY_PROMOTING;
-    if (!s->facts->target.is_empty || !has_to_run)
+    if (!step_is_analysing(s) && s->phase != CANARY_PROMOTING)
         return true;
-    return step_log(s, CANARY_INFO, "Scaling up %s %s.%s", s->canary->target.kind,
-                    s->canary->target.name, s->canary->ns) &&
-           step_must_scale(s, CANARY_DO_RESUME) && step_must_if_pods(s, CANARY_DO_SCALE_UP) &&
-           step_end(s, CANARY_WAIT_CANARY, "pods of the canary");
+    if (!step_must_scale(s, CANARY_DO_RESUME))
+        return false;
+    return !s->facts->target.is_empty ||
+           (step_log(s, CANARY_INFO, "Scaling up %s %s.%s", s->canary->target.kind,
+                     s->canary->target.name, s->canary->ns) &&
+            step_must_if_pods(s, CANARY_DO_SCALE_UP) &&
+            step_end(s, CANARY_WAIT_CANARY, "pods of the canary"));
 }
 
 static bool see_canary_ready(struct step *s)
