@@ -1,12 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cmd/command.h"
 #include "cmd/run_config.h"
 #include "cmd/run_daemon.h"
 #include "cmd/run_flags.h"
+#include "cmd/stderr_log.h"
 
 #define USAGE_MAX_BYTES ((size_t)256 << 10)
 
@@ -25,27 +24,6 @@ static void add_usage(struct sbuf *text)
     }
 }
 
-/* A line goes out in one write, so that lines of several processes do not mix. */
-static void write_log(void *ctx, const char *line, size_t len)
-{
-    (void)ctx;
-    while (len > 0) {
-        ssize_t written = write(STDERR_FILENO, line, len);
-        if (written <= 0)
-            return;
-        line += written;
-        len -= (size_t)written;
-    }
-}
-
-static int64_t wall_ns(void *ctx)
-{
-    struct timespec now;
-    (void)ctx;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int refuse(struct command_call *call, const char *text)
 {
     SBUF(usage, USAGE_MAX_BYTES);
@@ -56,7 +34,7 @@ static int refuse(struct command_call *call, const char *text)
 
 static int start(struct command_call *call, const struct flags *flags)
 {
-    struct log log = { .write = write_log, .wall_ns = wall_ns };
+    struct log log = stderr_log();
     struct run_config config;
     run_config_log(flags, &log);
     log_info(&log, F("version", SERIN_VERSION));
