@@ -59,12 +59,11 @@ void *arena_alloc(struct arena *mem, size_t size)
     size_t wanted = (size + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
     ASSERT(wanted >= size && wanted <= mem->limit - mem->used && "arena limit");
     mem->used += wanted;
-    struct chunk *chunk = mem->chunks;
 #ifdef ARENA_DEBUG
-    chunk = add_chunk(mem, size ? size : 1);
-    memset(chunk->bytes, 0, chunk->size);
-    return chunk->bytes;
+    struct chunk *own = add_chunk(mem, size ? size : 1);
+    return memset(own->bytes, 0, own->size);
 #endif
+    struct chunk *chunk = mem->chunks;
     if (!chunk || chunk->size - chunk->used < wanted)
         chunk = add_chunk(mem, chunk_size(mem, wanted));
     void *got = chunk->bytes + chunk->used;

@@ -313,7 +313,7 @@ bool val_walk_next(struct val_walk *w)
         return enter(w, root, NULL, 0);
     }
     if (!w->is_leaving && (val_is_map(w->v) || val_is_list(w->v))) {
-        ASSERT(w->depth < VAL_DEPTH_MAX);
+        ASSERT(w->depth < ARRAY_LEN(w->stack));
         w->stack[w->depth++] = (struct val_frame){ .v = w->v };
     }
     if (!w->depth)

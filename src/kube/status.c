@@ -122,7 +122,7 @@ static struct err *make_error(const struct refusal_view *v, enum kube_refusal *o
                             *v->reason ? " " : "", v->reason);
     int64_t seconds;
     if (val_int(VAL_PATH(v->object, "details", "retryAfterSeconds"), &seconds) && seconds > 0 &&
-        seconds <= 24 * 3600)
+        seconds <= (int64_t)24 * 3600)
         e = err_with_retry_after(e, seconds * 1000);
     return e;
 }
