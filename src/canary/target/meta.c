@@ -90,6 +90,19 @@ const char *meta_absent(const struct canary_view *view, const char *api_version,
     return arena_printf(mem, "%s \"%s\" not found", resource, name);
 }
 
+static const char *port_name(const struct val *port)
+{
+    return val_text_or(val_get(port, "name"), "");
+}
+
+const struct val *meta_find_port(const struct val *ports, const struct val *like)
+{
+    for (size_t i = 0; i < val_len(ports); i++)
+        if (strcmp(port_name(val_item(ports, i)), port_name(like)) == 0)
+            return val_item(ports, i);
+    return NULL;
+}
+
 void meta_want(const struct canary_view *view, struct live_wants *out, const char *api_version,
                const char *kind, const char *name)
 {

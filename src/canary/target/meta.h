@@ -24,6 +24,9 @@ bool meta_is_owned(const struct val *object, const char *name);
 const char *meta_absent(const struct canary_view *view, const char *api_version, const char *kind,
                         const char *name);
 
+/* The port of that name in a list of a Service's; NULL if none has it. One without a name has the name "". */
+const struct val *meta_find_port(const struct val *ports, const struct val *like);
+
 void meta_want(const struct canary_view *view, struct live_wants *out, const char *api_version,
                const char *kind, const char *name);
 

@@ -65,18 +65,6 @@ static bool is_headless(const struct val *spec)
     return strcmp(val_text_or(val_get(spec, "clusterIP"), ""), "None") == 0;
 }
 
-static const struct val *find_port(const struct val *ports, const struct val *like)
-{
-    for (size_t i = 0; i < val_len(ports); i++) {
-        const struct val *port = val_item(ports, i);
-        if (val_equal(val_get(port, "name"), val_get(like, "name")) &&
-            val_equal(val_get(port, "port"), val_get(like, "port")) &&
-            val_equal(val_get(port, "protocol"), val_get(like, "protocol")))
-            return port;
-    }
-    return NULL;
-}
-
 /* The target's spec with the copy's own addresses; `live` is NULL for a copy that is not there yet. */
 static struct val *copy_spec(const struct canary_view *view, const struct val *target,
                              const struct val *live)
@@ -94,7 +82,7 @@ static struct val *copy_spec(const struct canary_view *view, const struct val *t
     const struct val *ports = val_get(spec, "ports");
     for (size_t i = 0; i < val_len(ports); i++) {
         struct val *port = val_item(ports, i);
-        const struct val *own = val_get(find_port(val_get(live, "ports"), port), "nodePort");
+        const struct val *own = val_get(meta_find_port(val_get(live, "ports"), port), "nodePort");
         if (!val_is_map(port) || !val_remove(port, "nodePort") || !own)
             continue;
         val_set(mem, port, "nodePort", val_copy(mem, own));

@@ -133,24 +133,11 @@ static void create_service(const struct canary_view *view, enum role role, struc
 
 /* -- a Service that is there ------------------------------------------------------------------ */
 
-static const char *port_name(const struct val *port)
-{
-    return val_text_or(val_get(port, "name"), "");
-}
-
-static const struct val *find_port(const struct val *ports, const struct val *like)
-{
-    for (size_t i = 0; i < val_len(ports); i++)
-        if (strcmp(port_name(val_item(ports, i)), port_name(like)) == 0)
-            return val_item(ports, i);
-    return NULL;
-}
-
 /* Node ports are the API server's choice, and stay. */
 static void keep_node_ports(struct arena *mem, struct val *ports, const struct val *live)
 {
     for (size_t i = 0; i < val_len(ports); i++) {
-        const struct val *own = val_get(find_port(live, val_item(ports, i)), "nodePort");
+        const struct val *own = val_get(meta_find_port(live, val_item(ports, i)), "nodePort");
         int64_t number;
         if (val_int(own, &number) && number > 0)
             val_set(mem, val_item(ports, i), "nodePort", val_copy(mem, own));
@@ -163,7 +150,7 @@ static bool same_ports(const struct val *one, const struct val *other)
     if (val_len(one) != val_len(other))
         return false;
     for (size_t i = 0; i < val_len(one); i++)
-        if (!val_equal(val_item(one, i), find_port(other, val_item(one, i))))
+        if (!val_equal(val_item(one, i), meta_find_port(other, val_item(one, i))))
             return false;
     return true;
 }

@@ -25,6 +25,8 @@ const struct target_kind *target_find(const struct canary *canary)
 const struct val *target_object(const struct canary_view *view)
 {
     const struct target_kind *kind = target_find(view->canary);
+    if (!view->live)
+        return NULL;
     return view_find(view, kind->api_version, kind->kind, view->canary->target.name);
 }
 

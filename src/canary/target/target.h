@@ -26,7 +26,7 @@ struct target_kind {
 
 /* Deployment for kinds nobody knows (3.1). Never NULL. */
 const struct target_kind *target_find(const struct canary *canary);
-/* The target itself; NULL while there is none. */
+/* The target itself; NULL while there is none, and before anything was seen. */
 const struct val *target_object(const struct canary_view *view);
 /* Of the target's pod template, what config tracking is about; NULL for kinds without pods and while there is no target. */
 const struct val *target_pod_spec(const struct canary_view *view);

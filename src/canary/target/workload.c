@@ -38,8 +38,9 @@ void workload_want(const struct canary_view *view, const struct workload *w, str
     const char *name = view->canary->target.name;
     meta_want(view, out, WORKLOAD_API, w->kind, name);
     meta_want(view, out, WORKLOAD_API, w->kind, meta_primary_name(view, name));
-    if (view->live && workload_target(view, w))
-        configs_want(view, val_get(template_of(workload_target(view, w)), "spec"), out);
+    const struct val *target = view->live ? workload_target(view, w) : NULL;
+    if (target)
+        configs_want(view, val_get(template_of(target), "spec"), out);
 }
 
 /* -- the selector label ---------------------------------------------------------------------- */

@@ -147,6 +147,10 @@ static void an_absent_minimum_is_one(void **state)
           " {scaleTargetRef: {name: web-primary}, minReplicas: 1, maxReplicas: 4}}]");
     lab_do(&lab, "scaler-update");
     assert_int_equal(lab.requests.len, 0);
+    lab_store(&lab, doc_merge_apply(mem, lab_object(&lab, "HorizontalPodAutoscaler", "s"),
+                                    value_of(mem, "{spec: {minReplicas: 2}}")));
+    lab_do(&lab, "scaler-update");
+    assert_same_value(mem, VAL_PATH(twin_of(&lab), "spec", "minReplicas"), val_new_int(mem, 2));
 }
 
 static void the_target_is_paused_and_resumed(void **state)

@@ -92,7 +92,10 @@ static void only_a_promotion_changes_the_primary_service(void **state)
     struct lab lab;
     begin(&lab, mem, CANARY, "[]");
     add_service(&lab, "web", "{type: ClusterIP, selector: {v: one}}");
+    lab_look(&lab);
+    assert_false(lab.view.target.has_primary);
     lab_do(&lab, "primary");
+    assert_true(lab.view.target.has_primary);
     const char *revision = lab.view.target.revision;
     lab_store(&lab, doc_merge_apply(mem, lab_object(&lab, "Service", "web"),
                                     value_of(mem, "{spec: {selector: {v: two}}}")));
@@ -112,6 +115,21 @@ static void only_a_promotion_changes_the_primary_service(void **state)
     assert_string_equal(lab.requests.at[1], "create Service/web-primary");
     assert_string_equal(lab.requests.at[2], "update Service/web-canary");
     assert_string_equal(lab.requests.at[3], "update Service/web-primary");
+}
+
+static void copies_are_distributed_as_configured(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct lab lab;
+    struct val *canary = value_of(mem, CANARY);
+    val_set_text(mem, VAL_PATH(canary, "spec", "service"), "trafficDistribution", "PreferClose");
+    lab_begin(&lab, mem, canary, value_of(mem, "[]"));
+    add_service(&lab, "web", "{type: ClusterIP, selector: {v: one}}");
+    lab_do(&lab, "primary");
+    assert_same_value(mem, val_get(lab_object(&lab, "Service", "web-primary"), "spec"),
+                      value_of(mem, "{type: ClusterIP, selector: {v: one}, trafficDistribution:"
+                                    " PreferClose}"));
 }
 
 static void faults_of_services_are_told(void **state)
@@ -230,6 +248,7 @@ int main(void)
 {
     static const struct CMUnitTest single[] = {
         cmocka_unit_test(only_a_promotion_changes_the_primary_service),
+        cmocka_unit_test(copies_are_distributed_as_configured),
         cmocka_unit_test(faults_of_services_are_told),
         cmocka_unit_test(a_knative_service_is_marked_moved_on_and_given_back),
     };

@@ -242,6 +242,18 @@ static void the_apex_is_given_back(void **state)
                       value_of(mem, c->selector));
 }
 
+/* What it selected is not known then. */
+static void without_a_target_the_apex_is_left_alone(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct lab lab;
+    lab_begin(&lab, mem, value_of(mem, CANARY),
+              value_of(mem, "[{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {}}]"));
+    lab_do(&lab, "revert-apex");
+    assert_int_equal(lab.requests.len, 0);
+}
+
 static void a_service_as_target_needs_none(void **state)
 {
     (void)state;
@@ -277,6 +289,7 @@ int main(void)
     static const struct CMUnitTest single[] = {
         cmocka_unit_test(names_come_from_the_apex_and_selectors_from_the_target),
         cmocka_unit_test(a_service_as_target_needs_none),
+        cmocka_unit_test(without_a_target_the_apex_is_left_alone),
         cmocka_unit_test(a_refused_service_is_explained),
     };
     struct CMUnitTest tests[ARRAY_LEN(port_cases) + ARRAY_LEN(repair_cases) +

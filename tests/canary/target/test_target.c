@@ -424,6 +424,20 @@ static void a_promotion_takes_over_what_is_unset_too(void **state)
                       value_of(mem, "{labels: {app: shop-web-primary}}"));
 }
 
+static void the_primary_of_a_target_at_zero_has_a_replica(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct lab lab;
+    begin(&lab, mem, "{}",
+          "[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 0,"
+          " selector: {matchLabels: {app: web}}}}]");
+    lab_do(&lab, "primary");
+    assert_same_value(mem,
+                      VAL_PATH(lab_object(&lab, "Deployment", "web-primary"), "spec", "replicas"),
+                      val_new_int(mem, 1));
+}
+
 static void a_primary_that_is_there_is_left_alone(void **state)
 {
     (void)state;
@@ -558,11 +572,12 @@ int main(void)
 {
     struct CMUnitTest tests[ARRAY_LEN(fault_cases) + ARRAY_LEN(refusal_cases) +
                             ARRAY_LEN(wrap_cases) + ARRAY_LEN(port_cases) + ARRAY_LEN(meta_cases) +
-                            ARRAY_LEN(scale_cases) + 6];
+                            ARRAY_LEN(scale_cases) + 7];
     static const struct CMUnitTest single[] = {
         cmocka_unit_test(the_first_configured_label_selects),
         cmocka_unit_test(pods_of_the_primary_keep_apart_from_each_other),
         cmocka_unit_test(a_promotion_takes_over_what_is_unset_too),
+        cmocka_unit_test(the_primary_of_a_target_at_zero_has_a_replica),
         cmocka_unit_test(a_primary_that_is_there_is_left_alone),
         cmocka_unit_test(a_daemonset_is_moved_to_no_node_and_back),
         cmocka_unit_test(a_primary_that_runs_the_same_is_known),
