@@ -522,13 +522,14 @@ static void follow(struct request *req)
 
 static void on_request_done(struct request *req, CURLcode code)
 {
-    req->cause = req->failed ? HTTP_OTHER : cause_of(code);
-    if (req->failed)
+    if (req->failed) {
         finish(req, STEAL(req->failed));
-    else if (easy_is_redirect(&req->easy))
+    } else if (easy_is_redirect(&req->easy)) {
         follow(req);
-    else
+    } else {
+        req->cause = cause_of(code);
         finish(req, easy_error(&req->easy, code));
+    }
 }
 
 static void read_messages(struct lane *lane)
