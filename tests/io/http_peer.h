@@ -12,7 +12,7 @@
 struct answer {
     bool is_done;
     int status, http_version;
-    enum err_kind kind;                           /* HTTP_PEER_NO_ERROR: none */
+    enum err_kind kind; /* HTTP_PEER_NO_ERROR: none */
     enum http_cause cause;
     char *error, *why, *body, *content_type, *encoding; /* "" if there is none */
     size_t body_len;
