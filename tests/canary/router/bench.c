@@ -254,6 +254,14 @@ struct split bench_read(struct bench *bench)
     return split;
 }
 
+void bench_assert_part(const struct bench *bench, const char *kind, const char *name,
+                       const char *part, const char *yaml)
+{
+    const struct val *live = bench_live(bench, kind, name);
+    assert_non_null(live);
+    assert_same_value(bench->mem, part ? val_get(live, part) : live, value_of(bench->mem, yaml));
+}
+
 void bench_assert_error(struct err *e, const char *text)
 {
     SCOPED(err_free) struct err *kept = e;

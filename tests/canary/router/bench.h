@@ -47,6 +47,10 @@ struct split bench_read(struct bench *bench);
 struct effects bench_plan(struct bench *bench);
 void bench_carry_out(struct bench *bench, const struct effects *effects);
 
+/* A part of a live object (NULL: all of it) is as the YAML says. */
+void bench_assert_part(const struct bench *bench, const char *kind, const char *name,
+                       const char *part, const char *yaml);
+
 /* The view of now, for what the bench has no word for. */
 const struct canary_view *bench_view(struct bench *bench);
 /* Fails unless it is an error with this text. Frees it. */
