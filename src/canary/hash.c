@@ -8,6 +8,7 @@
 
 #define OURS      "s1-"
 #define HEX_BYTES 8 /* of the digest: what is shown */
+#define HEX_CHARS ((size_t)16)
 
 static const char *hash_text(struct arena *mem, const char *text, size_t len)
 {
@@ -44,7 +45,7 @@ static void attach(struct arena *mem, struct val *parent, const char *key, struc
 /* What is set in `v`, keys sorted. */
 static struct val *canonical(struct arena *mem, const struct val *v)
 {
-    struct val *open[VAL_DEPTH_MAX], *root = val_new(mem, VAL_NULL);
+    struct val *open[VAL_DEPTH_MAX] = { 0 }, *root = val_new(mem, VAL_NULL);
     size_t depth = 0;
     for (struct val_walk w = val_walk(v); v && val_walk_next(&w);) {
         struct val *done;
@@ -77,8 +78,8 @@ const char *canary_hash_revision(struct arena *mem, const struct val *v)
 bool canary_hash_is_ours(const char *hash)
 {
     size_t prefix = strlen(OURS);
-    return strncmp(hash, OURS, prefix) == 0 && strlen(hash + prefix) == 2 * HEX_BYTES &&
-           strspn(hash + prefix, "0123456789abcdef") == 2 * HEX_BYTES;
+    return strncmp(hash, OURS, prefix) == 0 && strlen(hash + prefix) == HEX_CHARS &&
+           strspn(hash + prefix, "0123456789abcdef") == HEX_CHARS;
 }
 
 /* -- configs --------------------------------------------------------------------------------- */
