@@ -48,7 +48,7 @@ unit_tests() {
 
 install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
-  install_packages docker-registry kubernetes-client memcached valgrind
+  install_packages clang-tidy docker-registry kubernetes-client memcached valgrind
 fi
 find_python
 find_go
@@ -92,6 +92,8 @@ say "checks of the house"
 "$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
 
 if [ -z "$quick" ]; then
+  say "clang-tidy"
+  "$PYTHON" tests/checks/tidy.py --build build/release --results "$RESULTS" || true
   say "tests of the playground"
   (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet && go test -mod=readonly -json ./faults ./kubelet) \
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
