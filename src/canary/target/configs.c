@@ -236,7 +236,7 @@ static void rename_one(void *ctx, enum config_kind kind, struct val *holder, con
 
 struct val *configs_rename(const struct canary_view *view, const struct val *pod_spec)
 {
-    struct val *copy = val_copy(view->mem, pod_spec);
+    struct val *copy = meta_copy_map(view, pod_spec);
     struct rename r = { view, tracked(view, pod_spec, NULL) };
     visit_references(copy, rename_one, &r);
     return copy;

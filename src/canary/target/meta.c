@@ -13,6 +13,11 @@ const char *meta_primary_name(const struct canary_view *view, const char *name)
     return arena_printf(view->mem, "%s-primary", name);
 }
 
+struct val *meta_copy_map(const struct canary_view *view, const struct val *map)
+{
+    return val_is_map(map) ? val_copy(view->mem, map) : val_new_map(view->mem);
+}
+
 static bool begins_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;

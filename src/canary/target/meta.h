@@ -9,6 +9,9 @@
 
 const char *meta_primary_name(const struct canary_view *view, const char *name); /* NAME-primary */
 
+/* A copy to be changed; an empty map of what is none. */
+struct val *meta_copy_map(const struct canary_view *view, const struct val *map);
+
 /* What is taken over of a map of labels or annotations; NULL when nothing is. The keys by which Flux and serin's own sync know
  * what came from a repository never are: they would prune a generated object that carries them. */
 struct val *meta_included(const struct canary_view *view, const struct val *map); /* by prefix */

@@ -150,8 +150,7 @@ static void override_bound(const struct canary_view *view, struct val *spec, con
 static struct val *twin_spec(const struct canary_view *view, const struct scaler *s,
                              const struct val *target)
 {
-    struct val *spec = val_copy(view->mem, val_get(target, "spec"));
-    spec = val_is_map(spec) ? spec : val_new_map(view->mem);
+    struct val *spec = meta_copy_map(view, val_get(target, "spec"));
     s->adjust(view, spec);
     override_bound(view, spec, "minReplicas", s->min);
     override_bound(view, spec, "maxReplicas", s->max);

@@ -70,7 +70,7 @@ static struct val *copy_spec(const struct canary_view *view, const struct val *t
                              const struct val *live)
 {
     struct arena *mem = view->mem;
-    struct val *spec = val_copy(mem, target);
+    struct val *spec = meta_copy_map(view, target);
     bool has_addresses = strcmp(val_text_or(val_get(spec, "type"), ""), "ExternalName") != 0;
     for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
         const struct val *own = has_addresses ? val_get(live, addresses[i]) : NULL;

@@ -87,24 +87,22 @@ static struct val *selector_of(const struct canary_view *view, bool is_primary)
     return selector;
 }
 
-/* The configured ones, as a map of our own. */
-static struct val *configured(const struct canary_view *view, enum role role, const char *field)
+static const struct val *configured(const struct canary_view *view, enum role role,
+                                    const char *field)
 {
-    struct val *map =
-        val_copy(view->mem, VAL_PATH(view->canary->service, roles[role].metadata, field));
-    return val_is_map(map) ? map : val_new_map(view->mem);
+    return VAL_PATH(view->canary->service, roles[role].metadata, field);
 }
 
 static struct val *labels_of(const struct canary_view *view, enum role role)
 {
-    struct val *labels = configured(view, role, "labels");
+    struct val *labels = meta_copy_map(view, configured(view, role, "labels"));
     val_set_text(view->mem, labels, view->target.selector_key, name_of(view, role));
     return labels;
 }
 
 static struct val *annotations_of(const struct canary_view *view, enum role role)
 {
-    struct val *annotations = configured(view, role, "annotations");
+    struct val *annotations = meta_copy_map(view, configured(view, role, "annotations"));
     view_add_flux_pair(view->mem, annotations);
     return annotations;
 }

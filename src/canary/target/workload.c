@@ -114,7 +114,8 @@ static void add_ports(const struct canary_view *view, const struct val *containe
     for (size_t i = 0; i < val_len(list); i++) {
         const struct val *port = val_item(list, i);
         struct val *number = val_get(port, "containerPort");
-        if (is_target_port(service, port) || val_get(ports->numbers, number_text(number)))
+        if (!number || is_target_port(service, port) ||
+            val_get(ports->numbers, number_text(number)))
             continue;
         name = val_text_or(val_get(port, "name"), "");
         if (!*name || strcmp(name, *first ? first : "http") == 0)
