@@ -1,0 +1,80 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "canary/metric/talk.h"
+#include "canary/metric/url.h"
+
+/* Reference: traffic-and-metrics.md 20.3. */
+
+#define DEFAULT_ADDRESS "https://insights-api.newrelic.com"
+#define ACCOUNT         "newrelic_account_id"
+#define KEY             "newrelic_query_key"
+#define PROBE           "SELECT * FROM Metric"
+
+struct newrelic {
+    struct url address;
+    const char *account, *key;
+};
+
+static struct err *begin(struct metric_talk *talk)
+{
+    struct newrelic *own = arena_alloc(talk->mem, sizeof(*own));
+    talk->own = own;
+    TRY(talk_need_key(talk, ACCOUNT, true, ACCOUNT, &own->account));
+    TRY(talk_need_key(talk, KEY, true, KEY, &own->key));
+    return talk_need_url(talk, DEFAULT_ADDRESS, &own->address);
+}
+
+static void ask(struct metric_talk *talk, struct metric_turn *turn)
+{
+    const struct newrelic *own = talk->own;
+    const char *path = arena_printf(talk->scratch, "v1/accounts/%s/query",
+                                    url_escape_part(talk->scratch, own->account));
+    const char *query = arena_printf(talk->scratch, "%s SINCE %" PRId64 " seconds ago",
+                                     talk->question->is_probe ? PROBE : talk->question->query,
+                                     talk->window_ms / 1000);
+    const char *pair = arena_printf(talk->scratch, "nrql=%s", url_escape(talk->scratch, query));
+    talk_ask(turn, url_join(talk->scratch, &own->address, path, pair))->headers =
+        talk_headers(talk, arena_printf(talk->scratch, "X-Query-Key: %s", own->key));
+}
+
+/* Functions that call their result otherwise (percentile, an alias) have no value for us. */
+static void read_result(struct metric_talk *talk, const struct metric_answer *answer,
+                        struct metric_turn *turn)
+{
+    const struct val *body = talk_json(talk, answer, turn);
+    const struct val *results = val_get(body, "results");
+    const struct val *result = val_get(val_item(results, 0), "result");
+    double value;
+    if (!body)
+        return;
+    if (val_len(results) != 1 || val_is_null(result))
+        talk_no_values(talk, turn, "invalid response: %s: " METRIC_NO_VALUES,
+                       talk_body(talk, answer));
+    else if (!talk_number(result, &value))
+        talk_misshapen(talk, answer, turn, "results[0].result is not a number");
+    else
+        talk_value(turn, value);
+}
+
+static void next(struct metric_talk *talk, const struct metric_answer *answer,
+                 struct metric_turn *turn)
+{
+    if (!answer) {
+        ask(talk, turn);
+        return;
+    }
+    if (talk_has_failed(talk, answer, turn))
+        return;
+    if (answer->status != 200)
+        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
+                  talk_status(talk, answer->status));
+    else if (talk->question->is_probe)
+        talk_value(turn, 1);
+    else
+        read_result(talk, answer, turn);
+}
+
+const struct metric_provider metric_newrelic = {
+    .type = "newrelic", .needs_window = true, .begin = begin, .next = next
+};
