@@ -23,6 +23,7 @@ struct work {
     int wave;
     ticket ticket;
     bool is_running, was_drift, has_answer; /* has_answer: the object was asked for in this run */
+    char *body; /* with what another owns as it is in the cluster; NULL: that of the object */
 };
 
 struct definition {
@@ -65,6 +66,7 @@ static void end_run(struct applier *applier)
         if (work->is_running)
             kube_cancel(applier->opts.kube, work->ticket);
         work->object->is_busy = work->object->is_listed = false;
+        free(work->body);
         free(work);
     }
     vec_fini(&applier->work);
@@ -213,6 +215,8 @@ static const char *body_to_send(struct work *work)
 {
     const struct inventory_object *object = work->object;
     bool has_replicas = object->live == INVENTORY_ABSENT || object->owns_replicas;
+    if (work->body)
+        return work->body;
     if (has_replicas || !inventory_has_scaler(work->applier->opts.inventory, object))
         return object->body;
     return resolve_drop_replicas(work->applier->mem, object->body);
@@ -240,11 +244,24 @@ static void on_taken_over(void *ctx, const struct kube_apply_result *result)
     step(work);
 }
 
+/* Parts of its spec are another's, and stay as they are in the cluster. */
+static bool keeps_live(const struct work *work)
+{
+    return inventory_owned(work->applier->opts.inventory, work->object) &
+           (OWNER_SELECTOR | OWNER_ROUTES);
+}
+
 static void note_answer(struct work *work, const struct val *seen)
 {
     struct inventory_object *object = work->object;
+    struct arena *mem = work->applier->mem;
     struct drift_seen read;
-    picture_note(work->applier->mem, object, seen, &read);
+    picture_note(mem, object, seen, &read);
+    if (keeps_live(work)) {
+        free(work->body);
+        work->body = base_copy_text(resolve_keep_live(
+            mem, object->body, seen, inventory_owned(work->applier->opts.inventory, object)));
+    }
     if (!object->needs_takeover || object->live_ignore == MARK_IGNORE_YES) {
         step(work);
         return;
@@ -287,7 +304,8 @@ static void ask(struct work *work)
 {
     struct applier *applier = work->applier;
     const struct inventory_object *object = work->object;
-    struct kube_request request = { .method = "GET", .accept = KUBE_METADATA };
+    struct kube_request request = { .method = "GET",
+                                    .accept = keeps_live(work) ? KUBE_FULL : KUBE_METADATA };
     request.path =
         kube_path(applier->mem, resource_of(applier, object), object->ns, object->name, NULL);
     work->ticket = kube_start(applier->opts.kube, &request, on_asked, work);
@@ -297,7 +315,9 @@ static void ask(struct work *work)
 static void step(struct work *work)
 {
     struct inventory_object *object = work->object;
-    if (object->live == INVENTORY_UNSEEN || (object->needs_takeover && !work->has_answer)) {
+    bool wants_answer =
+        object->needs_takeover || (keeps_live(work) && object->live == INVENTORY_PRESENT);
+    if (object->live == INVENTORY_UNSEEN || (wants_answer && !work->has_answer)) {
         ask(work);
         return;
     }

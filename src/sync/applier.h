@@ -5,6 +5,7 @@
  * Reference: gitops.md 3.7; api-server.md 1.3, 5, 6.
  *
  *     one object:  [unseen? GET metadata] -> [client-side apply? take its entry over] -> PATCH
+ *                  [another owns parts of its spec? GET, and they are sent as they are]
  *     waves:       rank 0 … 4, then objects whose kind the cluster learns from a CRD of this run; what becomes dirty while
  *                  that CRD is waited for is applied at once */
 #ifndef SERIN_SYNC_APPLIER_H

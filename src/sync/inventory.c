@@ -93,7 +93,12 @@ struct inventory_object *inventory_find(const struct inventory *inv, const char 
 
 bool inventory_has_scaler(const struct inventory *inv, const struct inventory_object *object)
 {
-    return map_get(inv->scaled, object->id) != NULL;
+    return map_get(inv->scaled, object->id) || (inventory_owned(inv, object) & OWNER_REPLICAS);
+}
+
+unsigned inventory_owned(const struct inventory *inv, const struct inventory_object *object)
+{
+    return owner_fields(inv->owner, object->api_version, object->kind, object->ns, object->name);
 }
 
 void inventory_set_outcome(struct inventory_object *object, enum sync_outcome outcome,

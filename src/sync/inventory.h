@@ -77,11 +77,12 @@ struct inventory_kind {
 };
 
 struct inventory {
-    struct map *files;   /* path -> struct inventory_file, owned */
-    struct map *links;   /* those of them that are symlinks */
-    struct map *objects; /* ID -> struct inventory_object, the first claim */
-    struct map *scaled;  /* "ns:kind/name" of scale targets -> itself */
-    struct map *kinds;   /* "api_version kind" -> struct inventory_kind, owned */
+    struct map *files;              /* path -> struct inventory_file, owned */
+    struct map *links;              /* those of them that are symlinks */
+    struct map *objects;            /* ID -> struct inventory_object, the first claim */
+    struct map *scaled;             /* "ns:kind/name" of scale targets -> itself */
+    struct map *kinds;              /* "api_version kind" -> struct inventory_kind, owned */
+    const struct sync_owner *owner; /* NULL: nobody; set by who makes the inventory */
 };
 
 void inventory_init(struct inventory *inv);
@@ -110,7 +111,10 @@ void inventory_update(struct inventory *inv, const struct inventory_update *upda
 struct inventory_object *inventory_find(const struct inventory *inv, const char *id);
 void inventory_set_outcome(struct inventory_object *object, enum sync_outcome outcome,
                            const char *message, int64_t now_ms);
+/* Whether an autoscaler or a canary has its replicas. */
 bool inventory_has_scaler(const struct inventory *inv, const struct inventory_object *object);
+unsigned inventory_owned(const struct inventory *inv,
+                         const struct inventory_object *object); /* enum owner_field */
 size_t inventory_problem_count(const struct inventory *inv);
 
 #endif

@@ -7,6 +7,7 @@
 #include "doc/json.h"
 #include "doc/object.h"
 #include "sync/order.h"
+#include "sync/owner.h"
 
 #define DUPLICATE_TEXT_MAX ((size_t)16 << 10)
 
@@ -191,11 +192,43 @@ void resolve_manifest(struct arena *mem, const struct manifest *manifest, enum r
     make_body(mem, settings, out);
 }
 
-const char *resolve_drop_replicas(struct arena *mem, const char *body)
+static struct val *parse_body(struct arena *mem, const char *body)
 {
     struct val *object = NULL;
     struct err *e = doc_json_parse(mem, body, strlen(body), &object);
     ASSERT(!e && "a body of our own making");
+    return object;
+}
+
+/* What is absent there becomes absent here. */
+static void keep(struct arena *mem, struct val *to, const struct val *from, const char *key)
+{
+    const struct val *value = val_get(from, key);
+    if (value)
+        val_set(mem, to, key, val_copy(mem, value));
+    else
+        val_remove(to, key);
+}
+
+const char *resolve_keep_live(struct arena *mem, const char *body, const struct val *live,
+                              unsigned owned)
+{
+    struct val *object = parse_body(mem, body);
+    if (owned & OWNER_ROUTES) {
+        keep(mem, object, live, "spec");
+    } else if (owned & OWNER_SELECTOR) {
+        struct val *spec = val_need_map(mem, object, "spec");
+        if (spec) {
+            keep(mem, spec, val_get(live, "spec"), "selector");
+            keep(mem, spec, val_get(live, "spec"), "ports");
+        }
+    }
+    return val_json(mem, object, NULL);
+}
+
+const char *resolve_drop_replicas(struct arena *mem, const char *body)
+{
+    struct val *object = parse_body(mem, body);
     val_remove(val_get(object, "spec"), "replicas");
     return val_json(mem, object, NULL);
 }

@@ -61,6 +61,9 @@ void resolve_manifest(struct arena *mem, const struct manifest *manifest, enum r
 
 /* A body without spec.replicas: for what an autoscaler scales. */
 const char *resolve_drop_replicas(struct arena *mem, const char *body);
+/* A body with those parts of its spec that another owns (enum owner_field) as the live object has them. */
+const char *resolve_keep_live(struct arena *mem, const char *body, const struct val *live,
+                              unsigned owned);
 
 /* Claims on one ID by more than one manifest: each gets RESOLVE_DUPLICATE, no
  * body, and a problem `duplicate definition of 'id' (in a and b)`. True if there were any. */

@@ -52,8 +52,9 @@ struct sync {
     char marker[MIRROR_SHA_BYTES];
     bool has_marker; /* it was read */
     bool is_started, wants_sync, wants_heal, wants_reapply, wants_all,
-        was_synced; /* wants_all: what was refused for good too */
-    ticket interval, retry, wake, heal, marker_read;
+        was_synced;      /* wants_all: what was refused for good too */
+    bool owner_is_known; /* or waited for long enough */
+    ticket interval, retry, wake, heal, marker_read, owner_wait;
     void (*on_marker)(struct sync *sync, struct err *e);
     int64_t heal_due_ms; /* loop time, while heal is set */
     int retries;

@@ -2,6 +2,9 @@
 
 #include "sync/run.h"
 
+#define OWNER_POLL_MS 50
+#define OWNER_WAIT_MS 30000
+
 /* -- list: which files the revision has, which commits are new --------------------------------------------------- */
 
 static bool is_loaded(const struct sync *sync, const struct sync_run *run)
@@ -282,9 +285,27 @@ static void on_observed(void *ctx)
     sync_next(sync->run, NULL);
 }
 
+/* A watch that shows something decides on it at once, so this comes before the watches. */
+static void wait_for_owner(void *ctx)
+{
+    struct sync *sync = ctx;
+    const struct sync_owner *owner = sync->opts.owner;
+    bool is_late = loop_now_ms(sync->opts.loop) - sync->run->started_ms > OWNER_WAIT_MS;
+    sync->owner_wait = 0;
+    if (owner && !sync->owner_is_known && !owner->is_known(owner->ctx) && !is_late) {
+        sync->owner_wait = loop_after(sync->opts.loop, OWNER_POLL_MS, wait_for_owner, sync);
+        return;
+    }
+    if (owner && !sync->owner_is_known && is_late)
+        log_warn(sync->opts.log, F("component", "sync"),
+                 F("warning", "the canaries could not be read; going on without regard to them"));
+    sync->owner_is_known = true;
+    picture_observe(sync->picture, false, on_observed, sync);
+}
+
 void sync_stage_observe(struct sync_run *run)
 {
-    picture_observe(run->sync->picture, false, on_observed, run->sync);
+    wait_for_owner(run->sync);
 }
 
 void sync_stage_apply(struct sync_run *run)

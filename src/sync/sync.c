@@ -134,6 +134,7 @@ struct sync *sync_new(const struct sync_opts *opts)
     copy_options(sync, opts);
     declare_metrics(sync);
     inventory_init(&sync->inventory);
+    sync->inventory.owner = opts->owner;
     sync->picture = picture_new(&(struct picture_opts){ .loop = opts->loop,
                                                         .log = opts->log,
                                                         .kube = opts->kube,
@@ -383,6 +384,7 @@ void sync_free(struct sync *sync)
         return;
     sync_stop(sync);
     kube_cancel(sync->opts.kube, sync->marker_read);
+    loop_cancel(sync->opts.loop, sync->owner_wait);
     applier_free(sync->applier);
     picture_free(sync->picture);
     if (sync->run)

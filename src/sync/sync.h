@@ -11,6 +11,7 @@
 #include "doc/val.h"
 #include "kube/discovery.h"
 #include "kube/event.h"
+#include "sync/owner.h"
 #include "sync/source.h"
 
 enum sync_drift { SYNC_DRIFT_HEAL, SYNC_DRIFT_REPORT, SYNC_DRIFT_OFF };
@@ -24,6 +25,7 @@ struct sync_opts {
     struct kube_discovery *discovery;
     struct kube_events *events;
     struct source *source;
+    const struct sync_owner *owner;    /* NULL: nobody */
     const char *own_ns, *secret_name;  /* --k8s-secret-name, for the marker */
     const char *default_ns;            /* resolved: flag, context, "default" */
     const char *const *allowed_ns;     /* NULL: all */

@@ -142,10 +142,15 @@ void sync_on_seen(void *ctx, struct inventory_object *object, const struct drift
     case DRIFT_NONE: clear_drift(sync, object, seen); break;
     case DRIFT_LATER: keep_news(object, seen); break;
     case DRIFT_ASK:
+        if (inventory_owned(&sync->inventory, object) & OWNER_ROUTES)
+            break;
         object->live = INVENTORY_UNSEEN;
         heal(sync, object, decision.reason);
         break;
-    case DRIFT_HEAL: heal(sync, object, decision.reason); break;
+    case DRIFT_HEAL:
+        if (!(inventory_owned(&sync->inventory, object) & OWNER_ROUTES))
+            heal(sync, object, decision.reason);
+        break;
     case DRIFT_IGNORED:
         inventory_set_outcome(object, SYNC_SKIPPED, decision.reason, loop_wall_ms(sync->opts.loop));
         break;

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "doc/json.h"
+#include "sync/owner.h"
 #include "sync/resolve.h"
 
 #define SET "set"
@@ -398,9 +400,47 @@ static void add_rows(struct CMUnitTest *tests, size_t *n, const char *name, CMUn
                                          .initial_state = (void *)(uintptr_t)row };
 }
 
+/* -- what another owns ---------------------------------------------------------------------- */
+
+static const struct keep_case {
+    const char *name, *body, *live;
+    unsigned owned;
+    const char *sent;
+} keep_cases[] = {
+    { "selector and ports of a Service stay as they are",
+      "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"type\":\"ClusterIP\",\"selector\":{\"app\":\"a\"}"
+      ",\"ports\":[{\"port\":1}]}}",
+      "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"type\":\"NodePort\",\"selector\":{\"app\":\"a-"
+      "primary\"},\"ports\":[{\"port\":2}]}}",
+      OWNER_SELECTOR,
+      "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"type\":\"ClusterIP\",\"selector\":{\"app\":\"a-"
+      "primary\"},\"ports\":[{\"port\":2}]}}" },
+    { "a selector that is not there is not sent",
+      "{\"spec\":{\"selector\":{\"app\":\"a\"},\"ports\":[{\"port\":1}]}}",
+      "{\"spec\":{\"ports\":[{\"port\":1}]}}", OWNER_SELECTOR,
+      "{\"spec\":{\"ports\":[{\"port\":1}]}}" },
+    { "the whole spec of a route stays as it is, its labels do not",
+      "{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"hosts\":[\"x\"]}}",
+      "{\"metadata\":{\"labels\":{}},\"spec\":{\"hosts\":[\"y\"],\"http\":[]}}",
+      OWNER_ROUTES | OWNER_SELECTOR,
+      "{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"hosts\":[\"y\"],\"http\":[]}}" },
+    { "replicas are no affair of this", "{\"spec\":{\"replicas\":2}}",
+      "{\"spec\":{\"replicas\":0}}", OWNER_REPLICAS, "{\"spec\":{\"replicas\":2}}" },
+};
+
+static void what_another_owns_is_sent_as_it_is(void **state)
+{
+    const struct keep_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct val *live = NULL;
+    assert_null(doc_json_parse(mem, c->live, strlen(c->live), &live));
+    assert_string_equal(resolve_keep_live(mem, c->body, live, c->owned), c->sent);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(allow_cases) + ARRAY_LEN(scale_cases) + 7];
+    struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(allow_cases) + ARRAY_LEN(scale_cases) +
+                            ARRAY_LEN(keep_cases) + 7];
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         add_rows(tests, &n, cases[i].name, resolves, &cases[i]);
@@ -408,6 +448,8 @@ int main(void)
         add_rows(tests, &n, allow_cases[i].name, allows, &allow_cases[i]);
     for (size_t i = 0; i < ARRAY_LEN(scale_cases); i++)
         add_rows(tests, &n, scale_cases[i].name, finds_scale_target, &scale_cases[i]);
+    for (size_t i = 0; i < ARRAY_LEN(keep_cases); i++)
+        add_rows(tests, &n, keep_cases[i].name, what_another_owns_is_sent_as_it_is, &keep_cases[i]);
     tests[n++] =
         (struct CMUnitTest)cmocka_unit_test(an_excluded_manifest_has_its_reason_and_no_body);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_object_over_three_mebibytes_is_not_sent);
