@@ -187,6 +187,7 @@ static void a_copy_has_all_contents_and_every_owner(void **state)
 static void only_what_changed_is_copied_again(void **state)
 {
     (void)state;
+    static const char *const prefixes[] = { "acme.io/", NULL };
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct lab lab;
     begin(&lab, mem,
@@ -203,6 +204,13 @@ static void only_what_changed_is_copied_again(void **state)
     assert_string_equal(lab.requests.at[1], "update Deployment/web-primary");
     assert_same_value(mem, val_get(lab_object(&lab, "ConfigMap", "b-primary"), "data"),
                       value_of(mem, "{k: w}"));
+    lab.settings.include_label_prefixes = prefixes;
+    lab_store(&lab, doc_merge_apply(mem, lab_object(&lab, "ConfigMap", "a"),
+                                    value_of(mem, "{metadata: {labels: {acme.io/a: x}}}")));
+    lab.requests.len = 0;
+    lab_do(&lab, "promote");
+    assert_int_equal(lab.requests.len, 2);
+    assert_string_equal(lab.requests.at[0], "copy ConfigMap/a-primary");
 }
 
 /* -- changes ----------------------------------------------------------------------------------- */

@@ -246,10 +246,10 @@ static const struct port_case {
     { "nothing is discovered unless asked for", "{portDiscovery: false}",
       "[{name: c, ports: [{name: extra, containerPort: 1}]}]", "null" },
     { "ports are named or numbered, sorted, and TCP", "{targetPort: 9898}",
-      "[{name: podinfo, ports: [{containerPort: 9898}, {name: http-metrics, containerPort: 9797},"
+      "[{name: podinfo, ports: [{containerPort: 9898}, {name: zeta, containerPort: 9797},"
       " {containerPort: 9999, protocol: UDP}]}]",
-      "[{name: http-metrics, protocol: TCP, port: 9797, targetPort: 9797},"
-      " {name: tcp-podinfo-2, protocol: TCP, port: 9999, targetPort: 9999}]" },
+      "[{name: tcp-podinfo-2, protocol: TCP, port: 9999, targetPort: 9999},"
+      " {name: zeta, protocol: TCP, port: 9797, targetPort: 9797}]" },
     { "the port that a name leads to is left out", "{targetPort: web}",
       "[{name: c, ports: [{name: web, containerPort: 1}, {name: x, containerPort: 2}]}]",
       "[{name: x, protocol: TCP, port: 2, targetPort: 2}]" },
