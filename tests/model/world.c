@@ -195,7 +195,7 @@ void world_apply(const struct world_spec *spec, struct world *w, const struct wo
     case CANARY_DO_APEX: w->apex = APEX_PRIMARY; break;
     case CANARY_DO_SCALE_DOWN: set_pods(w, false); break;
     case CANARY_DO_SCALE_UP: set_pods(w, true); break;
-    case CANARY_DO_ROUTES: w->has_routes = shifts; break;
+    case CANARY_DO_ROUTES: w->has_routes |= shifts; break;
     case CANARY_DO_WEIGHTS:
         if (shifts)
             set_routes(w, &action->split);
