@@ -292,9 +292,27 @@ struct canaries *canaries_new(const struct canaries_opts *opts)
     return all;
 }
 
+static void on_probed(void *ctx, const struct metric_verdict *verdict)
+{
+    struct canaries *all = ctx;
+    all->probe = 0;
+    if (verdict->outcome.is_ok)
+        log_info(all->opts.log, F("msg", verdict->outcome.text));
+    else
+        log_error(all->opts.log, F("msg", verdict->outcome.text));
+}
+
 void canaries_start(struct canaries *canaries)
 {
+    const char *server = canaries->opts.settings->metrics_server;
+    if (*server)
+        canaries->probe = metric_server_probe_start(canaries->lab, server, on_probed, canaries);
     store_start(canaries->store);
+}
+
+size_t canaries_waiting(const struct canaries *canaries)
+{
+    return hooks_waiting(canaries->hooks) + alerts_waiting(canaries->alerts);
 }
 
 void canaries_act(struct canaries *canaries, bool may_act)
@@ -324,7 +342,7 @@ void canaries_stop(struct canaries *canaries, void (*done)(void *ctx), void *ctx
     for (size_t i = canaries->list.len;
          i-- > 0;) { /* from the end: one that is gone gives its place to the last */
         if (canaries->list.at[i]->tick)
-            tick_leave(canaries->list.at[i]->tick);
+            tick_stop(canaries->list.at[i]->tick);
     }
     canaries_check_stopped(canaries);
 }

@@ -84,7 +84,7 @@ struct canaries {
     bool is_synced, may_act, is_stopping;
     int ticking;
     struct unit *first, **last; /* queue */
-    ticket pump;
+    ticket pump, probe;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     ticket stopping;
@@ -172,7 +172,9 @@ void scene_refresh(struct canaries *all, struct scene *scene, const struct live_
 void tick_start(struct unit *unit, struct scene *scene); /* takes over the arena */
 void tick_go_on(struct tick *tick);                      /* the action has its answer */
 void tick_leave(struct tick *tick); /* it ends with the write that runs, or at once */
-void tick_free(struct tick *tick);  /* cancels what runs */
+void tick_stop(
+    struct tick *tick); /* the process ends: it goes on with what it writes, but asks nobody */
+void tick_free(struct tick *tick); /* cancels what runs */
 
 /* act.c: carries out tick->action; tick->is_answered at once or, followed by tick_go_on, later. */
 void act_start(struct tick *tick);

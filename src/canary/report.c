@@ -6,7 +6,7 @@
 
 #define REASON "Synced" /* of every event, whatever it is about: users select by it */
 
-/* -- metrics of 12.1 -------------------------------------------------------------------------------------------------------- */
+/* -- metrics of 12.1: labels in order of name, as Prometheus' own library shows them ------------------------------------------ */
 
 static const double duration_buckets[] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
 static const double lateness_buckets[] = { .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60 };
@@ -23,7 +23,7 @@ void report_declare(struct canaries *all)
         declare(all, &(struct metric_spec){ .name = "flagger_info",
                                             .help = "Flagger version and mesh provider information",
                                             .type = METRIC_GAUGE,
-                                            .labels = { "version", "mesh_provider" } });
+                                            .labels = { "mesh_provider", "version" } });
     m->total = declare(all, &(struct metric_spec){ .name = "flagger_canary_total",
                                                    .help = "Total number of canary object",
                                                    .type = METRIC_GAUGE,
@@ -36,12 +36,12 @@ void report_declare(struct canaries *all)
         all, &(struct metric_spec){ .name = "flagger_canary_weight",
                                     .help = "The virtual service destination weight current value",
                                     .type = METRIC_GAUGE,
-                                    .labels = { "workload", "namespace" } });
+                                    .labels = { "namespace", "workload" } });
     m->analysis =
         declare(all, &(struct metric_spec){ .name = "flagger_canary_metric_analysis",
                                             .help = "Last canary analysis result per metric",
                                             .type = METRIC_GAUGE,
-                                            .labels = { "name", "namespace", "metric" } });
+                                            .labels = { "metric", "name", "namespace" } });
     m->duration =
         declare(all, &(struct metric_spec){ .name = "flagger_canary_duration_seconds",
                                             .help = "Seconds spent performing canary analysis.",
@@ -53,21 +53,21 @@ void report_declare(struct canaries *all)
         declare(all, &(struct metric_spec){ .name = "flagger_canary_successes_total",
                                             .help = "Total number of canary successes",
                                             .type = METRIC_COUNTER,
-                                            .labels = { "name", "namespace", "deployment_strategy",
-                                                        "analysis_status" } });
+                                            .labels = { "analysis_status", "deployment_strategy",
+                                                        "name", "namespace" } });
     m->failures =
         declare(all, &(struct metric_spec){ .name = "flagger_canary_failures_total",
                                             .help = "Total number of canary failures",
                                             .type = METRIC_COUNTER,
-                                            .labels = { "name", "namespace", "deployment_strategy",
-                                                        "analysis_status" } });
+                                            .labels = { "analysis_status", "deployment_strategy",
+                                                        "name", "namespace" } });
     m->lateness = declare(
         all, &(struct metric_spec){ .name = "serin_canary_tick_lateness_seconds",
                                     .help = "How long after they were due ticks of canaries began.",
                                     .type = METRIC_HISTOGRAM,
                                     .buckets = lateness_buckets,
                                     .bucket_count = ARRAY_LEN(lateness_buckets) });
-    metric_set(m->info, (const char *const[]){ SERIN_VERSION, all->opts.settings->mesh_provider },
+    metric_set(m->info, (const char *const[]){ all->opts.settings->mesh_provider, SERIN_VERSION },
                1);
 }
 
@@ -85,9 +85,9 @@ static const char *primary_of(struct arena *mem, const struct unit *unit)
 void report_weight(struct canaries *all, const struct unit *unit, const struct split *split)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    metric_set(all->metrics.weight, (const char *const[]){ primary_of(mem, unit), unit->ns },
+    metric_set(all->metrics.weight, (const char *const[]){ unit->ns, primary_of(mem, unit) },
                (double)split->primary);
-    metric_set(all->metrics.weight, (const char *const[]){ unit->target, unit->ns },
+    metric_set(all->metrics.weight, (const char *const[]){ unit->ns, unit->target },
                (double)split->canary);
 }
 
@@ -109,8 +109,8 @@ void report_end(struct canaries *all, const struct canary *canary,
     struct metric *family =
         action->act == CANARY_COUNT_SUCCESS ? all->metrics.successes : all->metrics.failures;
     metric_add(family,
-               (const char *const[]){ canary->target.name, canary->ns, strategy_of(canary),
-                                      statuses[action->is_skipped] },
+               (const char *const[]){ statuses[action->is_skipped], strategy_of(canary),
+                                      canary->target.name, canary->ns },
                1);
 }
 
@@ -121,7 +121,7 @@ void report_metric(struct canaries *all, struct unit *unit, const char *name, do
         at++;
     if (at == unit->metrics.len)
         *vec_push(NULL, &unit->metrics) = base_copy_text(name);
-    metric_set(all->metrics.analysis, (const char *const[]){ unit->target, unit->ns, name }, value);
+    metric_set(all->metrics.analysis, (const char *const[]){ name, unit->target, unit->ns }, value);
 }
 
 void report_known(struct canaries *all, struct unit *unit, bool is_valid)
@@ -141,7 +141,7 @@ static void forget_ends(struct canaries *all, const struct unit *unit)
 {
     for (size_t i = 0; i < ARRAY_LEN(strategies); i++) {
         for (size_t k = 0; k < ARRAY_LEN(statuses); k++) {
-            const char *const labels[] = { unit->target, unit->ns, strategies[i], statuses[k] };
+            const char *const labels[] = { statuses[k], strategies[i], unit->target, unit->ns };
             metric_forget(all->metrics.successes, labels);
             metric_forget(all->metrics.failures, labels);
         }
@@ -155,7 +155,7 @@ void report_forget(struct canaries *all, struct unit *unit)
     for (size_t i = 0; i < unit->metrics.len; i++) {
         if (unit->target)
             metric_forget(all->metrics.analysis,
-                          (const char *const[]){ unit->target, unit->ns, unit->metrics.at[i] });
+                          (const char *const[]){ unit->metrics.at[i], unit->target, unit->ns });
         free(unit->metrics.at[i]);
     }
     vec_fini(&unit->metrics);
@@ -164,8 +164,8 @@ void report_forget(struct canaries *all, struct unit *unit)
     const char *const labels[] = { unit->target, unit->ns };
     metric_forget(all->metrics.status, labels);
     metric_forget(all->metrics.duration, labels);
-    metric_forget(all->metrics.weight, labels);
-    metric_forget(all->metrics.weight, (const char *const[]){ primary_of(mem, unit), unit->ns });
+    metric_forget(all->metrics.weight, (const char *const[]){ unit->ns, unit->target });
+    metric_forget(all->metrics.weight, (const char *const[]){ unit->ns, primary_of(mem, unit) });
     forget_ends(all, unit);
 }
 

@@ -135,7 +135,7 @@ static void observe(struct scene *scene)
 void scene_declare(struct canaries *all, struct unit *unit, struct scene *scene)
 {
     collect(scene, &scene->wants);
-    store_want(all->store, unit->owner, &scene->wants);
+    store_want_more(all->store, unit->owner, &scene->wants);
 }
 
 /* What cannot be read is a fault that somebody has to mend: said once for each reason. */
@@ -170,10 +170,12 @@ bool scene_gather(struct canaries *all, struct unit *unit, struct scene *scene)
             break;
         for (size_t i = 0; i < fresh.keys.len; i++)
             live_want(&scene->wants, &fresh.keys.at[i]);
-        store_want(all->store, unit->owner, &scene->wants);
+        store_want_more(all->store, unit->owner, &fresh);
         is_known = store_look(all->store, scene->mem, &fresh, scene->live);
         observe(scene);
     }
+    if (is_known) /* what was wanted by an earlier spec, or target, no longer is */
+        store_want(all->store, unit->owner, &scene->wants);
     tell_lack(all, unit, scene);
     return is_known;
 }

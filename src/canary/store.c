@@ -110,7 +110,7 @@ static void release(struct store_object *object)
 {
     struct store_kind *kind = object->kind;
     const char *key = store_key(kind->store->mem, object->ns, object->name);
-    if (object->feed && object->state == LIVE_HERE) {
+    if (object->feed && object->is_present) {
         store_present_add(&object->feed->present, key);
         if (object->feed->is_receiving && object->seen == object->feed->generation)
             store_present_add(&object->feed->next, key);
@@ -198,6 +198,7 @@ void store_take(struct store_object *at, const struct val *object, bool is_ours)
     if (version && version == at->version && at->state == LIVE_HERE && !at->is_stale)
         return;
     at->version = MAX_OF(version, at->version);
+    at->is_present = true;
     bool has_changed = keep(at, object) || was_unknown;
     be_known(at);
     if (!has_changed || is_ours)
@@ -213,6 +214,7 @@ void store_take_gone(struct store_object *at, uint64_t version, bool is_ours)
         return;
     at->version = MAX_OF(version, at->version);
     at->state = LIVE_ABSENT;
+    at->is_present = false;
     forget_content(at);
     be_known(at);
     if (was_known_gone || is_ours)
@@ -231,38 +233,36 @@ static struct store_object *find_object(struct store *store, const struct live_k
     return map_get(kind->objects, store_key(store->mem, key->ns, key->name));
 }
 
+/* Its name is no longer one that nobody wants: whether it was one. */
+static bool take_name(struct store_object *object)
+{
+    struct store_feed *feed = object->feed;
+    const char *key = store_key(object->kind->store->mem, object->ns, object->name);
+    bool is_there = store_present_has(&feed->present, key);
+    store_present_remove(&feed->present, key);
+    if (feed->is_receiving && store_present_has(&feed->next, key)) {
+        store_present_remove(&feed->next, key);
+        object->seen = feed->generation;
+    }
+    return is_there;
+}
+
 /* What the watch knows already; the rest is read. */
 static void find_out(struct store_object *object)
 {
-    const struct store_feed *feed = object->feed;
     const struct store_kind *kind = object->kind;
+    const struct store_feed *feed = object->feed;
     if (kind->is_missing)
         return;
     if (!feed && !strcmp(kind->api_version, CANARY_API)) {
         object->state = LIVE_ABSENT; /* 17.5: outside of --namespace there are none */
         return;
     }
-    if (feed && !feed->is_refused && !feed->is_synced)
-        return;
-    const char *key = store_key(kind->store->mem, object->ns, object->name);
-    if (feed && !feed->is_refused && !store_present_has(&feed->present, key))
-        object->state = LIVE_ABSENT;
-    else
+    object->is_present = feed && take_name(object);
+    if (!feed || feed->is_refused || object->is_present)
         store_read(object);
-}
-
-/* Its name is no longer one that nobody wants. */
-static void take_name(struct store_object *object)
-{
-    struct store_feed *feed = object->feed;
-    const char *key = store_key(object->kind->store->mem, object->ns, object->name);
-    if (!feed)
-        return;
-    store_present_remove(&feed->present, key);
-    if (feed->is_receiving && store_present_has(&feed->next, key)) {
-        store_present_remove(&feed->next, key);
-        object->seen = feed->generation;
-    }
+    else if (feed->is_synced)
+        object->state = LIVE_ABSENT;
 }
 
 static struct store_object *need_object(struct store *store, const struct live_key *key)
@@ -273,7 +273,6 @@ static struct store_object *need_object(struct store *store, const struct live_k
         object = store_object_new(kind, key->ns, key->name);
         object->keeps_data = key->form == LIVE_SECRET;
         find_out(object);
-        take_name(object);
     } else if (key->form == LIVE_SECRET && !object->keeps_data) {
         object->keeps_data = true;
         object->is_stale = object->state == LIVE_HERE;
@@ -306,30 +305,40 @@ static struct store_owner *need_owner(struct store *store, const char *name)
     return owner;
 }
 
-void store_want(struct store *store, const char *name, const struct live_wants *wants)
+void store_want_more(struct store *store, const char *name, const struct live_wants *wants)
 {
     struct store_owner *owner = need_owner(store, name);
-    uint64_t had = ++store->marks, has = ++store->marks;
-    VEC(struct store_object *) now = { 0 };
+    uint64_t has = ++store->marks;
     for (size_t i = 0; i < owner->wants.len; i++)
-        owner->wants.at[i]->mark = had;
+        owner->wants.at[i]->mark = has;
     for (size_t i = 0; i < wants->keys.len; i++) {
         struct store_object *object = need_object(store, &wants->keys.at[i]);
         if (object->mark == has)
             continue;
-        if (object->mark != had)
-            *vec_push(NULL, &object->owners) = owner;
         object->mark = has;
-        *vec_push(NULL, &now) = object;
+        *vec_push(NULL, &object->owners) = owner;
+        *vec_push(NULL, &owner->wants) = object;
     }
+    arena_reset(store->mem);
+}
+
+void store_want(struct store *store, const char *name, const struct live_wants *wants)
+{
+    store_want_more(store, name, wants);
+    struct store_owner *owner = need_owner(store, name);
+    uint64_t has = ++store->marks;
+    for (size_t i = 0; i < wants->keys.len; i++) {
+        struct store_kind *kind;
+        find_object(store, &wants->keys.at[i], &kind)->mark = has;
+    }
+    size_t kept = 0;
     for (size_t i = 0; i < owner->wants.len; i++) {
-        if (owner->wants.at[i]->mark != has)
+        if (owner->wants.at[i]->mark == has)
+            owner->wants.at[kept++] = owner->wants.at[i];
+        else
             drop_owner(owner->wants.at[i], owner);
     }
-    vec_fini(&owner->wants);
-    owner->wants.at = now.at;
-    owner->wants.len = now.len;
-    owner->wants.cap = now.cap;
+    owner->wants.len = kept;
     arena_reset(store->mem);
 }
 

@@ -44,6 +44,8 @@ DEFINE_SCOPED(struct store, store_free)
 
 /* What `owner` ("NAME.NAMESPACE" of a Canary) wants from now on, in place of what it wanted before. */
 void store_want(struct store *store, const char *owner, const struct live_wants *wants);
+/* The same, but what it wanted before it still does. */
+void store_want_more(struct store *store, const char *owner, const struct live_wants *wants);
 void store_forget(struct store *store, const char *owner);
 
 /* Puts all wanted objects as they are now, parsed into `mem`. False when one is LIVE_UNKNOWN still: on_change will tell. */

@@ -38,6 +38,7 @@ static void note_name(struct store_feed *feed, const char *key, bool is_gone)
 
 static void on_metadata(struct store_object *object, uint64_t version)
 {
+    object->is_present = true;
     bool is_known = object->state == LIVE_HERE && !object->is_stale;
     if (!version || version > object->version || (version == object->version && !is_known))
         store_read(object);
@@ -209,6 +210,7 @@ static void set_feed(struct store_object *object)
 {
     object->feed = store_feed_of(object->kind, object->ns);
     object->seen = 0;
+    object->is_present = false;
     if (object->feed && object->feed->is_refused)
         store_read(object);
 }

@@ -64,6 +64,7 @@ struct store_object {
     uint32_t seen;    /* generation of the feed */
     bool keeps_data;  /* a Secret somebody wants the data of */
     bool is_stale;    /* to be read before the next look */
+    bool is_present;  /* it was there when it was last heard of, whether read or not */
     uint64_t mark;    /* of the store_want that saw it last */
     VEC(struct store_owner *) owners;
 

@@ -69,6 +69,13 @@ static bool is_left(const struct tick *tick)
     return tick->is_left || !tick->all->may_act;
 }
 
+/* With the process about to end what was begun is finished, and told; nobody is asked any more. */
+static bool has_to_stop(const struct tick *tick)
+{
+    return tick->all->is_stopping && tick->action.act >= CANARY_ASK_PROVIDERS &&
+           tick->action.act <= CANARY_ASK_METRIC;
+}
+
 static void leave(struct tick *tick)
 {
     tick->unit->wait = CANARY_WAIT_NOW;
@@ -97,7 +104,7 @@ static void step(struct tick *tick)
     tick->answer = (struct canary_outcome){ .is_ok = true };
     tick->is_answered = false;
     canary_step(&tick->scene->facts, tick->outcomes.at, tick->outcomes.len, &tick->action);
-    if (tick->action.act != CANARY_DONE)
+    if (tick->action.act != CANARY_DONE && !has_to_stop(tick))
         act_start(tick);
 }
 
@@ -119,6 +126,14 @@ void tick_go_on(struct tick *tick)
     tick->is_stepping = false;
     if (tick->action.act == CANARY_DONE)
         finish(tick);
+    else if (has_to_stop(tick))
+        leave(tick);
+}
+
+void tick_stop(struct tick *tick)
+{
+    if (!tick->is_stepping && (tick->hook || tick->check))
+        leave(tick);
 }
 
 /* -- its beginning ------------------------------------------------------------------------------------------------------ */

@@ -350,6 +350,45 @@ static void what_nobody_wants_any_more_is_a_name_again(void **state)
     lab_free(lab);
 }
 
+/* A name that came while the picture was being received, before somebody wanted it. */
+static void what_is_wanted_while_the_picture_comes_is_read(void **state)
+{
+    (void)state;
+    struct lab *lab = lab_new();
+    fake_put(lab->fake, CONFIG("red"));
+    store_start(lab->store);
+    want(lab, "v1", "ConfigMap", "none", LIVE_CHECKSUM);
+    fake_hold(lab->fake, "GET /api/v1/namespaces/a/configmaps/colors");
+    bench_turn_for(lab->bench, 100);
+    want(lab, "v1", "ConfigMap", "colors", LIVE_CHECKSUM);
+    bench_turn_for(lab->bench, 50);
+    store_want(lab->store, "web.a", &(struct live_wants){ .mem = lab->bench->mem });
+    store_want_more(lab->store, "web.a", &lab->wants);
+    fake_hold(lab->fake, NULL);
+    assert_string_equal(live_checksum(look(lab), "ConfigMap", "a", "colors"), "241889ca0604e333");
+    lab_free(lab);
+}
+
+static void wanting_more_drops_nothing(void **state)
+{
+    (void)state;
+    struct lab *lab = lab_new();
+    fake_put(lab->fake, WEB("3"));
+    fake_put(lab->fake, OTHER);
+    store_start(lab->store);
+    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
+    (void)look(lab);
+    struct live_wants more = { .mem = lab->bench->mem };
+    live_want(&more,
+              &(struct live_key){
+                  .api_version = "apps/v1", .kind = "Deployment", .ns = "a", .name = "other" });
+    store_want_more(lab->store, "web.a", &more);
+    live_want(&lab->wants, &more.keys.at[0]);
+    assert_int_equal(state_of(look(lab), "other"), LIVE_HERE);
+    assert_int_equal(count(lab, "GET " WEB_PATH), 0);
+    lab_free(lab);
+}
+
 static void an_object_of_two_owners_stays_until_both_are_gone(void **state)
 {
     (void)state;
@@ -666,6 +705,8 @@ int main(void)
         cmocka_unit_test(changes_are_told_once_a_turn_to_those_who_want_the_object),
         cmocka_unit_test(a_version_without_news_is_not_told),
         cmocka_unit_test(what_nobody_wants_any_more_is_a_name_again),
+        cmocka_unit_test(what_is_wanted_while_the_picture_comes_is_read),
+        cmocka_unit_test(wanting_more_drops_nothing),
         cmocka_unit_test(an_object_of_two_owners_stays_until_both_are_gone),
         cmocka_unit_test(configs_are_known_by_checksum_and_read_when_they_change),
         cmocka_unit_test(binary_data_counts),
