@@ -369,7 +369,6 @@ static int run_guard(const struct cage *cage, pid_t outer)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGCHLD);
     bool is_set = setpgid(0, 0) == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 &&
-                  /* one thread: NOLINTNEXTLINE(concurrency-mt-unsafe) */
                   sigprocmask(SIG_BLOCK, &signals, NULL) == 0 &&
                   prctl(PR_SET_PDEATHSIG, SIGTERM) == 0;
     if (!is_set)
@@ -380,7 +379,6 @@ static int run_guard(const struct cage *cage, pid_t outer)
     pid_t program = fork();
     if (program == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        /* one thread: NOLINTNEXTLINE(concurrency-mt-unsafe) */
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         _exit(run_program(cage));
     }
