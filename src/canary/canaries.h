@@ -45,6 +45,8 @@ void canaries_act(struct canaries *canaries,
                   bool may_act); /* leader or not; false stops after the running actions */
 void canaries_stop(struct canaries *canaries, void (*done)(void *ctx),
                    void *ctx); /* running requests end, no new ones */
+/* Reports and alerts that wait for their receivers. */
+size_t canaries_waiting(const struct canaries *canaries);
 void canaries_free(struct canaries *canaries);
 DEFINE_SCOPED(struct canaries, canaries_free)
 

@@ -205,6 +205,10 @@ static void manuals_are_well_formed(void **state)
     "\"ConfigMap\"},\"scope\":"                                                                   \
     "\"Namespaced\",\"verbs\":[\"get\",\"patch\"]}]}]}]}\n"                                       \
     "*GET /apis 200 {\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}\n"
+#define KINDS                                                                    \
+    "GET /apis/flagger.app/v1beta1/canaries?limit=1 200 {\"items\":[]}\n"        \
+    "GET /apis/flagger.app/v1beta1/metrictemplates?limit=1 200 {\"items\":[]}\n" \
+    "GET /apis/flagger.app/v1beta1/alertproviders?limit=1 200 {\"items\":[]}\n"
 #define OBJECT     "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}\n"
 #define PATH_OF_IT "/api/v1/namespaces/default/configmaps/a"
 #define NOBODY     "--url http://127.0.0.1:1 "
@@ -219,6 +223,9 @@ static const struct exit_case {
     { "serin run", 0, "$serin run --listen 127.0.0.1:0 2>log & until grep -q addr= log; do sleep 0.05; done; kill $!; wait $!", CLUSTER },
     { "serin run", 1, "$serin run --git-path=/absolute", "" },
     { "serin run", 2, "$serin run --no-such-flag", "" },
+    { "serin canary", 0, "$serin canary -port 0 2>log & until grep -q 'Started operator workers' log; do sleep 0.05; done; kill $!; wait $!", CLUSTER KINDS },
+    { "serin canary", 1, "$serin canary -port 0", CLUSTER },
+    { "serin canary", 2, "$serin canary -no-such-flag", "" },
     { "serin diff", 0, "$serin diff good.yaml", CLUSTER "GET " PATH_OF_IT " 200 " OBJECT "PATCH " PATH_OF_IT " 200 " OBJECT },
     { "serin diff", 1, "$serin diff good.yaml", CLUSTER "GET " PATH_OF_IT " 404 {}\nPATCH " PATH_OF_IT " 201 " OBJECT },
     { "serin diff", 2, "$serin diff bad.yaml", CLUSTER },

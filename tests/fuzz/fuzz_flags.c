@@ -1,7 +1,9 @@
 /* Any command line, one word a line: it is parsed or refused with a text, and what was parsed can be read. */
 #include <string.h>
 
+#include "cmd/canary_flags.h"
 #include "cmd/flags.h"
+#include "cmd/goflags.h"
 #include "cmd/run_flags.h"
 
 #define WORDS_MAX 64
@@ -20,6 +22,20 @@ static void read_all(const struct flags *flags)
     }
 }
 
+/* As Go's flag package would: what is spelled out has no flag that the tables lack. */
+static void read_as_go(struct arena *mem, int count, const char **words)
+{
+    struct goflags spelled = { .at = words, .len = count };
+    SCOPED(err_free)
+    struct err *e = goflags_spell_out(mem, canary_flags_tables, CANARY_FLAGS_TABLES, &spelled);
+    ASSERT(!e || *err_text(e));
+    if (e)
+        return;
+    struct flags *flags = flags_new(mem, canary_flags_tables, CANARY_FLAGS_TABLES);
+    e = flags_parse(flags, spelled.len, spelled.at);
+    ASSERT(!e || strncmp(err_text(e), "unknown flag", strlen("unknown flag")) != 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -35,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (end)
             *end = '\0';
     }
+    read_as_go(mem, count, words);
     struct flags *flags = flags_new(mem, run_flags_tables, RUN_FLAGS_TABLES);
     SCOPED(err_free) struct err *e = flags_parse(flags, count, words);
     ASSERT(!e || *err_text(e));
