@@ -8,8 +8,9 @@
 /* Reference: traffic-and-metrics.md 20.9, over SignalFlow's HTTP interface: /v2/signalflow/execute answers with server-sent
  * events what the websocket sends in frames. */
 
-#define WINDOWS    10
-#define TIMEOUT_MS 60000 /* a program over ten windows may take its time */
+#define WINDOWS     10
+#define TIMEOUT_MS  60000             /* a program over ten windows may take its time */
+#define EVENT_BYTES ((size_t)4 << 10) /* of the last event */
 
 struct splunk {
     struct url address;
@@ -42,14 +43,16 @@ static struct url at_host(struct metric_talk *talk, const char *from, const char
     return url;
 }
 
-/* The channel's last word, in what came since. */
+/* Has the channel's last event come, and come whole? */
 static bool is_over(const char *bytes, size_t len, size_t seen)
 {
-    static const char *const ends[] = { "END_OF_CHANNEL", "CHANNEL_ABORT" };
-    size_t from = seen > 32 ? seen - 32 : 0; /* it may have come in two pieces */
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        const char *found = memmem(bytes + from, len - from, ends[i], strlen(ends[i]));
-        if (found && memmem(found, len - (size_t)(found - bytes), "\n\n", 2))
+    static const char *const names[] = { "END_OF_CHANNEL", "CHANNEL_ABORT" };
+    static const char *const ends[] = { "\n\n", "\n\r\n" };
+    size_t from = seen > EVENT_BYTES ? seen - EVENT_BYTES : 0; /* it may have come in pieces */
+    for (size_t i = 0; i < ARRAY_LEN(names) * ARRAY_LEN(ends); i++) {
+        const char *name = names[i / ARRAY_LEN(ends)], *end = ends[i % ARRAY_LEN(ends)];
+        const char *found = memmem(bytes + from, len - from, name, strlen(name));
+        if (found && memmem(found, len - (size_t)(found - bytes), end, strlen(end)))
             return true;
     }
     return false;
