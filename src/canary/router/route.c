@@ -8,7 +8,10 @@
 
 #define OWN_KIND       "Canary"
 #define DELETED_COOKIE "; Max-Age=-1"
-#define SPECIAL_CHARS  "\\.+*?()|[]{}^$" /* of regular expressions, in every dialect of a mesh */
+/* Of regular expressions, in every dialect of a mesh. */
+#define SPECIAL_CHARS "\\.+*?()|[]{}^$"
+/* On what a repository declares: sync puts back at once what such an object loses. */
+#define DECLARED_LABEL "fluxcd.io/sync-gc-mark"
 
 const char *route_primary(const struct canary_view *view)
 {
@@ -240,15 +243,15 @@ static void put_spec(struct arena *mem, struct val *object, const struct route_k
     }
 }
 
-/* The annotations that the object is to have; NULL: whatever it has. */
-static const struct val *final_annotations(struct arena *mem, const struct route_form *form)
+/* What labels or annotations are to be: those wanted, over those that are there if they are kept. NULL: whatever they are. */
+static const struct val *final_texts(struct arena *mem, const struct val *wanted,
+                                     const struct val *live, bool keeps_live)
 {
-    const struct val *live = VAL_PATH(form->live, "metadata", "annotations");
-    if (!form->annotations || !form->keeps_annotations || !val_is_map(live))
-        return form->annotations;
+    if (!wanted || !keeps_live || !val_is_map(live))
+        return wanted;
     struct val *merged = val_copy(mem, live);
-    for (size_t i = 0; i < val_len(form->annotations); i++)
-        val_set(mem, merged, form->annotations->pairs[i].key, form->annotations->pairs[i].value);
+    for (size_t i = 0; i < val_len(wanted); i++)
+        val_set(mem, merged, wanted->pairs[i].key, wanted->pairs[i].value);
     return merged;
 }
 
@@ -256,14 +259,19 @@ struct effect *route_plan(const struct canary_view *view, const struct route_kin
                           const struct route_form *form, struct effects *out)
 {
     struct arena *mem = view->mem;
-    const struct val *live = form->live, *annotations = final_annotations(mem, form);
-    const struct val *live_metadata = val_get(live, "metadata");
+    const struct val *live = form->live;
+    const struct val *live_labels = VAL_PATH(live, "metadata", "labels");
+    const struct val *live_annotations = VAL_PATH(live, "metadata", "annotations");
+    bool is_declared = object_label(live, DECLARED_LABEL);
+    const struct val *labels = final_texts(mem, form->labels, live_labels, is_declared);
+    const struct val *annotations = final_texts(mem, form->annotations, live_annotations,
+                                                is_declared || form->keeps_annotations);
     if (live && route_fits(mem, kind, form->spec, val_get(live, "spec")) &&
-        (!form->labels || same_texts(form->labels, val_get(live_metadata, "labels"))) &&
-        (!annotations || same_texts(annotations, val_get(live_metadata, "annotations"))))
+        (!labels || same_texts(labels, live_labels)) &&
+        (!annotations || same_texts(annotations, live_annotations)))
         return NULL;
     struct val *object = live ? val_copy(mem, live) : new_object(view, kind, form->name);
-    put_texts(mem, object, "labels", form->labels);
+    put_texts(mem, object, "labels", labels);
     put_texts(mem, object, "annotations", annotations);
     put_spec(mem, object, kind, form->spec);
     struct effect *effect = effect_add(out, live ? EFFECT_UPDATE : EFFECT_CREATE, object);

@@ -54,7 +54,7 @@ struct route_form {
     const char *name;
     const struct val *live; /* NULL: to be created */
     const struct val *spec; /* keys of the kind that it lacks are removed */
-    /* Exactly these; NULL: none when created, never touched after. */
+    /* Exactly these, unless a repository declares the object, too; NULL: none when created, never touched after. */
     const struct val *labels, *annotations;
     bool keeps_annotations; /* those of others stay */
 };

@@ -167,20 +167,20 @@ static struct err *write_split(const struct canary_view *view, const struct vers
 #define SMI_ROUTER(version)                                                                     \
     static void version##_wants(const struct canary_view *view, struct live_wants *out)         \
     {                                                                                           \
-        route_want(view, &version.kind, view->canary->apex, out);                               \
+        route_want(view, &(version).kind, view->canary->apex, out);                             \
     }                                                                                           \
     static struct err *version##_reconcile(const struct canary_view *view, struct effects *out) \
     {                                                                                           \
-        return reconcile(view, &version, out);                                                  \
+        return reconcile(view, &(version), out);                                                \
     }                                                                                           \
     static struct err *version##_read(const struct canary_view *view, struct split *out)        \
     {                                                                                           \
-        return read_split(view, &version, out);                                                 \
+        return read_split(view, &(version), out);                                               \
     }                                                                                           \
     static struct err *version##_write(const struct canary_view *view, const struct split *to,  \
                                        struct effects *out)                                     \
     {                                                                                           \
-        return write_split(view, &version, to, out);                                            \
+        return write_split(view, &(version), to, out);                                          \
     }                                                                                           \
     const struct router router_smi_##version = { .name = "smi:" #version,                       \
                                                  .wants = version##_wants,                      \

@@ -72,7 +72,7 @@ const struct val *bench_live(const struct bench *bench, const char *kind, const 
 
 static void add_default(struct arena *mem, struct val *map, const char *key, const char *yaml)
 {
-    if (map && !val_get(map, key))
+    if (val_is_map(map) && val_is_null(val_get(map, key)))
         val_set(mem, map, key, value_of(mem, yaml));
 }
 

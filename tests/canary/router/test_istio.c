@@ -199,6 +199,27 @@ static void foreign_labels_and_annotations_go(void **state)
                       value_of(bench.mem, "{a: b, " FLUX "}"));
 }
 
+/* Or sync would put them back, and so on. */
+static void what_a_repository_declares_keeps_its_metadata(void **state)
+{
+    struct bench bench;
+    bench_init(&bench, mem_of(state), SERVICE "  apex: {labels: {a: b}}\n" WEIGHTED);
+    bench_put_yaml(&bench, THEIRS "metadata: {name: podinfo, labels: "
+                                  "{fluxcd.io/sync-gc-mark: sha256.x, team: c, a: d}, "
+                                  "annotations: {fluxcd.io/sync-checksum: e}}\n"
+                                  "spec: {hosts: [f]}\n");
+    assert_int_equal(bench_reconcile(&bench), 3);
+    const struct val *metadata =
+        val_get(bench_live(&bench, "VirtualService", "podinfo"), "metadata");
+    const struct val *annotations = val_get(metadata, "annotations");
+    assert_same_value(
+        bench.mem, val_get(metadata, "labels"),
+        value_of(bench.mem, "{fluxcd.io/sync-gc-mark: sha256.x, team: c, a: b, app: podinfo}"));
+    assert_string_equal(val_text(val_get(annotations, "fluxcd.io/sync-checksum")), "e");
+    assert_non_null(val_get(annotations, ORIGINAL));
+    assert_int_equal(bench_reconcile(&bench), 0);
+}
+
 static void a_destination_rule_is_repaired(void **state)
 {
     struct bench bench;
@@ -628,6 +649,7 @@ int main(void)
         TEST(on_another_api_server_nothing_has_an_owner),
         TEST(a_foreign_gateway_goes),
         TEST(foreign_labels_and_annotations_go),
+        TEST(what_a_repository_declares_keeps_its_metadata),
         TEST(a_destination_rule_is_repaired),
         TEST(a_new_audience_keeps_the_weights),
         TEST(a_mirror_of_somebody_else_stays),
