@@ -530,7 +530,7 @@ bool route_cookie_is_sticky(const struct canary_view *view, const char *pattern)
 {
     const struct canary_status *status = &view->canary->status;
     const struct canary_affinity *affinity = view->canary->analysis.affinity;
-    if (!affinity || !pattern)
+    if (!affinity || !pattern || view->canary->analysis.match)
         return false;
     const char *const cookies[] = { arena_printf(view->mem, "%s=", affinity->cookie_name),
                                     arena_printf(view->mem, "%s=", affinity->primary_cookie_name),

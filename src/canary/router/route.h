@@ -109,7 +109,7 @@ bool route_cookie_is_deleted(const struct canary_view *view, const char *set_coo
 const char *route_cookie_of(struct arena *mem, const char *set_cookie);
 /* The pattern of the request header that has it: ".*<name>.*<value>.*", both as literal text. */
 const char *route_cookie_pattern(struct arena *mem, const char *cookie);
-/* Whether a pattern (NULL none) for the header Cookie is one of those: it names one of our cookies. */
+/* Whether a pattern (NULL none) for the header Cookie is one of those: it names one of our cookies. None is in A/B testing. */
 bool route_cookie_is_sticky(const struct canary_view *view, const char *pattern);
 
 #endif

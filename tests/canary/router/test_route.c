@@ -259,6 +259,9 @@ static void a_pattern_is_sticky_if_it_names_a_cookie_of_ours(void **state)
     canary.status.cookie = "before=abc";
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_int_equal(route_cookie_is_sticky(&view, cases[i].pattern), cases[i].is_sticky);
+    canary.analysis.match = value_of(mem, "[{headers: {Cookie: {regex: .*before.*}}}]");
+    assert_false(route_cookie_is_sticky(&view, ".*before.*abc.*"));
+    canary.analysis.match = NULL;
     canary.analysis.affinity = NULL;
     assert_false(route_cookie_is_sticky(&view, ".*before.*abc.*"));
 }
