@@ -5,7 +5,6 @@
 #include "cmd/canary_flags.h"
 #include "cmd/command.h"
 #include "cmd/goflags.h"
-#include "cmd/stderr_log.h"
 
 #define USAGE_MAX_BYTES ((size_t)256 << 10)
 
@@ -29,28 +28,6 @@ static int refuse(struct command_call *call, const char *text)
     add_usage(&usage);
     command_tell(call, "%s\n%s", text, sbuf_text(&usage));
     return COMMAND_UNKNOWN;
-}
-
-/* Any other word means info, as does Flagger's "warning"; fatal and panic are for what serin never says. */
-static struct log make_log(const struct flags *flags)
-{
-    static const struct {
-        const char *name;
-        int level;
-    } levels[] = { { "debug", LOG_DEBUG },
-                   { "warn", LOG_WARN },
-                   { "error", LOG_ERROR },
-                   { "fatal", LOG_ERROR + 1 },
-                   { "panic", LOG_ERROR + 1 } };
-    struct log log = stderr_log();
-    log.is_zap = true;
-    log.is_json = strcmp(flags_text(flags, "zap-encoding"), "console") != 0;
-    log.least = LOG_INFO;
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        if (!strcmp(levels[i].name, flags_text(flags, "log-level")))
-            log.least = (enum log_level)levels[i].level;
-    }
-    return log;
 }
 
 static struct err *check_values(const struct flags *flags)
@@ -85,7 +62,7 @@ static int run_words(struct command_call *call, int argc, const char *const *arg
     }
     if (flags_arg_count(flags))
         return refuse(call, "serin canary takes flags only");
-    struct log log = make_log(flags);
+    struct log log = goflags_log(flags);
     return canary_daemon(call->mem, flags, &log);
 }
 

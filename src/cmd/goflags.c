@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "cmd/stderr_log.h"
+
 static bool is_help(const char *name, size_t len)
 {
     return (len == 1 && *name == 'h') || (len == 4 && !strncmp(name, "help", 4));
@@ -42,4 +44,25 @@ struct err *goflags_spell_out(struct arena *mem, const struct flags_table *table
         out.at[out.len++] = words->at[at];
     *words = out;
     return NULL;
+}
+
+struct log goflags_log(const struct flags *flags)
+{
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = { { "debug", LOG_DEBUG },
+                   { "warn", LOG_WARN },
+                   { "error", LOG_ERROR },
+                   { "fatal", LOG_ERROR + 1 },
+                   { "panic", LOG_ERROR + 1 } };
+    struct log log = stderr_log();
+    log.is_zap = true;
+    log.is_json = strcmp(flags_text(flags, "zap-encoding"), "console") != 0;
+    log.least = LOG_INFO;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        if (!strcmp(levels[i].name, flags_text(flags, "log-level")))
+            log.least = (enum log_level)levels[i].level;
+    }
+    return log;
 }

@@ -56,8 +56,11 @@ static void say_forbidden(struct call *call)
 
 static void show_metrics(struct call *call)
 {
+    const struct loadtester_opts *opts = &call->tester->opts;
     SBUF(text, METRICS_BYTES);
-    metrics_format(call->tester->opts.metrics, &text);
+    if (opts->before_metrics)
+        opts->before_metrics(opts->ctx);
+    metrics_format(opts->metrics, &text);
     reply(call, 200, sbuf_text(&text));
 }
 

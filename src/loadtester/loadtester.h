@@ -23,6 +23,8 @@ struct loadtester_opts {
     struct http *http;
     const struct log *log;
     struct metrics *metrics;
+    void (*before_metrics)(void *ctx); /* they are about to be shown; may be NULL */
+    void *ctx;
     const char *listen;             /* ":9090" */
     int64_t timeout_ms;             /* of each task */
     const struct regex *namespaces; /* whose payloads are taken; NULL: all */
