@@ -140,8 +140,7 @@ static const struct script_row cloudwatch[] = {
       .result = "failed: error requesting cloudwatch: UnknownError: d\n\tstatus code: 500, request "
                 "id: " },
     { "cloudwatch: no JSON", AWS, "SELECT 1", .env = { KEYS },
-      .result = "failed: error unmarshaling query: line 1 column 1: '[' or '{' expected near "
-                "'SELECT'" },
+      .result = "failed: error unmarshaling query: JSON line 1, column 6: invalid token" },
     { "cloudwatch: no list", AWS, "{}", .env = { KEYS },
       .result = "failed: error unmarshaling query: json: cannot unmarshal a map into a list of "
                 "queries" },
