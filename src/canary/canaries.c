@@ -192,6 +192,30 @@ void canaries_gone(struct unit *unit)
     unit_free(unit);
 }
 
+/* -- where there are canaries ---------------------------------------------------------------------- */
+
+static void on_probed(void *ctx, const struct metric_verdict *verdict)
+{
+    struct canaries *all = ctx;
+    all->probe = 0;
+    if (verdict->outcome.is_ok)
+        log_info(all->opts.log, F("msg", verdict->outcome.text));
+    else
+        log_error(all->opts.log, F("msg", verdict->outcome.text));
+}
+
+/* As soon as the server knows what a Canary is; a daemon without any is not to be seen. */
+static void begin(struct canaries *all)
+{
+    const char *server = all->opts.settings->metrics_server;
+    if (all->is_begun || !store_has_canaries(all->store))
+        return;
+    all->is_begun = true;
+    report_begin(all);
+    if (*server)
+        all->probe = metric_server_probe_start(all->lab, server, on_probed, all);
+}
+
 /* -- what the store tells --------------------------------------------------------------------------------------------------------- */
 
 /* Wants that are known before the watches have brought the objects save a request for each. */
@@ -223,6 +247,7 @@ static void on_canary(void *ctx, const char *ns, const char *name, bool is_gone)
     if (is_gone)
         return;
     if (!unit) {
+        begin(all);
         unit = unit_new(all, ns, name);
         report_log(all, unit, CANARY_INFO, arena_printf(mem, "Synced %s/%s", ns, name));
     }
@@ -292,22 +317,10 @@ struct canaries *canaries_new(const struct canaries_opts *opts)
     return all;
 }
 
-static void on_probed(void *ctx, const struct metric_verdict *verdict)
-{
-    struct canaries *all = ctx;
-    all->probe = 0;
-    if (verdict->outcome.is_ok)
-        log_info(all->opts.log, F("msg", verdict->outcome.text));
-    else
-        log_error(all->opts.log, F("msg", verdict->outcome.text));
-}
-
 void canaries_start(struct canaries *canaries)
 {
-    const char *server = canaries->opts.settings->metrics_server;
-    if (*server)
-        canaries->probe = metric_server_probe_start(canaries->lab, server, on_probed, canaries);
     store_start(canaries->store);
+    begin(canaries);
 }
 
 size_t canaries_waiting(const struct canaries *canaries)
@@ -351,6 +364,7 @@ void canaries_free(struct canaries *canaries)
 {
     if (!canaries)
         return;
+    metric_cancel(canaries->lab, canaries->probe);
     loop_cancel(canaries->opts.loop, canaries->pump);
     loop_cancel(canaries->opts.loop, canaries->stopping);
     for (size_t i = 0; i < canaries->list.len; i++) {

@@ -81,7 +81,7 @@ struct canaries {
     struct map *targets; /* canary_target_key -> struct holders */
     struct map *claims;  /* "GROUP/KIND/NS/NAME" -> unsigned */
     VEC(struct unit *) list;
-    bool is_synced, may_act, is_stopping;
+    bool is_synced, is_begun, may_act, is_stopping;
     int ticking;
     struct unit *first, **last; /* queue */
     ticket pump, probe;
@@ -194,6 +194,7 @@ bool record_start(struct tick *tick);
 
 /* report.c */
 void report_declare(struct canaries *all);
+void report_begin(struct canaries *all); /* there are canaries, or may be */
 void report_event(struct canaries *all, struct unit *unit, const struct canary *canary,
                   const struct canary_action *action);
 void report_log(const struct canaries *all, const struct unit *unit, enum canary_severity severity,

@@ -67,8 +67,12 @@ void report_declare(struct canaries *all)
                                     .type = METRIC_HISTOGRAM,
                                     .buckets = lateness_buckets,
                                     .bucket_count = ARRAY_LEN(lateness_buckets) });
-    metric_set(m->info, (const char *const[]){ all->opts.settings->mesh_provider, SERIN_VERSION },
-               1);
+}
+
+void report_begin(struct canaries *all)
+{
+    metric_set(all->metrics.info,
+               (const char *const[]){ all->opts.settings->mesh_provider, SERIN_VERSION }, 1);
 }
 
 void report_status(struct canaries *all, const struct unit *unit, enum canary_phase phase)

@@ -295,7 +295,6 @@ static struct err *start(struct daemon *daemon)
     TRY(canary_service_new(&(struct canary_service_opts){ .loop = daemon->loop,
                                                           .log = daemon->log,
                                                           .metrics = daemon->metrics,
-                                                          .http = daemon->http,
                                                           .kube = daemon->kube,
                                                           .discovery = daemon->discovery,
                                                           .config = &daemon->config,

@@ -47,7 +47,7 @@ static const struct flags_spec process[] = {
     { .name = "one_output", .type = FLAGS_BOOL, .has_no_effect = true, .usage = "no effect" },
 };
 
-static const struct flags_spec analysis[] = {
+const struct flags_spec canary_flags_analysis[CANARY_FLAGS_ANALYSIS_LEN] = {
     { .name = "mesh-provider", .type = FLAGS_TEXT, .initial = "istio",
       .usage = "traffic provider of canaries that name none: istio, linkerd, gatewayapi:v1, nginx, kubernetes, ..." },
     { .name = "metrics-server", .type = FLAGS_TEXT, .initial = "http://prometheus:9090",
@@ -82,6 +82,6 @@ const struct flags_table canary_flags_tables[CANARY_FLAGS_TABLES] = {
     [CANARY_FLAGS_OWN] = { .title = "FLAGS OF SERIN", .at = own, .len = ARRAY_LEN(own) },
     [CANARY_FLAGS_PROCESS] = { .title = "FLAGS", .at = process, .len = ARRAY_LEN(process) },
     [CANARY_FLAGS_ANALYSIS] = { .title = "FLAGS FOR CANARIES",
-                                .at = analysis,
-                                .len = ARRAY_LEN(analysis) },
+                                .at = canary_flags_analysis,
+                                .len = CANARY_FLAGS_ANALYSIS_LEN },
 };

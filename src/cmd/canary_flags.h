@@ -15,7 +15,10 @@ enum canary_flags_table {
     CANARY_FLAGS_TABLES
 };
 
-/* ANALYSIS is shared with `serin run`. */
+/* Those of ANALYSIS, for the tables of `serin run`. */
+#define CANARY_FLAGS_ANALYSIS_LEN 18
+extern const struct flags_spec canary_flags_analysis[CANARY_FLAGS_ANALYSIS_LEN];
+
 extern const struct flags_table canary_flags_tables[CANARY_FLAGS_TABLES];
 
 #endif

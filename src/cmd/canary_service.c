@@ -4,16 +4,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMPONENT "flagger" /* of Events: what people and dashboards select by */
-#define RETRY_MS  5000      /* while the mesh's API server does not answer */
-#define LINGER_MS 3000      /* for what is to be delivered at the end */
-#define LOOK_MS   20
+#define COMPONENT  "flagger" /* of Events: what people and dashboards select by */
+#define RETRY_MS   5000      /* while the mesh's API server does not answer */
+#define LINGER_MS  3000      /* for what is to be delivered at the end */
+#define LOOK_MS    20
+#define USER_AGENT "serin/" SERIN_VERSION
+/* Checks of many canaries may wait for one metrics server at a time. */
+#define CONNECTIONS          128
+#define CONNECTIONS_PER_HOST 24
 
 struct canary_service {
     struct canary_service_opts opts;
     struct kube_config *mesh_config; /* NULL: there is one cluster only */
     struct kube *mesh_kube;
     struct kube_discovery *mesh_discovery;
+    struct http *http; /* to everybody but API servers */
     struct kube_events *events;
     struct canaries *canaries;
     ticket timer;
@@ -101,6 +106,10 @@ struct err *canary_service_new(const struct canary_service_opts *opts, struct ca
     TRY(reach_mesh(service));
     if (opts->config->notifier_fault)
         log_error(opts->log, F("msg", opts->config->notifier_fault));
+    service->http =
+        http_new(opts->loop, &(struct http_opts){ .connections = CONNECTIONS,
+                                                  .connections_per_host = CONNECTIONS_PER_HOST,
+                                                  .user_agent = USER_AGENT });
     service->events = kube_events_new(&(struct kube_events_opts){ .kube = opts->kube,
                                                                   .loop = opts->loop,
                                                                   .log = opts->log,
@@ -115,7 +124,7 @@ struct err *canary_service_new(const struct canary_service_opts *opts, struct ca
         .mesh_kube = service->mesh_kube,
         .mesh_discovery = service->mesh_discovery,
         .events = service->events,
-        .http = opts->http,
+        .http = service->http,
         .settings = &opts->config->settings,
         .notifier = opts->config->has_notifier ? &opts->config->notifier : NULL,
         .event_webhook = opts->config->event_webhook,
@@ -146,6 +155,7 @@ void canary_service_free(struct canary_service *service)
     loop_cancel(service->opts.loop, service->timer);
     canaries_free(service->canaries);
     kube_events_free(service->events);
+    http_free(service->http);
     kube_discovery_free(service->mesh_discovery);
     kube_free(service->mesh_kube);
     kube_config_free(service->mesh_config);

@@ -1,5 +1,6 @@
 /* cmd/canary_service.h - the reconciler of canaries with what it needs beside the cluster's client: the cluster of the mesh, events.
- * Effects:   network; reads the mesh's kubeconfig (blocks).
+ * Effects:   network; reads the mesh's kubeconfig (blocks). Hooks, alerts and queries have connections of their own: a receiver that
+ *            is slow takes none from the API server.
  * Ownership: borrows everything in its options.
  * Units:     milliseconds. */
 #ifndef SERIN_CMD_CANARY_SERVICE_H
@@ -14,7 +15,6 @@ struct canary_service_opts {
     struct loop *loop;
     const struct log *log;
     struct metrics *metrics;
-    struct http *http;
     struct kube *kube;
     struct kube_discovery *discovery;      /* read already */
     struct canary_config *config;          /* mesh_is_elsewhere is set */

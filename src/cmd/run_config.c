@@ -165,6 +165,23 @@ static bool check_drift(struct check *check)
     return true;
 }
 
+static bool check_canaries(struct check *check)
+{
+    static const char *const words[] = {
+        [RUN_CANARIES_AUTO] = "auto", [RUN_CANARIES_ON] = "on", [RUN_CANARIES_OFF] = "off"
+    };
+    const char *word = flags_text(check->flags, "canaries");
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (!strcmp(word, words[i])) {
+            check->config->canaries = (enum run_canaries)i;
+            return true;
+        }
+    }
+    log_error(check->log,
+              F("err", arena_printf(check->mem, "--canaries is auto, on or off, not '%s'", word)));
+    return false;
+}
+
 static bool check_numbers(struct check *check)
 {
     static const struct {
@@ -320,9 +337,9 @@ bool run_config_read(struct arena *mem, const struct flags *flags, const struct 
                      struct run_config *out)
 {
     static bool (*const checks[])(struct check * check) = {
-        check_readonly,   check_verify, check_label,      check_paths,      check_decryption,
-        check_namespaces, check_drift,  check_numbers,    check_kubeconfig, check_url,
-        check_key,        check_listen, check_registries, choose_state_dir,
+        check_readonly,   check_verify, check_label,    check_paths,      check_decryption,
+        check_namespaces, check_drift,  check_canaries, check_numbers,    check_kubeconfig,
+        check_url,        check_key,    check_listen,   check_registries, choose_state_dir,
     };
     *out = (struct run_config){ .flags = flags };
     struct check check = { .mem = mem, .flags = flags, .log = log, .config = out };

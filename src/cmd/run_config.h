@@ -14,6 +14,8 @@
 
 #define RUN_IN_CLUSTER_DIR "/var/run/secrets/kubernetes.io"
 
+enum run_canaries { RUN_CANARIES_AUTO, RUN_CANARIES_ON, RUN_CANARIES_OFF };
+
 struct run_config {
     const struct flags *flags;
     struct kube_config_opts kube;
@@ -26,6 +28,7 @@ struct run_config {
     enum mirror_verify verify;
     const char *const *git_paths, *const *allowed_ns; /* NULL: all */
     enum sync_drift drift;
+    enum run_canaries canaries;
     enum sync_state_mode state_mode;
     const char *state_name; /* as given; checked by run_config_check_state */
     bool is_readonly;

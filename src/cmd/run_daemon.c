@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "cmd/canary_check.h"
+#include "cmd/canary_service.h"
 #include "cmd/tree.h"
 #include "kube/lease.h"
 #include "sync/identity.h"
@@ -41,14 +43,18 @@ struct daemon {
     struct identity *identity; /* NULL: there is no key to show (https, or ssh has its own) */
     struct source *source;
     struct sync *sync;
+    struct canary_service *canaries; /* NULL: --canaries=off */
     struct api *api;
     struct kube_lease *lease;
 
+    struct kube_opts kube_opts;
+    struct canary_config canary_config;
     const char *own_ns, *default_ns, *ca_pem;
     struct err *discovery_err;
     const char *exiting; /* why; NULL while it goes on */
     int64_t exiting_ms;  /* loop time since when */
-    bool is_discovered, has_waited, is_refused, is_source_stopped, is_lease_released;
+    bool is_discovered, has_waited, is_refused, is_source_stopped, is_lease_released,
+        is_canaries_stopped;
     int exit_status;
 };
 
@@ -73,7 +79,7 @@ static void log_err(const struct daemon *daemon, struct err *e)
 
 static void end_loop_if_all_stopped(struct daemon *daemon)
 {
-    if (daemon->is_source_stopped && daemon->is_lease_released)
+    if (daemon->is_source_stopped && daemon->is_lease_released && daemon->is_canaries_stopped)
         loop_stop(daemon->loop);
 }
 
@@ -88,6 +94,13 @@ static void on_lease_released(void *ctx)
 {
     struct daemon *daemon = ctx;
     daemon->is_lease_released = true;
+    end_loop_if_all_stopped(daemon);
+}
+
+static void on_canaries_stopped(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    daemon->is_canaries_stopped = true;
     end_loop_if_all_stopped(daemon);
 }
 
@@ -114,6 +127,9 @@ static void stop(struct daemon *daemon, const char *reason, int exit_status)
     loop_after(daemon->loop, STOP_MS, on_stop_late, daemon);
     api_stop(daemon->api);
     sync_stop(daemon->sync);
+    daemon->is_canaries_stopped = !daemon->canaries;
+    if (daemon->canaries)
+        canary_service_stop(daemon->canaries, on_canaries_stopped, daemon);
     daemon->is_lease_released = !daemon->lease;
     if (daemon->lease)
         kube_lease_release(daemon->lease, on_lease_released, daemon);
@@ -203,14 +219,15 @@ static struct err *reach_cluster(struct daemon *daemon)
         daemon->loop, &(struct http_opts){ .connections_per_host =
                                                (int)flags_int(daemon->flags, "kube-in-flight") + 2,
                                            .user_agent = USER_AGENT });
-    daemon->kube = kube_new(
-        &(struct kube_opts){ .loop = daemon->loop,
-                             .http = daemon->http,
-                             .log = daemon->log,
-                             .metrics = daemon->metrics,
-                             .config = daemon->kube_config,
-                             .user_agent = USER_AGENT,
-                             .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") });
+    daemon->kube_opts =
+        (struct kube_opts){ .loop = daemon->loop,
+                            .http = daemon->http,
+                            .log = daemon->log,
+                            .metrics = daemon->metrics,
+                            .config = daemon->kube_config,
+                            .user_agent = USER_AGENT,
+                            .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") };
+    daemon->kube = kube_new(&daemon->kube_opts);
     daemon->discovery = kube_discovery_new(daemon->kube, daemon->log);
     TRY(discover(daemon));
     if (daemon->exiting)
@@ -423,6 +440,28 @@ static void make_sync(struct daemon *daemon)
     });
 }
 
+/* With auto they wait for their CRDs; with on these have to be there. */
+static struct err *make_canaries(struct daemon *daemon)
+{
+    const struct run_config *config = daemon->config;
+    if (config->canaries == RUN_CANARIES_OFF)
+        return NULL;
+    if (config->canaries == RUN_CANARIES_ON)
+        TRY(canary_check_kinds(daemon->loop, daemon->kube,
+                               config->allowed_ns ? config->allowed_ns[0] : NULL));
+    canary_config_read(daemon->mem, daemon->flags, &daemon->canary_config);
+    return canary_service_new(&(struct canary_service_opts){ .loop = daemon->loop,
+                                                             .log = daemon->log,
+                                                             .metrics = daemon->metrics,
+                                                             .kube = daemon->kube,
+                                                             .discovery = daemon->discovery,
+                                                             .config = &daemon->canary_config,
+                                                             .namespaces = config->allowed_ns,
+                                                             .kube_opts = &daemon->kube_opts,
+                                                             .access = &config->kube },
+                              &daemon->canaries);
+}
+
 static struct err *make_api(struct daemon *daemon)
 {
     const struct run_config *config = daemon->config;
@@ -456,16 +495,25 @@ static struct err *make_api(struct daemon *daemon)
     return NULL;
 }
 
+static void act(struct daemon *daemon, bool may_act)
+{
+    if (may_act)
+        sync_start(daemon->sync);
+    if (daemon->canaries)
+        canary_service_act(daemon->canaries, may_act);
+}
+
 static void on_leading(void *ctx)
 {
     struct daemon *daemon = ctx;
     if (!daemon->exiting)
-        sync_start(daemon->sync);
+        act(daemon, true);
 }
 
 /* Another process may act already: this one must not, and starts over. */
 static void on_lease_lost(void *ctx)
 {
+    act(ctx, false);
     stop(ctx, "lost the lease", EXIT_FAILURE);
 }
 
@@ -473,7 +521,7 @@ static void lead(struct daemon *daemon)
 {
     char host[256] = "";
     if (!flags_bool(daemon->flags, "leader-elect")) {
-        sync_start(daemon->sync);
+        act(daemon, true);
         return;
     }
     const char *ns = text_or_null(daemon, "leader-elect-namespace");
@@ -515,11 +563,14 @@ static struct err *start(struct daemon *daemon)
     make_identity(daemon);
     make_source(daemon);
     make_sync(daemon);
+    TRY(make_canaries(daemon));
     TRY(make_api(daemon));
     if (daemon->identity)
         identity_start(daemon->identity, on_identity, daemon);
     else
         source_start(daemon->source);
+    if (daemon->canaries)
+        canary_service_start(daemon->canaries);
     lead(daemon);
     return NULL;
 }
@@ -528,6 +579,7 @@ static void free_all(struct daemon *daemon)
 {
     kube_lease_free(daemon->lease);
     api_free(daemon->api);
+    canary_service_free(daemon->canaries);
     worker_free(daemon->workers); /* waits for what runs: nobody works for those below any more */
     sync_free(daemon->sync);
     source_free(daemon->source);

@@ -1,5 +1,7 @@
 #include "cmd/run_flags.h"
 
+#include "cmd/canary_flags.h"
+
 /* clang-format off */
 static const struct flags_spec own[] = {
     { .name = "kubeconfig", .type = FLAGS_TEXT,
@@ -25,6 +27,8 @@ static const struct flags_spec own[] = {
       .usage = "threads for git and generators" },
     { .name = "kube-in-flight", .type = FLAGS_INT, .initial = "8",
       .usage = "requests to the API server at a time" },
+    { .name = "canaries", .type = FLAGS_TEXT, .initial = "auto",
+      .usage = "run canaries: on, off, or auto: as soon as the cluster has their CRDs" },
     { .name = "leader-elect", .type = FLAGS_BOOL,
       .usage = "act only while holding a Lease: for several replicas" },
     { .name = "leader-elect-namespace", .type = FLAGS_TEXT,
@@ -157,5 +161,8 @@ static const struct flags_spec fluxd[] = {
 
 const struct flags_table run_flags_tables[RUN_FLAGS_TABLES] = {
     [RUN_FLAGS_OWN] = { .title = "FLAGS OF SERIN", .at = own, .len = ARRAY_LEN(own) },
+    [RUN_FLAGS_CANARIES] = { .title = "FLAGS FOR CANARIES",
+                             .at = canary_flags_analysis,
+                             .len = CANARY_FLAGS_ANALYSIS_LEN },
     [RUN_FLAGS_FLUXD] = { .title = "FLAGS", .at = fluxd, .len = ARRAY_LEN(fluxd) },
 };

@@ -1,4 +1,4 @@
-/* cmd/run_flags.h - the flags of `serin run`: fluxd's, and our own.
+/* cmd/run_flags.h - the flags of `serin run`: fluxd's, Flagger's about canaries, and our own.
  * Effects:   none.
  * Ownership: static.
  * Units:     none.
@@ -8,7 +8,7 @@
 
 #include "cmd/flags.h"
 
-enum run_flags_table { RUN_FLAGS_OWN, RUN_FLAGS_FLUXD, RUN_FLAGS_TABLES };
+enum run_flags_table { RUN_FLAGS_OWN, RUN_FLAGS_CANARIES, RUN_FLAGS_FLUXD, RUN_FLAGS_TABLES };
 
 /* Our own first: usage texts end with fluxd's table, as fluxd's do. */
 extern const struct flags_table run_flags_tables[RUN_FLAGS_TABLES];
