@@ -66,12 +66,13 @@ static const struct val *canary_spec(const struct canary_view *view, const struc
 static struct val *idle_annotations(const struct canary_view *view, const struct val *from)
 {
     struct val *annotations = val_new_map(view->mem);
-    const struct val *texts = VAL_PATH(from, "metadata", "annotations");
+    const struct val *texts =
+        route_copied_texts(view->mem, VAL_PATH(from, "metadata", "annotations"));
     const char *own = annotation(view, "");
     for (size_t i = 0; i < val_len(texts); i++) {
         const struct val_pair *pair = &texts->pairs[i];
         if (!strstr(pair->key, own) && !strstr(pair->key, KUBECTL_TEXT))
-            val_set(view->mem, annotations, pair->key, val_copy(view->mem, pair->value));
+            val_set(view->mem, annotations, pair->key, pair->value);
     }
     view_add_flux_pair(view->mem, annotations);
     set_annotation(view, annotations, "", "true");
@@ -109,7 +110,7 @@ static struct err *reconcile(const struct canary_view *view, struct effects *out
     TRY(route_find(view, &ingress_kind, name,
                    arena_printf(mem, "%s query error: ", title(view, name)), &form.live));
     if (!form.live) {
-        form.labels = VAL_PATH(source, "metadata", "labels");
+        form.labels = route_copied_texts(mem, VAL_PATH(source, "metadata", "labels"));
         form.annotations = idle_annotations(view, source);
     }
     struct effect *effect = route_plan(view, &ingress_kind, &form, out);

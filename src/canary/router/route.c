@@ -11,7 +11,8 @@
 /* Of regular expressions, in every dialect of a mesh. */
 #define SPECIAL_CHARS "\\.+*?()|[]{}^$"
 /* On what a repository declares: sync puts back at once what such an object loses. */
-#define DECLARED_LABEL "fluxcd.io/sync-gc-mark"
+#define DECLARED_LABEL      "fluxcd.io/sync-gc-mark"
+#define DECLARED_ANNOTATION "fluxcd.io/sync-checksum"
 
 const char *route_primary(const struct canary_view *view)
 {
@@ -311,6 +312,14 @@ struct val *route_annotations(const struct canary_view *view)
         copy_texts(view->mem, VAL_PATH(view->canary->service, "apex", "annotations"));
     view_add_flux_pair(view->mem, annotations);
     return annotations;
+}
+
+struct val *route_copied_texts(struct arena *mem, const struct val *texts)
+{
+    struct val *copy = copy_texts(mem, texts);
+    val_remove(copy, DECLARED_LABEL);
+    val_remove(copy, DECLARED_ANNOTATION);
+    return copy;
 }
 
 int64_t route_weight(const struct val *backend, int64_t otherwise)

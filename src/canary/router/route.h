@@ -70,6 +70,8 @@ const char *route_title(const struct canary_view *view, const struct route_kind 
 /* Metadata (2.3). The labels have the selector's key where spec.service.apex is present. */
 struct val *route_labels(const struct canary_view *view);
 struct val *route_annotations(const struct canary_view *view); /* with the Flux pair */
+/* Labels or annotations for a copy of an object: without the marks of sync, which say what a repository declares. */
+struct val *route_copied_texts(struct arena *mem, const struct val *texts);
 
 /* Spec. */
 int64_t route_weight(const struct val *backend, int64_t otherwise); /* its `weight` */

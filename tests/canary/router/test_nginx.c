@@ -25,7 +25,8 @@
     "{path: " path ", pathType: Prefix, backend: {service: {name: " service \
     ", port: {number: 80}}}}"
 #define SOURCE                                                                             \
-    INGRESS "metadata: {name: shop, labels: {a: b}, annotations: {c: d, "                  \
+    INGRESS "metadata: {name: shop, labels: {a: b, fluxcd.io/sync-gc-mark: e}, "           \
+            "annotations: {c: d, fluxcd.io/sync-checksum: f, "                             \
             "nginx.ingress.kubernetes.io/canary-by-header: x, "                            \
             "kubectl.kubernetes.io/last-applied-configuration: '{}'}}\n"                   \
             "spec: {ingressClassName: nginx, tls: [{hosts: [h]}], rules: [{host: empty}, " \
