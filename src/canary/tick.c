@@ -82,9 +82,12 @@ static void leave(struct tick *tick)
     end(tick);
 }
 
-/* A request that may have reached the server is waited for: what it did belongs into the store. */
+/* A request that may have reached the server is waited for: what it did belongs into the store. When the Canary is gone because we
+ * let it go, the tick has a word to say about it yet. */
 void tick_leave(struct tick *tick)
 {
+    if (tick->action.act == CANARY_DO_DROP_FINALIZER)
+        return;
     tick->is_left = true;
     if (!tick->is_stepping && !tick->request)
         leave(tick);
