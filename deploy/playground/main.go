@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
@@ -16,13 +17,21 @@ import (
 )
 
 const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--audit-log FILE] [--faults]
+                     [--mesh [--mesh-port N] [--serin PROGRAM]]
          starts the cluster, prints the path of its kubeconfig (DIR/kubeconfig), runs until a signal; what was in it the last
-         time is still there unless --forget; with --faults a second line is the proxy's kubeconfig, a third its admin address
+         time is still there unless --forget; with --faults a second line is the proxy's kubeconfig, a third its admin address;
+         with --mesh the last line has the data plane's addresses
+       playground mesh --kubeconfig FILE [--mesh-port N] [--serin PROGRAM]
+         runs only the data plane, beside a cluster of ours; prints its addresses
        playground proxy (--dir DIR | --kubeconfig FILE --out FILE) [--http1]
          runs only the proxy, before the cluster in DIR or that of a kubeconfig; prints its kubeconfig and its admin address
 `
 
 func main() {
+	if filepath.Base(os.Args[0]) == "hey" { // for load tests, see makeTools
+		finish(hey(os.Args[1:]))
+		return
+	}
 	if len(os.Args) < 2 {
 		misused()
 	}
@@ -33,6 +42,8 @@ func main() {
 		finish(up(os.Args[1:]))
 	case "proxy":
 		finish(proxy(os.Args[1:]))
+	case "mesh":
+		finish(mesh(os.Args[1:]))
 	case "apiserver": // run by up
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 	case "controller-manager": // run by up

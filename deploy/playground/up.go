@@ -51,13 +51,14 @@ func up(args []string) error {
 	forget := flags.Bool("forget", false, "begin with an empty cluster")
 	flags.Bool("keep", true, "go on with what was in the cluster the last time")
 	withFaults := flags.Bool("faults", false, "put the proxy that injects faults before it")
+	withMesh, options := flags.Bool("mesh", false, "run the data plane: pods that answer, a gateway, a proxy for names, metrics"), meshFlags(flags)
 	flags.Parse(args)
 	if *dir == "" {
 		return fmt.Errorf("--dir is required")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &cluster{port: *port, auditLog: *auditLog, ended: make(chan error, 2)}
+	c := &cluster{port: *port, auditLog: *auditLog, ended: make(chan error, 5)}
 	defer c.stop()
 	if err := c.prepare(*dir, *forget); err != nil {
 		return err
@@ -72,6 +73,13 @@ func up(args []string) error {
 			return err
 		}
 		c.stops = append(c.stops, stopProxy)
+	}
+	if *withMesh {
+		stopMesh, err := startMesh(ctx, c.file("kubeconfig"), options, c.ended)
+		if err != nil {
+			return err
+		}
+		c.stops = append(c.stops, stopMesh)
 	}
 	select {
 	case <-ctx.Done():

@@ -2,11 +2,19 @@ package kubelet
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// What a pod's containers do is told by annotations, since they may run in another process: "false" says that they answer no
+// readiness probe, "NAME=3" that container NAME ended by itself so many times.
+const (
+	AnnotationReady    = "playground.serin.dev/ready"
+	AnnotationRestarts = "playground.serin.dev/restarts"
 )
 
 // What a pod's images are called decides how it fares:
@@ -112,15 +120,33 @@ func describe(pod *core.Pod, now state, started meta.Time, address string) core.
 		}
 		status.Conditions = append(status.Conditions, condition)
 	}
+	restarted, restarts := restartsOf(pod)
 	for i, container := range pod.Spec.Containers {
 		one := core.ContainerStatus{Name: container.Name, Image: container.Image, ImageID: "stand-in://" + container.Image, Ready: now.ready,
 			State: containerState(now, started, changed)}
 		if old := pod.Status.ContainerStatuses; i < len(old) && old[i].State.Terminated != nil && one.State.Terminated != nil {
 			one.State = old[i].State
 		}
+		if container.Name == restarted && restarts > 0 {
+			one.RestartCount = restarts
+			one.LastTerminationState.Terminated = &core.ContainerStateTerminated{Reason: "Error", ExitCode: 255, StartedAt: started, FinishedAt: changed}
+			if one.State.Running != nil {
+				one.State.Running.StartedAt = changed
+			}
+			if old := pod.Status.ContainerStatuses; i < len(old) && old[i].RestartCount == restarts {
+				one.State, one.LastTerminationState = old[i].State, old[i].LastTerminationState
+			}
+		}
 		status.ContainerStatuses = append(status.ContainerStatuses, one)
 	}
 	return status
+}
+
+// restartsOf reads which container ended by itself and was started again, and how often.
+func restartsOf(pod *core.Pod) (container string, times int32) {
+	container, count, _ := strings.Cut(pod.Annotations[AnnotationRestarts], "=")
+	number, _ := strconv.ParseInt(count, 10, 32)
+	return container, int32(number)
 }
 
 func containerState(now state, started, changed meta.Time) core.ContainerState {

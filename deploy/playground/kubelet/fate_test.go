@@ -67,3 +67,23 @@ func TestLingeringIsForetold(t *testing.T) {
 		t.Errorf("lingers %v", got)
 	}
 }
+
+func TestRestartsAreToldOnce(t *testing.T) {
+	pod, running := podOf("app:1", core.RestartPolicyAlways), state{phase: core.PodRunning, ready: true}
+	started := meta.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second))
+	pod.Status = describe(pod, running, started, "10.244.0.1")
+	pod.Annotations = map[string]string{AnnotationRestarts: "one=2"}
+	pod.Status = describe(pod, running, started, "10.244.0.1")
+	got := pod.Status.ContainerStatuses[0]
+	if got.RestartCount != 2 || got.LastTerminationState.Terminated == nil || !got.State.Running.StartedAt.After(started.Time) {
+		t.Errorf("after two restarts: %+v", got)
+	}
+	time.Sleep(1100 * time.Millisecond) // times are whole seconds
+	if again := describe(pod, running, started, "10.244.0.1").ContainerStatuses[0]; !equality.Semantic.DeepEqual(again, got) {
+		t.Errorf("a second look tells another story:\n%+v\n%+v", again, got)
+	}
+	pod.Annotations[AnnotationRestarts] = "another=9"
+	if other := describe(pod, running, started, "10.244.0.1").ContainerStatuses[0]; other.RestartCount != 0 {
+		t.Errorf("another container's restarts: %+v", other)
+	}
+}

@@ -133,6 +133,7 @@ func (k *kubelet) report(pod *core.Pod, fate fate) {
 		address = fmt.Sprintf("10.244.%d.%d", next>>8&255, next&255)
 	}
 	state, next := fate.at(time.Since(started.Time))
+	state.ready = state.ready && pod.Annotations[AnnotationReady] != "false"
 	status := describe(pod, state, started, address)
 	if !equality.Semantic.DeepEqual(status, pod.Status) {
 		changed := pod.DeepCopy()
