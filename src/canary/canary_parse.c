@@ -78,7 +78,7 @@ static struct err *read_number(const struct val *v, double *out)
 /* The schema's numbers may come as 30 or as 30.0. */
 static struct err *read_whole(const struct val *v, int64_t *out)
 {
-    double number;
+    double number = 0;
     if (v->type != VAL_NUMBER)
         return wrong_type("a whole number", v);
     TRY(read_number(v, &number));
