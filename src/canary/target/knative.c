@@ -148,7 +148,7 @@ static struct val *initial_traffic(const struct canary_view *view, const char *r
 
 static struct err *create_primary(const struct canary_view *view, struct effects *out)
 {
-    struct val *target;
+    struct val *target = NULL;
     if (!is_bootstrapping(view))
         return NULL;
     TRY(copy_target(view, &target));
@@ -162,7 +162,7 @@ static struct err *create_primary(const struct canary_view *view, struct effects
 
 static struct err *promote(const struct canary_view *view, struct effects *out)
 {
-    struct val *target;
+    struct val *target = NULL;
     TRY(copy_target(view, &target));
     set_mark(view, target);
     add_update(view, target, out);
@@ -171,7 +171,7 @@ static struct err *promote(const struct canary_view *view, struct effects *out)
 
 static struct err *revert(const struct canary_view *view, struct effects *out)
 {
-    struct val *target;
+    struct val *target = NULL;
     TRY(copy_target(view, &target));
     struct val *annotations = VAL_PATH(target, "metadata", "annotations");
     if (val_is_map(annotations) && val_remove(annotations, MARK_ANNOTATION))
