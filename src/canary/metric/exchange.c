@@ -27,12 +27,18 @@ static void go_on(struct exchange *x, const struct metric_answer *answer);
 
 /* -- HTTP ---------------------------------------------------------------------------------------------------------- */
 
+/* An answer began and did not end. A redirect that leads nowhere is none. */
+static bool is_cut(const struct http_result *result)
+{
+    return result->status && !(result->status >= 301 && result->status <= 308);
+}
+
 /* A deadline of ours is Go's context's: `Get "http://…": context deadline exceeded`. */
 static const char *failure_of(const struct exchange *x, const struct http_result *result)
 {
     struct arena *mem = x->mem;
     const char *method = x->turn.request.method;
-    if (result->status)
+    if (is_cut(result))
         return result->cause == HTTP_TIMED_OUT ? "context deadline exceeded"
                                                : cause_reason(mem, x->url, result);
     if (result->cause != HTTP_TIMED_OUT)
@@ -54,7 +60,7 @@ static void on_http_done(void *ctx, const struct http_result *result)
     x->http = 0;
     if (result->err && !x->has_enough) {
         answer.failure = x->stream.is_over ? "the answer is over its limit" : failure_of(x, result);
-        answer.is_cut = result->status != 0;
+        answer.is_cut = is_cut(result);
     }
     go_on(x, &answer);
 }
