@@ -27,7 +27,14 @@ const char *route_canary(const struct canary_view *view)
 const char *route_title(const struct canary_view *view, const struct route_kind *kind,
                         const char *name)
 {
-    return arena_printf(view->mem, "%s %s.%s", kind->kind, name, view->canary->ns);
+    return kind->is_cluster
+               ? arena_printf(view->mem, "%s %s", kind->kind, name)
+               : arena_printf(view->mem, "%s %s.%s", kind->kind, name, view->canary->ns);
+}
+
+static const char *namespace_of(const struct canary_view *view, const struct route_kind *kind)
+{
+    return kind->is_cluster ? "" : view->canary->ns;
 }
 
 /* -- finding --------------------------------------------------------------------------------- */
@@ -37,7 +44,7 @@ void route_want(const struct canary_view *view, const struct route_kind *kind, c
 {
     live_want(out, &(struct live_key){ .api_version = kind->api_version,
                                        .kind = kind->kind,
-                                       .ns = view->canary->ns,
+                                       .ns = namespace_of(view, kind),
                                        .name = name,
                                        .form = LIVE_FULL,
                                        .is_mesh = kind->is_mesh });
@@ -46,15 +53,18 @@ void route_want(const struct canary_view *view, const struct route_kind *kind, c
 struct err *route_find(const struct canary_view *view, const struct route_kind *kind,
                        const char *name, const char *before, const struct val **out)
 {
+    const char *ns = namespace_of(view, kind);
     *out = NULL;
-    switch (live_state(view->live, kind->api_version, kind->kind, view->canary->ns, name)) {
+    switch (live_state(view->live, kind->api_version, kind->kind, ns, name)) {
     case LIVE_UNKNOWN: return err_new(ERR_TRANSIENT, "%snot read yet", before);
     case LIVE_ABSENT: return NULL;
     case LIVE_NO_KIND:
         return err_new(ERR_NOT_FOUND,
                        "%sthe server could not find the requested resource (get %s %s)", before,
                        kind->resource, name);
-    case LIVE_HERE: *out = view_find(view, kind->api_version, kind->kind, name); return NULL;
+    case LIVE_HERE:
+        *out = live_find(view->live, kind->api_version, kind->kind, ns, name);
+        return NULL;
     }
     return NULL;
 }
@@ -214,8 +224,10 @@ static struct val *new_object(const struct canary_view *view, const struct route
 {
     struct val *object = view_new_object(view, kind->api_version, kind->kind, name);
     /* The garbage collector of another cluster would not find the owner, and delete. */
-    if (kind->is_mesh && view->settings->mesh_is_elsewhere)
+    if (kind->is_cluster || (kind->is_mesh && view->settings->mesh_is_elsewhere))
         val_remove(val_get(object, "metadata"), "ownerReferences");
+    if (kind->is_cluster)
+        val_remove(val_get(object, "metadata"), "namespace");
     return object;
 }
 
@@ -503,6 +515,13 @@ static void add_literal(struct sbuf *out, const char *text, size_t len)
             sbuf_add_char(out, '\\');
         sbuf_add_char(out, text[i]);
     }
+}
+
+const char *route_literal(struct arena *mem, const char *text)
+{
+    SBUF(literal, SBUF_MAX);
+    add_literal(&literal, text, strlen(text));
+    return arena_strdup(mem, sbuf_text(&literal));
 }
 
 /* The value is letters only, so that the last = ends the name. */

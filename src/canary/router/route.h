@@ -23,6 +23,7 @@ struct route_kind {
     const char *api_version, *kind;
     const char *resource; /* as the server names it: virtualservices.networking.istio.io */
     bool is_mesh;         /* lives on the API server of the mesh */
+    bool is_cluster;      /* has no namespace, and so no Canary for an owner */
     const char *const
         *keys; /* of the spec: the router's; others are left alone. NULL-terminated; NULL: all */
     const struct route_default *defaults; /* of the spec; ends with a path of NULL; NULL none */
@@ -63,7 +64,7 @@ struct effect *route_plan(const struct canary_view *view, const struct route_kin
                           const struct route_form *form, struct effects *out);
 /* "<wrap><title> create error: ", "... update error: "; "<title> created", "... updated". `effect` may be NULL. */
 void route_say(struct arena *mem, struct effect *effect, const char *wrap, const char *title);
-/* KIND NAME.NAMESPACE */
+/* KIND NAME.NAMESPACE, or KIND NAME */
 const char *route_title(const struct canary_view *view, const struct route_kind *kind,
                         const char *name);
 
@@ -81,6 +82,7 @@ struct split route_split(int64_t primary, int64_t canary);
 struct val *route_spec(struct arena *mem,
                        const struct val *object); /* a copy, empty if it has none */
 struct val *route_sorted(struct arena *mem, const struct val *map); /* a copy, keys in order */
+const char *route_literal(struct arena *mem, const char *text);     /* as a pattern matches it */
 /* Copies those of `keys` (NULL-terminated) that say something: no null, false, "", empty list or map. */
 struct val *route_pick(struct arena *mem, const struct val *from, const char *const *keys);
 /* Each condition with each base: a copy of the base with those of `keys` that the condition has. An empty list: the other. */
