@@ -14,13 +14,22 @@ static const struct provider {
     bool is_prefix;
     const struct router *router;
 } providers[] = {
+    { "appmesh:v1beta2",     true,  &router_appmesh_v1beta2 },
+    { "appmesh",             false, &router_appmesh_v1beta1 },
     { "linkerd",             false, &router_smi_v1alpha1 },
     { "istio",               false, &router_istio },
     { "smi:v1alpha1",        true,  &router_smi_v1alpha1 },
     { "smi:v1alpha2",        true,  &router_smi_v1alpha2 },
     { "smi:v1alpha3",        true,  &router_smi_v1alpha3 },
+    { "contour",             false, &router_contour },
+    { "knative",             false, &router_knative },
+    { "gloo",                true,  &router_gloo },
     { "nginx",               false, &router_nginx },
+    { "skipper",             false, &router_skipper },
+    { "traefik",             false, &router_traefik },
+    { "apisix",              false, &router_apisix },
     { "osm",                 false, &router_smi_v1alpha2 },
+    { "kuma",                false, &router_kuma },
     { "gatewayapi:v1beta1",  true,  &router_gatewayapi_v1beta1 },
     { "gatewayapi:v1",       true,  &router_gatewayapi_v1 },
     { "kubernetes",          false, &router_kubernetes },

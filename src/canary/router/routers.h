@@ -11,5 +11,9 @@ extern const struct router router_kubernetes;
 extern const struct router router_nginx;
 extern const struct router router_gatewayapi_v1, router_gatewayapi_v1beta1;
 extern const struct router router_smi_v1alpha1, router_smi_v1alpha2, router_smi_v1alpha3;
+extern const struct router router_appmesh_v1beta1, router_appmesh_v1beta2;
+extern const struct router router_contour, router_traefik, router_gloo;
+extern const struct router router_skipper, router_kuma, router_apisix;
+extern const struct router router_knative;
 
 #endif
