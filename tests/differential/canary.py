@@ -212,8 +212,9 @@ def diff(options):
         found = compare.compare(a, b, options.strict, options.ignore, rules)
         for rule in rules:
             rule["seen"] = rule.get("seen") or bool(re.search(rule.get("scenario", ""), a["scenario"]))
-        if a.get("error") or b.get("error"):
-            found.insert(0, ("error", [f"A: {a.get('error')}", f"B: {b.get('error')}"]))
+        errors = [f"{side}{one['error']}" for side, one in (("-", a), ("+", b)) if one.get("error")]
+        if not all([compare.allowed(line, a["scenario"], "error", rules) for line in errors]):
+            found.insert(0, ("error", errors))
         print(f"{'same' if not found else 'DIFFERENT'}  {a['scenario']}  {', '.join(section for section, _ in found)}")
         if found:
             differing += 1

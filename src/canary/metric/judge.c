@@ -112,5 +112,8 @@ const char *judge_failure(const struct judge *judge, const char *why)
 
 double judge_exported(const struct judge *judge, double value)
 {
-    return judge->builtin == BUILTIN_DURATION ? (double)whole_ms(value) / 1000 : value;
+    if (judge->builtin != BUILTIN_DURATION)
+        return value;
+    int64_t ms = whole_ms(value); /* as Go's Duration.Seconds adds it up, to the last digit */
+    return (double)(ms / 1000) + (double)(ms % 1000) / 1000;
 }
