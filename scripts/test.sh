@@ -48,7 +48,7 @@ unit_tests() {
 
 install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
-  install_packages clang-tidy docker-registry kubernetes-client memcached valgrind
+  install_packages clang-tidy docker-registry kubernetes-client memcached prometheus valgrind
 fi
 find_python
 find_go
@@ -95,13 +95,19 @@ if [ -z "$quick" ]; then
   say "clang-tidy"
   "$PYTHON" tests/checks/tidy.py --build build/release --results "$RESULTS" || true
   say "tests of the playground"
-  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet && go test -mod=readonly -json ./faults ./kubelet) \
+  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane && go test -mod=readonly -json ./faults ./kubelet ./dataplane) \
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
   "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
-  say "differential scenarios"
+  say "differential scenarios: sync, and beside it canaries, which mostly wait"
+  tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" \
+    >build/logs/differential-canary.log 2>&1 &
+  canaries=$!
   tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
+  wait "$canaries" || true
+  grep -E -A60 '^(DIFFERENT|FAIL|allows|canary.py)' build/logs/differential-canary.log | head -n 200 || true
+  tail -n 1 build/logs/differential-canary.log
 fi
 
 say "done"
