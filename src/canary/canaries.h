@@ -58,6 +58,8 @@ enum canary_owned {
     CANARY_OWNS_ROUTES = 4,        /* the spec of a routing object */
     CANARY_OWNS_NODE_SELECTOR = 8, /* scale-to-zero of a DaemonSet */
 };
+/* Every Canary that there was at the start was looked at, or the server knows none: canaries_owned can be relied on. */
+bool canaries_knows_owned(const struct canaries *canaries);
 unsigned canaries_owned(const struct canaries *canaries, const char *api_version, const char *kind,
                         const char *ns, const char *name);
 

@@ -31,9 +31,10 @@ struct unit {
     struct canaries *all;
     char *ns, *name, *owner; /* owner: NAME.NAMESPACE */
     enum unit_state state;
-    bool is_gone;  /* while it ticked */
-    bool is_valid; /* counted in flagger_canary_total */
-    bool is_dirty; /* something happened while it ticked */
+    bool is_gone;       /* while it ticked */
+    bool was_looked_at; /* what it owns is known, or that it does not run */
+    bool is_valid;      /* counted in flagger_canary_total */
+    bool is_dirty;      /* something happened while it ticked */
 
     enum canary_wait wait;
     char *waits_for; /* "" nothing */

@@ -89,6 +89,17 @@ void claims_set(struct canaries *all, struct unit *unit, const struct scene *sce
     }
 }
 
+bool canaries_knows_owned(const struct canaries *canaries)
+{
+    if (store_has_no_canaries(canaries->store))
+        return true;
+    for (size_t i = 0; i < canaries->list.len; i++) {
+        if (!canaries->list.at[i]->was_looked_at)
+            return false;
+    }
+    return canaries->is_synced;
+}
+
 unsigned canaries_owned(const struct canaries *canaries, const char *api_version, const char *kind,
                         const char *ns, const char *name)
 {

@@ -118,6 +118,7 @@ static void start_one(struct unit *unit)
     struct scene *scene;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     SCOPED(err_free) struct err *e = scene_open(all, unit, mem, &scene);
+    unit->was_looked_at = unit->was_looked_at || e || !scene;
     if (e || !scene) {
         unit->state = UNIT_IDLE;
         due_never(unit);

@@ -397,6 +397,11 @@ static enum live_state state_of(const struct store_object *object)
     return object->is_stale ? LIVE_UNKNOWN : object->state;
 }
 
+bool store_has_no_canaries(const struct store *store)
+{
+    return store->canaries && store->canaries->is_missing;
+}
+
 bool store_look(struct store *store, struct arena *mem, const struct live_wants *wants,
                 struct live *live)
 {

@@ -64,6 +64,9 @@ const struct val *store_canary(struct store *store, struct arena *mem, const cha
 /* False as long as the server has no such kind. */
 bool store_has_canaries(const struct store *store);
 
+/* The server has no Canaries: nothing to wait for. */
+bool store_has_no_canaries(const struct store *store);
+
 /* The answer of a write (or a read) is the newest there is, unless the watch was faster. */
 void store_note(struct store *store, const struct live_key *key, const struct val *object);
 void store_note_gone(struct store *store, const struct live_key *key);

@@ -164,6 +164,7 @@ void tick_start(struct unit *unit, struct scene *scene)
     unit->tick = tick;
     metric_observe(all->metrics.lateness, NULL, (double)(now_ms - unit->queued_ms) / 1000);
     claims_set(all, unit, scene);
+    unit->was_looked_at = true;
     complete_facts(tick);
     unit->has_timer_passed = false;
     tick_go_on(tick);

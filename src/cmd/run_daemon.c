@@ -44,6 +44,7 @@ struct daemon {
     struct source *source;
     struct sync *sync;
     struct canary_service *canaries; /* NULL: --canaries=off */
+    struct sync_owner owner;         /* what the canaries own of what sync applies */
     struct api *api;
     struct kube_lease *lease;
 
@@ -407,10 +408,32 @@ static void make_source(struct daemon *daemon)
 
 /* -- the rest ------------------------------------------------------------------------------------- */
 
+/* -- what sync leaves to canaries ------------------------------------------------------------------ */
+
+static bool knows_owned(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    return !daemon->canaries || canaries_knows_owned(canary_service_canaries(daemon->canaries));
+}
+
+static unsigned find_owned(void *ctx, const char *api_version, const char *kind, const char *ns,
+                           const char *name)
+{
+    const struct daemon *daemon = ctx;
+    unsigned owned = daemon->canaries ? canaries_owned(canary_service_canaries(daemon->canaries),
+                                                       api_version, kind, ns, name)
+                                      : CANARY_OWNS_NOTHING;
+    return (owned & CANARY_OWNS_REPLICAS ? OWNER_REPLICAS : 0u) |
+           (owned & CANARY_OWNS_SELECTOR ? OWNER_SELECTOR : 0u) |
+           (owned & CANARY_OWNS_ROUTES ? OWNER_ROUTES : 0u);
+}
+
 static void make_sync(struct daemon *daemon)
 {
     const struct run_config *config = daemon->config;
     const struct flags *flags = daemon->flags;
+    daemon->owner =
+        (struct sync_owner){ .is_known = knows_owned, .owned = find_owned, .ctx = daemon };
     daemon->sync = sync_new(&(struct sync_opts){
         .loop = daemon->loop,
         .log = daemon->log,
@@ -419,6 +442,7 @@ static void make_sync(struct daemon *daemon)
         .discovery = daemon->discovery,
         .events = daemon->events,
         .source = daemon->source,
+        .owner = &daemon->owner,
         .own_ns = daemon->own_ns,
         .secret_name = flags_text(flags, "k8s-secret-name"),
         .default_ns = daemon->default_ns,
