@@ -317,9 +317,9 @@ static struct err *read_split(const struct canary_view *view, struct split *out)
     const struct val *live = NULL;
     TRY(route_need(view, &table_kind, view->canary->apex,
                    arena_printf(view->mem, "%s get query error: ", title(view)), &live));
-    const struct val *destinations = destinations_of(val_item(VAL_PATH(live, "spec", "routes"), 0));
-    const struct val *primary = spec_find(destinations, name_path, primary_name(view));
-    if (val_len(destinations) < 2 || !primary)
+    const struct val *route = val_item(VAL_PATH(live, "spec", "routes"), 0);
+    const struct val *primary = find_destination(view, route, "primary");
+    if (val_len(destinations_of(route)) < 2 || !primary)
         return err_new(ERR_INVALID, "%s destinations not found", title(view));
     *out = spec_rest(route_weight(primary, 0));
     return NULL;

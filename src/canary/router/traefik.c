@@ -43,6 +43,15 @@ static struct val *new_spec(const struct canary_view *view, const struct val *li
     return spec;
 }
 
+/* A canary without weight is as good as none: it has what the primary leaves. */
+static struct split kept_split(const struct canary_view *view, const struct val *live)
+{
+    const struct val *services = VAL_PATH(live, "spec", "weighted", "services");
+    const struct val *canary = spec_find(services, name_path, route_canary(view));
+    return spec_kept(spec_find(services, name_path, route_primary(view)),
+                     route_weight(canary, 0) > 0 ? canary : NULL);
+}
+
 static struct err *reconcile(const struct canary_view *view, struct effects *out)
 {
     struct route_form form = { .name = view->canary->apex,
@@ -50,9 +59,7 @@ static struct err *reconcile(const struct canary_view *view, struct effects *out
                                .annotations = route_annotations(view) };
     TRY(route_find(view, &service_kind, form.name,
                    arena_printf(view->mem, "%s get query error: ", title(view)), &form.live));
-    const struct val *services = VAL_PATH(form.live, "spec", "weighted", "services");
-    struct split kept = spec_kept(spec_find(services, name_path, route_primary(view)),
-                                  spec_find(services, name_path, route_canary(view)));
+    struct split kept = kept_split(view, form.live);
     form.spec = new_spec(view, form.live, &kept);
     route_say(view->mem, route_plan(view, &service_kind, &form, out), "", title(view));
     return NULL;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "../value.h"
+#include "doc/merge.h"
 #include "doc/object.h"
 
 static const char *const selector_labels[] = { "app", "name", "app.kubernetes.io/name", NULL };
@@ -116,6 +117,22 @@ static void add_route_defaults(struct arena *mem, struct val *spec)
         add_rule_defaults(mem, val_item(rules, i));
 }
 
+/* What Knative does: the traffic is what was asked for, and each entry says where it leads. */
+static void move_traffic(struct arena *mem, struct val *service)
+{
+    const char *latest = val_text_or(VAL_PATH(service, "status", "latestCreatedRevisionName"), "");
+    struct val *traffic = val_copy(mem, VAL_PATH(service, "spec", "traffic"));
+    for (size_t i = 0; i < val_len(traffic); i++) {
+        bool is_latest = val_is_true(val_get(val_item(traffic, i), "latestRevision"));
+        if (is_latest)
+            val_set_text(mem, val_item(traffic, i), "revisionName", latest);
+        else
+            val_set(mem, val_item(traffic, i), "latestRevision", val_new_bool(mem, false));
+    }
+    if (traffic)
+        val_set(mem, val_need_map(mem, service, "status"), "traffic", traffic);
+}
+
 /* The generation counts specs, the version everything; a write that changes nothing changes neither. */
 static void store(struct bench *bench, const struct val *object)
 {
@@ -123,6 +140,8 @@ static void store(struct bench *bench, const struct val *object)
     struct val *stored = val_copy(mem, object);
     if (strcmp(object_kind(stored), "HTTPRoute") == 0)
         add_route_defaults(mem, val_get(stored, "spec"));
+    if (strcmp(object_api_version(stored), "serving.knative.dev/v1") == 0)
+        move_traffic(mem, stored);
     struct val **place = find_place(bench, object_kind(object), object_name(object));
     if (place && val_equal(*place, stored))
         return;
@@ -137,10 +156,16 @@ static void store(struct bench *bench, const struct val *object)
     *place = stored;
 }
 
+static bool is_of_cluster(const char *kind)
+{
+    return strcmp(kind, "TrafficRoute") == 0;
+}
+
 void bench_put(struct bench *bench, const struct val *object)
 {
     struct val *copy = val_copy(bench->mem, object);
-    val_set_text(bench->mem, val_get(copy, "metadata"), "namespace", bench->canary.ns);
+    if (!is_of_cluster(object_kind(object)))
+        val_set_text(bench->mem, val_get(copy, "metadata"), "namespace", bench->canary.ns);
     store(bench, copy);
 }
 
@@ -183,18 +208,29 @@ const struct canary_view *bench_view(struct bench *bench)
     return &bench->view;
 }
 
-void bench_carry_out(struct bench *bench, const struct effects *effects)
+static void carry_out(struct bench *bench, const struct effect *effect)
 {
-    for (size_t i = 0; i < effects->list.len; i++) {
-        const struct effect *effect = &effects->list.at[i];
-        const struct val *live = bench_live(bench, effect->kind, effect->name);
-        assert_string_equal(effect->ns, bench->canary.ns);
-        assert_true(*effect->before); /* every request has words for when it is refused */
-        assert_int_equal(effect->verb, live ? EFFECT_UPDATE : EFFECT_CREATE);
+    const struct val *live = bench_live(bench, effect->kind, effect->name);
+    assert_string_equal(effect->ns, is_of_cluster(effect->kind) ? "" : bench->canary.ns);
+    assert_true(*effect->before); /* every request has words for when it is refused */
+    assert_int_equal(effect->verb == EFFECT_CREATE, !live);
+    switch (effect->verb) {
+    case EFFECT_CREATE:
+    case EFFECT_UPDATE:
         assert_string_equal(object_resource_version(effect->body),
                             live ? object_resource_version(live) : "");
         store(bench, effect->body);
+        break;
+    case EFFECT_MERGE: store(bench, doc_merge_apply(bench->mem, live, effect->body)); break;
+    case EFFECT_DELETE: bench_remove(bench, effect->kind, effect->name); break;
+    case EFFECT_COPY_CONFIG: fail_msg("routers copy no configs"); break;
     }
+}
+
+void bench_carry_out(struct bench *bench, const struct effects *effects)
+{
+    for (size_t i = 0; i < effects->list.len; i++)
+        carry_out(bench, &effects->list.at[i]);
     struct canary_status *status = &bench->canary.status;
     if (effects->cookie)
         status->cookie = effects->cookie;

@@ -1,6 +1,6 @@
 /* canary/router/bench.h - one canary and its router before an API server in memory.
  * Effects:   none; what does not go as it should fails the test.
- * The server puts in the defaults of HTTPRoutes, as their CRD says.
+ * The server puts in the defaults of HTTPRoutes, as their CRD says, and moves the traffic of Knative Services.
  * Ownership: in the arena it was given.
  *
  *     bench_init -> bench_put objects -> bench_reconcile, bench_write, bench_read ... -> bench_live */
