@@ -21,12 +21,18 @@ KINDS.update({kind: (f"/apis/{group}", plural, namespaced) for kind, group, plur
     ("MetricTemplate", "flagger.app/v1beta1", "metrictemplates", True), ("AlertProvider", "flagger.app/v1beta1", "alertproviders", True),
     ("VirtualService", "networking.istio.io/v1beta1", "virtualservices", True), ("DestinationRule", "networking.istio.io/v1beta1", "destinationrules", True),
     ("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", True), ("TrafficSplit", "split.smi-spec.io/v1alpha1", "trafficsplits", True),
-    ("ScaledObject", "keda.sh/v1alpha1", "scaledobjects", True))})
-DEFINED = ("VirtualService", "DestinationRule", "HTTPRoute", "TrafficSplit", "ScaledObject")
+    ("ScaledObject", "keda.sh/v1alpha1", "scaledobjects", True), ("HTTPProxy", "projectcontour.io/v1", "httpproxies", True),
+    ("TraefikService", "traefik.io/v1alpha1", "traefikservices", True), ("RouteTable", "gateway.solo.io/v1", "routetables", True),
+    ("Upstream", "gloo.solo.io/v1", "upstreams", True), ("ApisixRoute", "apisix.apache.org/v2", "apisixroutes", True),
+    ("TrafficRoute", "kuma.io/v1alpha1", "trafficroutes", False), ("VirtualNode@mesh", "appmesh.k8s.aws/v1beta2", "virtualnodes", True),
+    ("VirtualRouter@mesh", "appmesh.k8s.aws/v1beta2", "virtualrouters", True), ("VirtualService@mesh", "appmesh.k8s.aws/v1beta2", "virtualservices", True),
+    ("Service@knative", "serving.knative.dev/v1", "services", True), ("Revision@knative", "serving.knative.dev/v1", "revisions", True))})
+DEFINED = ("VirtualService", "DestinationRule", "HTTPRoute", "TrafficSplit", "ScaledObject", "HTTPProxy", "TraefikService", "RouteTable", "Upstream",
+           "ApisixRoute", "TrafficRoute", "VirtualNode@mesh", "VirtualRouter@mesh", "VirtualService@mesh", "Service@knative", "Revision@knative")
 # Rules for what this test has no server of.
 UNTESTED = {("external.metrics.k8s.io", "*"), ("metrics.keptn.sh", "keptnmetrics"), ("metrics.keptn.sh", "analyses")}
-# Rights that no request shows: what the admission plugin for owner references asks for.
-UNSEEN = {("flagger.app", "canaries/finalizers", "update")}
+# Rights that no request of this test shows: what the admission plugin for owner references asks for, and what App Mesh v1beta1 needs.
+UNSEEN = {("flagger.app", "canaries/finalizers", "update"), ("appmesh.k8s.aws", "virtualservices", "update")}
 
 
 def load(name):
@@ -43,11 +49,12 @@ def apply(w, document):
 
 def define(w, kind):
     """A resource definition that takes anything."""
-    base, plural, _ = KINDS[kind]
+    base, plural, namespaced = KINDS[kind]
     group, version = base[len("/apis/"):].split("/")
+    kind = kind.split("@")[0]
     apply(w, {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {
         "name": f"{plural}.{group}", **({"annotations": {"api-approved.kubernetes.io": "unapproved, a test"}} if group.endswith("k8s.io") else {})},
-        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": kind + "List"},
+        "spec": {"group": group, "scope": "Namespaced" if namespaced else "Cluster", "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": kind + "List"},
                  "versions": [{"name": version, "served": True, "storage": True, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": {
                      "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}})
 
@@ -125,7 +132,8 @@ class Prometheus(http.server.BaseHTTPRequestHandler):
 
 
 def canary(w, name, kind="Deployment", **spec):
-    version = "v1" if kind == "Service" else "apps/v1"
+    version = {"Service": "v1", "Service@knative": "serving.knative.dev/v1"}.get(kind, "apps/v1")
+    kind = kind.split("@")[0]
     return {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": name, "namespace": w.ns}, "spec": {
         "targetRef": {"apiVersion": version, "kind": kind, "name": name}, "service": {"port": 80}, **spec,
         "analysis": {"interval": "10s", "threshold": 3, **spec.get("analysis", {"stepWeight": 50, "maxWeight": 50})}}}
@@ -171,10 +179,37 @@ def world(w, prometheus):
     yield canary(w, "gateway", provider="gatewayapi:v1", service={"port": 80, "gatewayRefs": [{"name": "gate"}]})
     yield workload(w, "split")
     yield canary(w, "split", provider="smi:v1alpha1")
+    yield from more_routes(w)
     yield workload(w, "agent", "DaemonSet")
     yield canary(w, "agent", "DaemonSet", provider="kubernetes", analysis={"iterations": 1})
     yield w.service("backend")
     yield canary(w, "backend", "Service", provider="istio")
+
+
+def more_routes(w):
+    """Those of which there is little to say but their name."""
+    meta = {"namespace": w.ns}
+    for provider in ("contour", "traefik", "gloo", "appmesh:v1beta2", "kuma", "apisix", "skipper"):
+        name = provider.split(":")[0]
+        refs = {"gloo": {"upstreamRef": {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "config", "namespace": w.ns}},
+                "apisix": {"routeRef": {"apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute", "name": "apisix"}},
+                "skipper": {"ingressRef": {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "skipper"}}}.get(name, {})
+        yield workload(w, name)
+        yield canary(w, name, provider=provider, revertOnDeletion=name in ("kuma", "skipper"), service={"port": 80, "meshName": "mesh"}, **refs)
+    yield {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "metadata": {"name": "config", **meta}, "spec": {"loadBalancerConfig": {"roundRobin": {}}}}
+    yield {"apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute", "metadata": {"name": "apisix", **meta}, "spec": {"http": [
+        {"name": "m", "match": {"hosts": ["h"], "paths": ["/*"]}, "backends": [{"serviceName": "apisix", "servicePort": 80}]}]}}
+    yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "skipper", "annotations": {"a": "b"}, **meta}, "spec": {"rules": [
+        {"host": "s", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "skipper", "port": {"number": 80}}}}]}}]}}
+    for name in ("one", "two"):
+        yield {"apiVersion": "serving.knative.dev/v1", "kind": "Revision", "metadata": {"name": name, **meta}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    yield {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "knative", **meta}, "spec": {}}
+    yield canary(w, "knative", "Service@knative", provider="knative")
+
+
+def kind_of(document):
+    """As KINDS has it."""
+    return document["kind"] + ("@knative" if document["apiVersion"].startswith("serving.knative.dev") else "")
 
 
 def begin(w, prometheus):
@@ -189,7 +224,9 @@ def begin(w, prometheus):
             apply(w, document)
     w.cluster.create("Namespace", w.namespace())
     for document in world(w, prometheus):
-        w.cluster.create(document["kind"], document, w.ns)
+        made = w.cluster.create(kind_of(document), document, w.ns)
+        if kind_of(document) == "Revision@knative":
+            w.cluster.patch("Revision@knative", made["metadata"]["name"], w.ns, json.dumps({"status": document["status"]}), sub="/status")
 
 
 def start(w, prometheus):
@@ -218,8 +255,11 @@ def all_are(w, phase):
     return expect(found, {name: phase for name in found}, "phases") is None
 
 
-def accept_routes(w):
-    """What a gateway says of its HTTPRoutes."""
+def accept_routes(w, revision="one"):
+    """What a gateway says of its HTTPRoutes, and Knative of its Service."""
+    traffic = w.cluster.get("Service@knative", "knative", w.ns)["spec"].get("traffic", [])
+    w.cluster.patch("Service@knative", "knative", w.ns, json.dumps({"status": {"latestCreatedRevisionName": revision, "traffic": [
+        {"revisionName": revision, **one} for one in traffic]}}), sub="/status")
     for one in w.cluster.list("HTTPRoute", w.ns):
         w.cluster.patch("HTTPRoute", one["metadata"]["name"], w.ns, json.dumps({"status": {"parents": [{
             "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}, "controllerName": "e2e/e2e",
@@ -228,12 +268,15 @@ def accept_routes(w):
 
 
 def change_all(w):
-    for kind, name in [("Deployment", one) for one in ("istio", "nginx", "gateway", "split")] + [("DaemonSet", "agent")]:
+    deployments = [one["spec"]["targetRef"]["name"] for one in w.cluster.list("Canary", w.ns) if one["spec"]["targetRef"]["kind"] == "Deployment"]
+    for kind, name in [("Deployment", one) for one in deployments] + [("DaemonSet", "agent")]:
         w.cluster.patch(kind, name, w.ns, json.dumps({"spec": {"template": {"metadata": {"annotations": {"revision": "two"}}}}}))
     w.cluster.patch("HorizontalPodAutoscaler", "istio", w.ns, json.dumps({"spec": {"maxReplicas": 3}}))
     w.cluster.patch("ScaledObject", "nginx", w.ns, json.dumps({"spec": {"maxReplicaCount": 3}}))
     w.cluster.patch("Service", "backend", w.ns, json.dumps({"spec": {"selector": {"app": "next"}}}))
     w.cluster.patch("DestinationRule", "istio-canary", w.ns, json.dumps({"spec": {"host": "elsewhere"}}))
+    w.cluster.patch("VirtualNode@mesh", "appmesh-primary", w.ns, json.dumps({"spec": {"listeners": []}}))
+    w.cluster.patch("Upstream", "config", w.ns, json.dumps({"spec": {"loadBalancerConfig": {"roundRobin": None, "random": {}}}}))
 
 
 def asked(w):
@@ -264,9 +307,11 @@ def test_serin_canary_needs_the_rights_of_its_cluster_role(w):
         port = start(w, prometheus)
         wait(lambda: accept_routes(w) and all_are(w, "Initialized"), "all canaries to be initialized", 90)
         change_all(w)
-        wait(lambda: accept_routes(w) and all_are(w, "Succeeded"), "all canaries to succeed", 240)
-        w.cluster.delete("Canary", "nginx", w.ns)
-        wait(lambda: "nginx" not in phases(w), "the canary with a finalizer to go", 60)
+        wait(lambda: accept_routes(w, "two") and all_are(w, "Succeeded"), "all canaries to succeed", 240)
+        reverted = ("nginx", "kuma", "skipper")
+        for name in reverted:
+            w.cluster.delete("Canary", name, w.ns)
+        wait(lambda: not set(reverted) & set(phases(w)), "the canaries with a finalizer to go", 60)
         expect(w.cluster.get("Lease", "flagger-leader-election", "serin") is not None, True, "the Lease")
         wait(lambda: any(one["source"].get("component") == "flagger" and one.get("count", 1) > 1 for one in w.cluster.list("Event", w.ns)), "Events")
         found, refused = asked(w)
