@@ -38,6 +38,12 @@ static const struct scenario {
     { "linkerd-gateway", "HTTPRoute", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
     { "linkerd", "TrafficSplit", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
     { "nginx", "Ingress", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "contour", "HTTPProxy", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "traefik", "TraefikService", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "gloo", "RouteTable", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "skipper", "Ingress", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "kuma", "TrafficRoute", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
+    { "apisix", "ApisixRoute", { { 75, 25, 0 }, { 50, 50, 0 }, { 100, 0, 0 } }, 3 },
     { "kubernetes-bluegreen", NULL, { { 0, 100, 0 }, { 100, 0, 0 } }, 2 },
     { "revert-on-deletion", NULL, { { 100, 0, 0 } }, 0 },
 };
@@ -74,22 +80,34 @@ static struct val *lab_file(struct arena *mem, const char *path, const char *ns)
     return value_of(mem, text);
 }
 
-/* Puts the Canary and the Ingress of the scenario on the bench. */
-static void set_up(struct bench *bench, struct arena *mem, const struct scenario *scenario)
+/* An object of a scenario: a fixture, one that is changed, or one of its own. */
+static struct val *scenario_object(struct arena *mem, const struct scenario *scenario,
+                                   const struct val *object)
 {
-    const struct val *objects = val_get(
-        lab_file(mem, arena_printf(mem, "%s.yaml", scenario->name), scenario->name), "objects");
-    struct val *canary = lab_file(mem, "fixtures/canary.yaml", scenario->name);
-    bool has_ingress = false;
-    for (size_t i = 0; i < val_len(objects); i++) {
-        const struct val *object = val_item(objects, i);
-        const char *fixture = val_text_or(object, val_text_or(val_get(object, "use"), ""));
-        has_ingress = has_ingress || strcmp(fixture, "ingress") == 0;
-        if (strcmp(fixture, "canary") == 0 && val_get(object, "with"))
-            canary = val_copy(mem, doc_merge_apply(mem, canary, val_get(object, "with")));
-    }
-    val_set_text(mem, val_get(canary, "metadata"), "namespace", scenario->name);
-    /* The CRD's defaults. */
+    const char *fixture = val_text_or(object, val_text(val_get(object, "use")));
+    if (!fixture)
+        return val_copy(mem, object);
+    struct val *made =
+        lab_file(mem, arena_printf(mem, "fixtures/%s.yaml", fixture), scenario->name);
+    return val_get(object, "with")
+               ? val_copy(mem, doc_merge_apply(mem, made, val_get(object, "with")))
+               : made;
+}
+
+/* The Services that the canary has at that point. */
+static void put_services(struct bench *bench, struct arena *mem)
+{
+    static const char *const roles[][2] = { { "podinfo-primary", "podinfo-primary" },
+                                            { "podinfo-canary", "podinfo" } };
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        bench_put_yaml(bench, arena_printf(mem,
+                                           "{apiVersion: v1, kind: Service, metadata: {name: %s}, "
+                                           "spec: {selector: {app: %s}}}",
+                                           roles[i][0], roles[i][1]));
+}
+
+static void add_ref_defaults(struct arena *mem, struct val *canary)
+{
     struct val *refs = VAL_PATH(canary, "spec", "service", "gatewayRefs");
     for (size_t i = 0; i < val_len(refs); i++) {
         if (!val_get(val_item(refs, i), "group"))
@@ -97,11 +115,31 @@ static void set_up(struct bench *bench, struct arena *mem, const struct scenario
         if (!val_get(val_item(refs, i), "kind"))
             val_set_text(mem, val_item(refs, i), "kind", "Gateway");
     }
+}
+
+/* Puts the scenario on the bench: its Canary with the CRD's defaults, and what is there before. */
+static void set_up(struct bench *bench, struct arena *mem, const struct scenario *scenario)
+{
+    const struct val *objects = val_get(
+        lab_file(mem, arena_printf(mem, "%s.yaml", scenario->name), scenario->name), "objects");
+    VEC(struct val *) others = { 0 };
+    struct val *canary = NULL;
+    for (size_t i = 0; i < val_len(objects); i++) {
+        struct val *object = scenario_object(mem, scenario, val_item(objects, i));
+        if (strcmp(object_kind(object), "Canary") == 0)
+            canary = object;
+        else
+            *vec_push(mem, &others) = object;
+    }
+    assert_non_null(canary);
+    val_set_text(mem, val_get(canary, "metadata"), "namespace", scenario->name);
+    add_ref_defaults(mem, canary);
     bench_init_canary(bench, mem, canary);
     bench->view.letters[0] = "<cookie 1>";
     bench->view.letters[1] = "<cookie 2>";
-    if (has_ingress)
-        bench_put(bench, lab_file(mem, "fixtures/ingress.yaml", scenario->name));
+    for (size_t i = 0; i < others.len; i++)
+        bench_put(bench, others.at[i]);
+    put_services(bench, mem);
 }
 
 /* -- as it is recorded ------------------------------------------------------------------------ */
