@@ -190,6 +190,8 @@ void canaries_gone(struct unit *unit)
     last->at = unit->at;
     (void)map_take(all->units, unit->owner);
     unit_free(unit);
+    if (all->opts.on_release)
+        all->opts.on_release(all->opts.ctx);
 }
 
 /* -- where there are canaries ---------------------------------------------------------------------- */

@@ -36,6 +36,9 @@ struct canaries_opts {
     const char *const *environ_list;
     const char *const *namespaces; /* NULL: all */
     int at_once;                   /* ticks at a time; default 64 */
+    /* A Canary is gone: what it owned is free. May be NULL. */
+    void (*on_release)(void *ctx);
+    void *ctx;
 };
 
 struct canaries *canaries_new(const struct canaries_opts *opts);

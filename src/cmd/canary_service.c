@@ -130,6 +130,8 @@ struct err *canary_service_new(const struct canary_service_opts *opts, struct ca
         .event_webhook = opts->config->event_webhook,
         .environ_list = (const char *const *)environ,
         .namespaces = opts->namespaces,
+        .on_release = opts->on_release,
+        .ctx = opts->ctx,
     });
     *out = STEAL(service);
     return NULL;

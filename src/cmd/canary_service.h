@@ -21,6 +21,8 @@ struct canary_service_opts {
     const char *const *namespaces;         /* NULL: all */
     const struct kube_opts *kube_opts;     /* as the client was made: for that of the mesh */
     const struct kube_config_opts *access; /* likewise */
+    void (*on_release)(void *ctx);         /* as in canaries_opts */
+    void *ctx;
 };
 
 MUST_USE struct err *canary_service_new(const struct canary_service_opts *opts,

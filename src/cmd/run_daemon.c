@@ -416,6 +416,13 @@ static bool knows_owned(void *ctx)
     return !daemon->canaries || canaries_knows_owned(canary_service_canaries(daemon->canaries));
 }
 
+static void on_release(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    if (!daemon->exiting)
+        sync_on_released(daemon->sync);
+}
+
 static unsigned find_owned(void *ctx, const char *api_version, const char *kind, const char *ns,
                            const char *name)
 {
@@ -482,7 +489,9 @@ static struct err *make_canaries(struct daemon *daemon)
                                                              .config = &daemon->canary_config,
                                                              .namespaces = config->allowed_ns,
                                                              .kube_opts = &daemon->kube_opts,
-                                                             .access = &config->kube },
+                                                             .access = &config->kube,
+                                                             .on_release = on_release,
+                                                             .ctx = daemon },
                               &daemon->canaries);
 }
 

@@ -197,6 +197,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     object->owns_replicas = kube_apply_owns(result->object, KUBE_FIELD_MANAGER,
                                             (const char *const[]){ "f:spec", "f:replicas", NULL });
     object->was_applied = true;
+    object->is_kept = inventory_owned(work->applier->opts.inventory, object) != 0;
     memcpy(object->applied_print, object->body_print, sizeof(object->applied_print));
     free(object->uid);
     object->uid = base_copy_text(object_uid(result->object));

@@ -38,6 +38,7 @@ struct inventory_object {
     enum mark_ignore live_ignore; /* annotation on the live object */
     bool needs_takeover;          /* has an entry of client-side apply */
     bool owns_replicas;           /* our entry has spec.replicas */
+    bool is_kept;                 /* applied last with parts of its spec left to another owner */
     bool has_print,
         was_applied; /* live_print (what our last apply left as our entry), applied_print are set */
     unsigned char live_print[16], applied_print[16];

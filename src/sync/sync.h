@@ -53,7 +53,9 @@ DEFINE_SCOPED(struct sync, sync_free)
 
 void sync_on_refreshed(struct sync *sync, const char *head,
                        const struct mirror_fetched *fetched); /* wired to the source */
-void sync_soon(struct sync *sync, bool reapply_all);          /* --sync-interval, signal, API */
+/* Somebody gave up what it owned: the repository has it again. */
+void sync_on_released(struct sync *sync);
+void sync_soon(struct sync *sync, bool reapply_all); /* --sync-interval, signal, API */
 
 /* What one object of the repository came to. */
 enum sync_outcome {

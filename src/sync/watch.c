@@ -41,6 +41,17 @@ void sync_schedule_heal(struct sync *sync)
         plan_heal(sync, first_ms);
 }
 
+void sync_on_released(struct sync *sync)
+{
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        if (object->is_kept && !inventory_owned(&sync->inventory, object))
+            object->is_dirty = true;
+    }
+    sync_schedule_heal(sync);
+}
+
 /* -- what to do about what was seen --------------------------------------------------------------------------------- */
 
 static void read_record(const struct inventory_object *object, struct drift_record *record)

@@ -317,7 +317,7 @@ class World:
         given = {one.split("=")[0] for one in self.flags}
         usual = [f"--kubeconfig={self.path('kubeconfig')}", f"--git-url={self.url}", f"--git-branch={self.branch}",
                  f"--listen=127.0.0.1:{self.port}", f"--state-dir={self.path('state')}", "--git-poll-interval=300ms",
-                 "--sync-interval=1h", "--sync-garbage-collection"]
+                 "--sync-interval=1h", "--sync-garbage-collection", "--canaries=off"]  # the canaries of other tests are none of ours
         command = [self.options.serin, "run", *[one for one in usual if one.split("=")[0] not in given], *self.flags]
         self.starts += 1
         self.serin_process = Process(command, self.path(f"serin{self.starts}.log"), env=self.environment(env), cwd=self.path("home"))
@@ -348,7 +348,7 @@ class World:
 
     def last_words(self, lines=25):
         """The end of the log without the fetches that brought nothing, and without what a sanitizer said (it is told elsewhere)."""
-        return [one for one in self.log().splitlines() if one.startswith("ts=") and "event=refreshed" not in one][-lines:]
+        return [one for one in self.log().splitlines() if one.startswith(("ts=", "{")) and "event=refreshed" not in one][-lines:]
 
     def seen_by_the_proxy(self):
         """What serin asked for, by kind, and what the rules did to it: for those who look for the cause of a failure."""

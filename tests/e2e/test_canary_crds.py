@@ -29,7 +29,7 @@ def install(cluster):
         name = crd["metadata"]["name"]
         cluster.patch("CustomResourceDefinition", name, None, json.dumps(crd), "application/apply-patch+yaml", "?fieldManager=e2e&force=true")
         wait(lambda: any(one["type"] == "Established" and one["status"] == "True" for one in
-                         (cluster.get("CustomResourceDefinition", name).get("status") or {}).get("conditions", [])), name)
+                         (cluster.get("CustomResourceDefinition", name).get("status") or {}).get("conditions") or []), name)
         group = KINDS[crd["spec"]["names"]["kind"]][0]
         wait(lambda: cluster.ask("GET", group + "/" + crd["spec"]["names"]["plural"]), name + " to be served")
 
