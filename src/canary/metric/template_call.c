@@ -419,6 +419,6 @@ struct err *template_call(enum template_function function, const struct template
     case FUNCTION_OR:
     case FUNCTIONS: break;
     }
-    ASSERT(!"a jump is no call");
+    ASSERT(false && "a jump is no call");
     return NULL;
 }

@@ -116,7 +116,7 @@ MUST_USE static struct err *call(struct machine *m, const struct template_op_lin
 {
     size_t len = line->len + line->flag;
     ASSERT(m->stack.len >= len);
-    struct template_value *args = m->stack.at + (m->stack.len - len);
+    struct template_value *args = len ? &m->stack.at[m->stack.len - len] : NULL;
     if (line->flag && len > 1) { /* the one that was piped in comes last */
         struct template_value piped = args[0];
         memmove(args, args + 1, (len - 1) * sizeof(*args));
