@@ -88,7 +88,9 @@ bool step_delete(struct step *s)
 {
     if (!s->canary->has_finalizer) /* the garbage collector does the rest */
         return step_end(s, CANARY_WAIT_CHANGE, "");
-    bool has_to_revert = s->canary->revert_on_deletion && s->phase != CANARY_TERMINATED;
+    /* What an older canary of the same target has is not for this one to give back. */
+    bool has_to_revert =
+        s->canary->revert_on_deletion && s->phase != CANARY_TERMINATED && !s->facts->duplicate;
     return (!has_to_revert ||
             (begin(s) && revert_target(s) && see_target_ready(s) && revert_routes(s))) &&
            let_go(s);

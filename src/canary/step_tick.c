@@ -237,13 +237,11 @@ static bool is_running(enum canary_phase phase)
  * comes again; nothing else is, so that no revision is lost (17.1 no. 13). */
 static bool note_return(struct step *s)
 {
-    const struct canary_status *status = &s->canary->status;
     const char *now = s->facts->revision.hash;
-    if (s->phase != CANARY_FAILED || !now || strcmp(now, status->last_promoted) != 0 ||
-        strcmp(now, status->last_applied) == 0)
-        return true;
     struct canary_action action = { .act = CANARY_DO_STATUS,
                                     .change = { .kind = CANARY_CHANGE_REVISION } };
+    if (s->phase != CANARY_FAILED || !now || strcmp(now, s->canary->status.last_applied) == 0)
+        return true;
     return step_must_do(s, &action);
 }
 

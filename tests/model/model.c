@@ -2,27 +2,40 @@
  *
  *     model [--long] [SPEC...]
  *
- * A state is a world between two ticks (world.h). From each one goes whatever the surroundings may do (pods become ready, get stuck,
- * recover; a new revision, the old one, other configs; edits of the Canary, its deletion; a restart), and each tick with every
- * answer to every question, and at every write that changes something: success; failure; failure although it was done; a crash
- * after it. Breadth first, so the trace of a broken promise is a short one.
+ * A state is a world between two ticks (world.h). From each one goes whatever the surroundings may do (pods become ready, get
+ * stuck, recover; a new revision, the old one, other configs; edits of the Canary, its deletion; a restart), and each tick with
+ * every answer to every question, and at every write that changes something: success; failure; failure although it was done; a
+ * crash after it. Breadth first, so the trace of a broken promise is a short one. --long: more specs (minutes), and failures of
+ * writes that change nothing.
  *
- * Ways on from a state are also walked under five policies (fair, failing checks, canary or primary that never gets ready, a hook
- * that says roll back): each has to come to rest, where it has to, and a crash or a failed write on the way must not matter.
+ * The ways on from a state are walked under five policies as well (fair, failing checks, a canary or a primary that never gets
+ * ready, a hook that says roll back): each has to come to rest, where it has to, and a crash or a failed write must not matter.
  *
- * What was broken in the step to see each promise of promises.c and model.c fail:
- *   weights sum to 100           primary weight taken from what was read instead of from what is left (ways with 0:0 in a spec)
- *   never to pods nobody saw     analysis went on while the canary was not ready; no keep_pods stage (rollback by hand, crash)
- *   never from the only pods     scaling down before the routes in a rollback; no wait for the first primary; apex after scale down
- *   promote what was seen        skip promotion of a target that was scaled down (replicas 0 copied to the primary)
- *   phases as in 3.8             Initializing to Failed when the first primary never gets ready
- *   deletion is careful          finalizer dropped, or Service given back, before the target was ready again
- *   suspended, between           gates asked by ticks that were not due; services repaired while suspended
- *   no tick for nothing          WAIT_CANARY after a canary that will never be ready
- *   at rest                      weight kept in Failed; scaler left running; end of a promotion in steps without Finalising
- *   every run ends               stepWeightPromotion with nothing left to return; iterations below the counter; no next weight
- *   failing checks end a run     threshold compared with > instead of >=
- *   crashes do not matter        status Failed written before the routes; hash recorded although the run was not begun */
+ * What was broken in the step to see each promise of promises.c fail:
+ *   weights sum to 100              the primary's next weight taken from what was read, not from what is left
+ *   ready in this run               checks made while the canary is not ready; deletion that trusts the readiness of its own tick
+ *   a revision the run is not of    new revisions not looked for in mid-run
+ *   begins without traffic          no way back of the traffic at a restart, or at the start after a failed promotion; hash first
+ *   a canary without pods           no keep_pods stage; a failed promotion after the canary was scaled down
+ *   whose scaler is paused          scaler not resumed by the ticks of a run
+ *   scaled down while selected      apex Service after the target; a first primary past its deadline rolled back
+ *   scaled down under traffic       rollback that scales down before the routes; routes from before left as they are
+ *   a primary that is not ready     no wait for the first primary, or none with skipAnalysis
+ *   a primary that has pods         skip promotion again of a target that is scaled down already
+ *   no mirror, no conditions        traits of the router not asked
+ *   phases as in 3.8                Failed recorded before the rollback; rollback while nothing runs; first status again
+ *   traffic back, then Finalising   Promoting that forgets the routes
+ *   not recorded as if              lastAppliedSpec rewritten while Failed
+ *   beyond the threshold            > for >=
+ *   deleted: given back             ticks that go on while it is deleted; finalizer dropped without the Service given back
+ *   suspended                       services and primary kept although it is
+ *   in between asks nobody          gates and checks in ticks that were not due
+ *   asks for another one at once    WAIT_PRIMARY or WAIT_CANARY where there is no hope; only the promoted revision compared
+ *   no revision is lost             a run that ends without a look at what came meanwhile
+ *   every run ends                  promotion in steps with nothing left to return; a mirror that never ends
+ *   a run with a fault fails        failed checks not counted; rollback hooks ignored; no failed promotion
+ *   what is deleted goes            a target that is missing waited for
+ *   crashes change nothing          Succeeded recorded before the canary is scaled down, Promoting before the promotion */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +119,7 @@ static const char *const move_names[] = {
     [MOVE_TARGET_GONE] = "target deleted",
 };
 
-/* How a state was first come to; of a tick, the answers: bit i of is_ok is of action i, of was_done whether it was carried out. */
+/* How a state was first come to; of a tick, the answers: bit i is of action i, in was_done whether it was carried out. */
 struct edge {
     uint32_t from;
     uint8_t move, len;
@@ -486,7 +499,7 @@ static void move_revisions(struct model *m, uint32_t from)
 {
     const struct world w = m->worlds.at[from];
     struct world other = w;
-    if (w.target_missing)
+    if (w.deleting) /* nobody looks any more */
         return;
     world_new_revision(&m->spec->world, &other, world_fresh_revision(&w));
     move_to(m, from, MOVE_NEW_REVISION, other);
@@ -513,8 +526,7 @@ static void edit(struct model *m, uint32_t from)
     if (m->spec->edits & EDIT_SUSPEND)
         move_to(m, from, w.suspended ? MOVE_RESUME : MOVE_SUSPEND, other);
     other = w;
-    other.deleting = true;
-    other.gone = !w.has_finalizer;
+    other.deleting = true; /* somebody else's finalizer keeps it, where there is none of ours */
     if (m->spec->edits & EDIT_DELETE)
         move_to(m, from, MOVE_DELETE, other);
     other = w;

@@ -4,6 +4,11 @@
 
 /* -- one write ------------------------------------------------------------------------------- */
 
+static bool is_other_revision(const struct world *w)
+{
+    return w->config_is_new || (w->target != w->applied && w->target != w->promoted);
+}
+
 static const char *check_weights(const struct model_spec *spec, const struct world *before,
                                  const struct world *after, const struct split *to)
 {
@@ -22,6 +27,8 @@ static const char *check_weights(const struct model_spec *spec, const struct wor
         return "no traffic to a canary without pods";
     if (gets_more && !before->was_ready && !is_kept) /* a failed promotion: it was analysed */
         return "no traffic to a canary that was never ready in this run";
+    if (gets_more && !is_kept && is_other_revision(before))
+        return "no traffic to a revision that the run is not of";
     if (to->primary > 0 && !(before->has_primary && before->primary_pods))
         return "no traffic to a primary without pods";
     return NULL;
@@ -43,6 +50,9 @@ static const char *check_scale_down(const struct model_spec *spec, const struct 
 
 static const char *check_promote(const struct world *before)
 {
+    bool is_over = before->phase == CANARY_PROMOTING || before->phase == CANARY_FINALISING;
+    if (!is_over && is_other_revision(before))
+        return "nothing is promoted that the run is not of";
     if (!before->target_pods)
         return "nothing is promoted that has no pods";
     return before->was_ready ? NULL : "nothing is promoted that was never ready in this run";
@@ -92,6 +102,13 @@ static const char *check_status(const struct model_spec *spec, const struct worl
     if (sets_phase && !(transitions[before->phase] & TO(after->phase)) &&
         !(after->phase == CANARY_TERMINATING && before->deleting))
         return "phases follow each other as in 3.8";
+    if (change->kind == CANARY_CHANGE_SYNC && after->phase == CANARY_PROGRESSING && !after->skips &&
+        (after->to_canary > 0 || after->mirrored))
+        return "a run begins without traffic on the canary";
+    if (after->phase == CANARY_FINALISING && (after->to_canary > 0 || after->mirrored))
+        return "the traffic is back before a run is finalised";
+    if (change->kind == CANARY_CHANGE_REVISION && after->applied != after->promoted)
+        return "a revision that nobody analysed is not recorded as if";
     if (after->failed > spec->world.canary.analysis.threshold)
         return "checks are not made beyond the threshold";
     if (after->phase == CANARY_SUCCEEDED && after->promoted != after->applied)
@@ -163,11 +180,6 @@ static bool is_at_rest(const struct world *w)
            w->phase == CANARY_FAILED;
 }
 
-static bool has_news(const struct world *w)
-{
-    return w->config_is_new || (w->target != w->applied && w->target != w->promoted);
-}
-
 /* Nothing will happen until something changes. Pods that a tick brought up before it was cut short, for a revision that was taken
  * back before the next one, stay, without traffic: they could be somebody's own. */
 static const char *check_at_rest(const struct model_spec *spec, const struct world *w,
@@ -177,7 +189,7 @@ static const char *check_at_rest(const struct model_spec *spec, const struct wor
     bool has_traffic = w->to_canary > 0 && !spec->world.router->is_fixed;
     if (!is_at_rest(w))
         return "a tick that waits for a change is at rest";
-    if (has_news(w))
+    if (is_other_revision(w))
         return "no revision is lost";
     if (w->apex != APEX_PRIMARY && spec->world.has_pods)
         return "at rest the Service leads to the primary";
@@ -230,7 +242,7 @@ const char *promises_end(const struct model_spec *spec, const struct world_look 
 
 static bool is_left_alone(const struct world *w)
 {
-    return w->gone || w->suspended;
+    return w->gone || w->suspended || (w->deleting && !w->has_finalizer);
 }
 
 static const char *check_fair(const struct model_spec *spec, const struct world *from,
@@ -239,8 +251,8 @@ static const char *check_fair(const struct model_spec *spec, const struct world 
     bool is_analysing =
         from->phase == CANARY_PROGRESSING || from->phase == CANARY_WAITING_PROMOTION;
     if (from->deleting && !from->suspended)
-        return end->gone ? NULL : "what is deleted goes";
-    if (!is_at_rest(end) || has_news(end))
+        return is_left_alone(end) ? NULL : "what is deleted goes";
+    if (!is_at_rest(end) || is_other_revision(end))
         return "every run ends";
     if (is_analysing && spec->is_refused && !from->skips)
         return end->phase == CANARY_FAILED ? NULL : "a run that cannot be made fails";
@@ -315,8 +327,9 @@ bool promises_fails_soon(const struct model_spec *spec, const struct world *from
     bool has_started = from->iterations > 0 || from->to_canary > 0 || from->mirrored;
     bool is_settled =
         from->target_state == READY_YES && from->primary_state == READY_YES && from->target_pods;
-    return spec->has_checks && is_analysing && has_started && is_settled && !has_news(from) &&
-           from->target == from->applied && !from->skips && !from->suspended && !from->deleting;
+    return spec->has_checks && is_analysing && has_started && is_settled &&
+           !is_other_revision(from) && from->target == from->applied && !from->skips &&
+           !from->suspended && !from->deleting;
 }
 
 bool promises_same_end(const struct world *a, const struct world *b, const struct world *from,

@@ -16,51 +16,55 @@
     "{name: g, url: 'http://g', type: rollback}, {name: h, url: 'http://h', type: event}], "
 #define SOME_GATES "webhooks: [" GATES "], "
 #define ABORT      "webhooks: [{name: g, url: 'http://g', type: rollback}], "
+#define SKIP       "skipAnalysis: true, "
+#define REVERT     "revertOnDeletion: true, "
+#define HALF       "stepWeight: 50, maxWeight: 50"
 #define MATCH      "match: [{headers: {x-canary: {exact: insider}}}], "
 
 // clang-format off
 static const struct row {
     const char *name;
     const struct router *router;
-    const char *target, *fields; /* of the spec */
     const char *analysis;
     int threshold;
     unsigned edits;
-    bool has_old_routes, is_refused, is_long;
+    const char *fields; /* of the spec; NULL none */
+    bool is_service, has_old_routes, is_refused, is_long;
 } rows[] = {
-    { "weighted", &world_mesh, DEPLOYMENT, "", CHECKS "stepWeight: 50, maxWeight: 50", 2, 0, false, false, false },
-    { "weighted, beyond the maximum", &world_ingress, DEPLOYMENT, "", CHECKS "stepWeight: 60, maxWeight: 70", 1, 0, false, false, false },
-    { "step weights", &world_mesh, DEPLOYMENT, "", CHECKS "stepWeights: [10, 60]", 1, 0, false, false, false },
-    { "promotion in steps", &world_mesh, DEPLOYMENT, "", "stepWeight: 80, maxWeight: 80, stepWeightPromotion: 50", 1, 0, false, false, false },
-    { "mirror", &world_mesh, DEPLOYMENT, "", CHECKS "stepWeight: 50, maxWeight: 50, mirror: true", 1, 0, false, false, false },
-    { "mirror that cannot be", &world_ingress, DEPLOYMENT, "", "stepWeight: 50, maxWeight: 50, mirror: true", 1, 0, false, false, false },
-    { "a/b", &world_mesh, DEPLOYMENT, "", CHECKS MATCH "iterations: 2", 1, 0, false, false, false },
-    { "a/b that cannot be", &world_ingress, DEPLOYMENT, "", MATCH "iterations: 2", 2, 0, false, true, false },
-    { "blue/green", &world_ingress, DEPLOYMENT, "", CHECKS "iterations: 2", 1, 0, false, false, false },
-    { "blue/green, mirrored", &world_mesh, DEPLOYMENT, "", CHECKS "iterations: 2, mirror: true", 1, 0, false, false, false },
-    { "blue/green, promotion in steps", &world_mesh, DEPLOYMENT, "", "iterations: 1, stepWeightPromotion: 60", 1, 0, false, false, false },
-    { "kubernetes", &world_fixed, DEPLOYMENT, "", CHECKS "iterations: 2", 1, 0, false, false, false },
-    { "kubernetes without iterations", &world_fixed, DEPLOYMENT, "", MATCH "stepWeight: 50", 1, 0, false, false, true },
-    { "early routes", &world_early, DEPLOYMENT, "", "stepWeight: 100", 1, 0, false, false, false },
-    { "routes from before", &world_mesh, DEPLOYMENT, "", "stepWeight: 100", 1, 0, true, false, false },
-    { "skip", &world_mesh, DEPLOYMENT, "skipAnalysis: true, ", "stepWeight: 50", 1, EDIT_CONFIG, false, false, false },
-    { "scaler, skip", &world_mesh, DEPLOYMENT, SCALER "skipAnalysis: true, ", "stepWeight: 50", 1, 0, false, false, false },
-    { "scaler", &world_mesh, DEPLOYMENT, SCALER, CHECKS "stepWeight: 50, maxWeight: 50", 1, 0, false, false, false },
-    { "service", &world_mesh, SERVICE, "", CHECKS "stepWeight: 50, maxWeight: 50", 2, EDIT_SKIP, false, false, false },
-    { "rollback by hand", &world_mesh, DEPLOYMENT, "", ABORT "stepWeight: 50, maxWeight: 50", 1, 0, false, false, false },
-    { "weighted, every hook", &world_mesh, DEPLOYMENT, "", ALL_HOOKS "stepWeight: 50, maxWeight: 50", 1, 0, false, false, false },
-    { "mirror, gates", &world_mesh, DEPLOYMENT, "", SOME_GATES "stepWeight: 100, mirror: true", 1, 0, false, false, true },
-    { "a/b, every hook", &world_mesh, DEPLOYMENT, "", ALL_HOOKS MATCH "iterations: 1", 1, 0, false, false, true },
-    { "blue/green, every hook", &world_mesh, DEPLOYMENT, "", ALL_HOOKS "iterations: 1, mirror: true", 1, 0, false, false, true },
-    { "kubernetes, gates", &world_fixed, DEPLOYMENT, "", SOME_GATES "iterations: 1", 1, 0, false, false, false },
-    { "configs", &world_mesh, DEPLOYMENT, "", CHECKS "stepWeight: 100", 1, EDIT_CONFIG, false, false, false },
-    { "skipped half-way", &world_mesh, DEPLOYMENT, "", "stepWeight: 50, maxWeight: 50", 1, EDIT_SKIP, false, false, false },
-    { "suspended half-way", &world_mesh, DEPLOYMENT, "", CHECKS "stepWeight: 100", 1, EDIT_SUSPEND, false, false, false },
-    { "deleted", &world_mesh, DEPLOYMENT, SCALER, "stepWeight: 100", 1, EDIT_DELETE, false, false, false },
-    { "deleted, reverted", &world_mesh, DEPLOYMENT, SCALER "revertOnDeletion: true, ", "stepWeight: 100", 1, EDIT_DELETE, false, false, false },
-    { "deleted, reverted, kubernetes", &world_fixed, DEPLOYMENT, "revertOnDeletion: true, ", "iterations: 1", 1, EDIT_DELETE, false, false, false },
-    { "everything", &world_mesh, DEPLOYMENT, SCALER "revertOnDeletion: true, ", CHECKS ALL_HOOKS "stepWeight: 50, maxWeight: 50, stepWeightPromotion: 30",
-      2, EDIT_CONFIG | EDIT_SKIP | EDIT_SUSPEND | EDIT_DELETE, false, false, true },
+    { "weighted", &world_mesh, CHECKS HALF, .threshold = 2 },
+    { "weighted, beyond the maximum", &world_ingress, CHECKS "stepWeight: 60, maxWeight: 70", .threshold = 1 },
+    { "step weights", &world_mesh, CHECKS "stepWeights: [10, 60]", .threshold = 1 },
+    { "promotion in steps", &world_mesh, "stepWeight: 80, maxWeight: 80, stepWeightPromotion: 50", .threshold = 1 },
+    { "mirror", &world_mesh, CHECKS HALF ", mirror: true", .threshold = 1 },
+    { "mirror that cannot be", &world_ingress, HALF ", mirror: true", .threshold = 1 },
+    { "a/b", &world_mesh, CHECKS MATCH "iterations: 2", .threshold = 1 },
+    { "a/b that cannot be", &world_ingress, MATCH "iterations: 2", .threshold = 2, .is_refused = true },
+    { "blue/green", &world_ingress, CHECKS "iterations: 2", .threshold = 1 },
+    { "blue/green, mirrored", &world_mesh, CHECKS "iterations: 2, mirror: true", .threshold = 1 },
+    { "blue/green, promotion in steps", &world_mesh, "iterations: 1, stepWeightPromotion: 60", .threshold = 1 },
+    { "kubernetes", &world_fixed, CHECKS "iterations: 2", .threshold = 1 },
+    { "kubernetes without iterations", &world_fixed, MATCH "stepWeight: 50", .is_long = true },
+    { "early routes", &world_early, "stepWeight: 100", .threshold = 1 },
+    { "routes from before", &world_mesh, "stepWeight: 100", .has_old_routes = true },
+    { "skip", &world_mesh, "stepWeight: 50", .fields = SKIP, .edits = EDIT_CONFIG },
+    { "scaler, skip", &world_mesh, "stepWeight: 50", .fields = SCALER SKIP },
+    { "scaler", &world_mesh, CHECKS HALF, .fields = SCALER },
+    { "service", &world_mesh, CHECKS HALF, .threshold = 2, .is_service = true, .edits = EDIT_SKIP },
+    { "rollback by hand", &world_mesh, ABORT HALF, .threshold = 1 },
+    { "weighted, every hook", &world_mesh, ALL_HOOKS HALF, .threshold = 1 },
+    { "mirror, gates", &world_mesh, SOME_GATES "stepWeight: 100, mirror: true", .is_long = true },
+    { "a/b, every hook", &world_mesh, ALL_HOOKS MATCH "iterations: 1", .is_long = true },
+    { "blue/green, every hook", &world_mesh, ALL_HOOKS "iterations: 1, mirror: true", .is_long = true },
+    { "kubernetes, gates", &world_fixed, SOME_GATES "iterations: 1", .threshold = 1 },
+    { "configs", &world_mesh, CHECKS "stepWeight: 100", .edits = EDIT_CONFIG },
+    { "skipped half-way", &world_mesh, HALF, .edits = EDIT_SKIP },
+    { "suspended half-way", &world_mesh, CHECKS "stepWeight: 100", .edits = EDIT_SUSPEND },
+    { "deleted", &world_mesh, "stepWeight: 100", .edits = EDIT_DELETE },
+    { "deleted, reverted", &world_mesh, "stepWeight: 100", .fields = REVERT, .edits = EDIT_DELETE },
+    { "deleted, reverted, scaler", &world_mesh, "stepWeight: 100", .fields = SCALER REVERT, .edits = EDIT_DELETE, .is_long = true },
+    { "deleted, reverted, kubernetes", &world_fixed, "iterations: 1", .fields = REVERT, .edits = EDIT_DELETE },
+    { "everything", &world_mesh, CHECKS ALL_HOOKS HALF ", stepWeightPromotion: 30", .threshold = 2,
+      .fields = SCALER REVERT, .edits = EDIT_CONFIG | EDIT_SKIP | EDIT_SUSPEND | EDIT_DELETE, .is_long = true },
 };
 // clang-format on
 
@@ -89,7 +93,8 @@ struct model_spec model_spec_at(struct arena *mem, size_t index, bool is_long)
         "{apiVersion: flagger.app/v1beta1, kind: Canary, metadata: {name: web, namespace: shop}, "
         "spec: {%stargetRef: %s, service: {port: 80}, analysis: {interval: 10s, %s, threshold: "
         "%d}}}",
-        row->fields, row->target, row->analysis, row->threshold);
+        row->fields ? row->fields : "", row->is_service ? SERVICE : DEPLOYMENT, row->analysis,
+        MAX_OF(row->threshold, 1));
     struct model_spec spec = { .world = world_spec_of(mem, row->name, yaml, row->router),
                                .edits = row->edits,
                                .has_old_routes = row->has_old_routes,

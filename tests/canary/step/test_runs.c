@@ -10,6 +10,7 @@
 #include "drive.h"
 
 #define TICKS_MAX 40
+#define END       "Finalising 100:0, Succeeded 100:0"
 #define LINES_MAX ((size_t)1 << 20)
 
 /* One entry a tick after the one that scaled up: phase, routes, "m" for mirrored, iterations if any. */
@@ -21,35 +22,36 @@ struct run {
 // clang-format off
 static const struct run runs[] = {
     { "the maximum is passed, never gone to", "stepWeight: 20, maxWeight: 50", NULL,
-      "Progressing 80:20, Progressing 60:40, Progressing 40:60, Promoting 40:60, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 80:20, Progressing 60:40, Progressing 40:60, Promoting 40:60, " END, NULL },
     { "halves", "stepWeight: 50, maxWeight: 100", NULL,
-      "Progressing 50:50, Progressing 0:100, Promoting 0:100, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 50:50, Progressing 0:100, Promoting 0:100, " END, NULL },
     { "a step beyond 100", "stepWeight: 60", NULL,
-      "Progressing 40:60, Progressing 0:100, Promoting 0:100, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 40:60, Progressing 0:100, Promoting 0:100, " END, NULL },
     { "weights one by one", "stepWeights: [1, 2, 10, 80]", NULL,
-      "Progressing 99:1, Progressing 98:2, Progressing 90:10, Progressing 20:80, Promoting 20:80, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 99:1, Progressing 98:2, Progressing 90:10, Progressing 20:80, Promoting 20:80, " END,
+      NULL },
     { "weights one by one, to more than there is", "stepWeights: [1, 2, 10, 200]", NULL,
-      "Progressing 99:1, Progressing 98:2, Progressing 90:10, Progressing 0:100, Promoting 0:100, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 99:1, Progressing 98:2, Progressing 90:10, Progressing 0:100, Promoting 0:100, " END, NULL },
     { "a step wins over the list, the list over the maximum (no. 11)", "stepWeight: 30, stepWeights: [1, 40], maxWeight: 90", NULL,
-      "Progressing 70:30, Progressing 40:60, Promoting 40:60, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 70:30, Progressing 40:60, Promoting 40:60, " END, NULL },
     { "mirrored first", "stepWeight: 10, maxWeight: 20, mirror: true", NULL,
-      "Progressing 100:0m, Progressing 90:10, Progressing 80:20, Promoting 80:20, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 100:0m, Progressing 90:10, Progressing 80:20, Promoting 80:20, " END, NULL },
     { "back in steps", "stepWeight: 100, stepWeightPromotion: 50", NULL,
-      "Progressing 0:100, Promoting 0:100, Promoting 50:50, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 0:100, Promoting 0:100, Promoting 50:50, " END, NULL },
     { "back in steps that do not divide", "stepWeight: 80, maxWeight: 80, stepWeightPromotion: 30", NULL,
-      "Progressing 20:80, Promoting 20:80, Promoting 50:50, Promoting 80:20, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 20:80, Promoting 20:80, Promoting 50:50, Promoting 80:20, " END, NULL },
     { "a/b", "iterations: 2, match: [{headers: {x: {exact: y}}}]", NULL,
-      "Progressing 0:100 1, Progressing 0:100 2, Promoting 0:100 2, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 0:100 1, Progressing 0:100 2, Promoting 0:100 2, " END, NULL },
     { "blue/green", "iterations: 1", NULL,
-      "Progressing 100:0 1, Progressing 0:100 2, Promoting 0:100 2, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 100:0 1, Progressing 0:100 2, Promoting 0:100 2, " END, NULL },
     { "blue/green, mirrored", "iterations: 2, mirror: true", NULL,
-      "Progressing 100:0m 1, Progressing 100:0m 2, Progressing 0:100 3, Promoting 0:100 3, Finalising 100:0, Succeeded 100:0", NULL },
+      "Progressing 100:0m 1, Progressing 100:0m 2, Progressing 0:100 3, Promoting 0:100 3, " END, NULL },
     { "blue/green without a mesh", "iterations: 2", NULL,
-      "Progressing 100:0 1, Progressing 100:0 2, Progressing 100:0 3, Promoting 100:0 3, Finalising 100:0, Succeeded 100:0", &world_fixed },
+      "Progressing 100:0 1, Progressing 100:0 2, Progressing 100:0 3, Promoting 100:0 3, " END, &world_fixed },
     { "ten iterations where weights cannot be", "stepWeight: 50", NULL,
-      "Progressing 100:0 1, Progressing 100:0 2, Progressing 100:0 3, Progressing 100:0 4, Progressing 100:0 5, Progressing 100:0 6, "
-      "Progressing 100:0 7, Progressing 100:0 8, Progressing 100:0 9, Progressing 100:0 10, Progressing 100:0 11, Promoting 100:0 11, "
-      "Finalising 100:0, Succeeded 100:0", &world_fixed },
+      "Progressing 100:0 1, Progressing 100:0 2, Progressing 100:0 3, Progressing 100:0 4, "
+      "Progressing 100:0 5, Progressing 100:0 6, Progressing 100:0 7, Progressing 100:0 8, "
+      "Progressing 100:0 9, Progressing 100:0 10, Progressing 100:0 11, Promoting 100:0 11, " END, &world_fixed },
     { "failing checks: one interval after the threshold (no. 3)", "stepWeight: 20, metrics: [{name: request-duration}]", "metric",
       "Progressing 80:20, Progressing 80:20, Progressing 80:20, Failed 100:0", NULL },
     { "failing hooks before any traffic", "stepWeight: 20, webhooks: [{name: a, url: 'http://a', type: pre-rollout}]", "hook",

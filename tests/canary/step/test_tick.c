@@ -215,6 +215,11 @@ static void tick_does_what_its_row_says(void **state)
     const char *got = arena_strdup(mem, sbuf_text(&lines));
     sbuf_fini(&lines);
     assert_string_equal(got, val_text(val_get(row, "lines")));
+    const struct val *after = val_get(row, "after");
+    struct world expected = drive.world;
+    for (size_t i = 0; i < val_len(after); i++)
+        set_field(&expected, after->pairs[i].key, after->pairs[i].value);
+    assert_memory_equal(&drive.world, &expected, sizeof(expected));
 }
 
 /* -- what is not a tick ---------------------------------------------------------------------- */
