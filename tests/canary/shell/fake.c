@@ -41,6 +41,7 @@ struct fake {
     VEC(struct refusal) refusals;
     long long version, oldest;
     int era; /* counts expiries */
+    bool rolls_out;
     char *held;
 };
 
@@ -154,6 +155,19 @@ static void record(struct fake *fake, const char *type, const char *collection, 
                                                        .version = fake->version };
 }
 
+/* All pods of a Deployment are there at once. */
+static void roll_out(struct arena *mem, struct val *deployment)
+{
+    static const char *const counts[] = { "replicas", "updatedReplicas", "availableReplicas" };
+    int64_t replicas = 1;
+    if (!val_int(VAL_PATH(deployment, "spec", "replicas"), &replicas))
+        replicas = 1;
+    struct val *status = val_new_map(mem);
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        val_set(mem, status, counts[i], val_new_int(mem, replicas));
+    val_set(mem, deployment, "status", status);
+}
+
 /* Gives it a version and keeps it: the JSON as it is now. */
 static const char *keep(struct fake *fake, struct arena *mem, const char *collection,
                         struct val *object)
@@ -166,6 +180,8 @@ static const char *keep(struct fake *fake, struct arena *mem, const char *collec
     static const char *const kept[] = { "uid", "creationTimestamp" };
     for (size_t i = 0; old && i < ARRAY_LEN(kept); i++)
         val_set(mem, metadata, kept[i], val_get(old, kept[i]));
+    if (fake->rolls_out && strstr(collection, "/deployments"))
+        roll_out(mem, object);
     fake->version++;
     val_set_text(mem, metadata, "resourceVersion", arena_printf(mem, "%lld", fake->version));
     if (!*object_uid(object))
@@ -537,6 +553,13 @@ void fake_serve(void *ctx, const struct scripted_request *request)
         reply_groups(fake, request, !strcmp(request->path, "/api"));
     else
         serve_object(fake, request);
+}
+
+void fake_roll_out(struct fake *fake, bool rolls_out)
+{
+    lock(fake);
+    fake->rolls_out = rolls_out;
+    unlock(fake);
 }
 
 void fake_refuse(struct fake *fake, const char *start, int status, const char *message, int times)

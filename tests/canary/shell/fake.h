@@ -27,6 +27,9 @@ void fake_delete(struct fake *fake, const char *kind, const char *ns, const char
 struct val *fake_get(struct fake *fake, struct arena *mem, const char *kind, const char *ns,
                      const char *name);
 
+/* From now on every write of a Deployment finds its pods up at once; else their status is as it is written. */
+void fake_roll_out(struct fake *fake, bool rolls_out);
+
 /* The next `times` requests whose "METHOD path" begin with this are refused; the method of a watch is WATCH. */
 void fake_refuse(struct fake *fake, const char *start, int status, const char *message, int times);
 /* Every watch ends with 410, and tells nothing of what happens from now on. */
