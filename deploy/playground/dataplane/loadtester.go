@@ -20,13 +20,14 @@ const startWithin = 20 * time.Second
 
 // loadtester runs the real one for a pod: what it sends to cluster names goes through our proxy, which knows it by the pod's name.
 func (c *containers) loadtester(ctx context.Context, one *container, spec *core.Container) error {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	args, asked := loadtesterArgs(append(append([]string{}, spec.Command...), spec.Args...))
+	free, err := listenOn(one.address, asked)
 	if err != nil {
 		return err
 	}
-	port := free.Addr().(*net.TCPAddr).Port
+	address := free.Addr().String()
 	free.Close()
-	args, asked := loadtesterArgs(append(append([]string{}, spec.Command...), spec.Args...), port)
+	args = append(args, "-listen="+address)
 	child := exec.CommandContext(ctx, c.plane.options.Serin, args...)
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = endWithin
@@ -38,7 +39,6 @@ func (c *containers) loadtester(ctx context.Context, one *container, spec *core.
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	for began := time.Now(); time.Since(began) < startWithin; {
 		if connection, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			connection.Close()
@@ -57,8 +57,8 @@ func (c *containers) loadtester(ctx context.Context, one *container, spec *core.
 	return fmt.Errorf("%s does not listen on %s: %v", c.plane.options.Serin, address, <-ended)
 }
 
-// loadtesterArgs turns a container's command line into one of ours on another port; it gives the port that was asked for.
-func loadtesterArgs(line []string, port int) (args []string, asked int) {
+// loadtesterArgs turns a container's command line into one of ours without its port, and gives that.
+func loadtesterArgs(line []string) (args []string, asked int) {
 	args, asked = []string{"loadtester"}, 9090
 	for i := 0; i < len(line); i++ {
 		name, value, joined := strings.Cut(strings.TrimLeft(line[i], "-"), "=")
@@ -79,7 +79,7 @@ func loadtesterArgs(line []string, port int) (args []string, asked int) {
 			args = append(args, line[i])
 		}
 	}
-	return append(args, fmt.Sprintf("-port=%d", port)), asked
+	return args, asked
 }
 
 func numbersOf(ports []core.ContainerPort) (all []int) {

@@ -428,13 +428,13 @@ status: {parents: [{controllerName: example.com/other, parentRef: {name: public}
 
 func TestLoadtesterArguments(t *testing.T) {
 	for line, want := range map[string]string{
-		"./loadtester -port=8080 -log-level=info": "loadtester -log-level=info -port=1 8080",
-		"loadtester --port 8081 -timeout 1h":      "loadtester -timeout 1h -port=1 8081",
-		"serin loadtester":                        "loadtester -port=1 9090",
-		"-port=80":                                "loadtester -port=1 80",
-		"":                                        "loadtester -port=1 9090",
+		"./loadtester -port=8080 -log-level=info": "loadtester -log-level=info 8080",
+		"loadtester --port 8081 -timeout 1h":      "loadtester -timeout 1h 8081",
+		"serin loadtester":                        "loadtester 9090",
+		"-port=80":                                "loadtester 80",
+		"":                                        "loadtester 9090",
 	} {
-		args, port := loadtesterArgs(strings.Fields(line), 1)
+		args, port := loadtesterArgs(strings.Fields(line))
 		if got := fmt.Sprint(strings.Join(args, " "), " ", port); got != want {
 			t.Errorf("%q: %s", line, got)
 		}
