@@ -43,6 +43,8 @@ def load(name):
 def apply(w, document):
     """Strictly: a field that the server does not know is an error."""
     meta = document["metadata"]
+    if KINDS[document["kind"]][2]:
+        meta.setdefault("namespace", w.ns)  # what is for a namespace of the user's choice
     return w.cluster.patch(document["kind"], meta["name"], meta.get("namespace"), json.dumps(document), "application/apply-patch+yaml",
                            "?fieldManager=e2e&force=true&fieldValidation=Strict")
 
@@ -68,6 +70,9 @@ def pod_of(documents):
 def test_the_manifests_are_taken_and_their_pods_may_run(w):
     for document in load("crds.yaml"):
         apply(w, document)
+    own = w.namespace()
+    own["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
+    w.cluster.create("Namespace", own)
     for name in MANIFESTS:
         documents = load(name)
         for document in documents:
