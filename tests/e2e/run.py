@@ -4,7 +4,8 @@
     run.py --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--kubeconfig FILE] [--results FILE] [--keep] [--list]
 
 One cluster is started for all of them unless --kubeconfig names one; each test has namespaces, a repository, a proxy and a serin of
-its own. A test is a function test_* of a module test_*.py beside this file.
+its own. A test is a function test_* of a module test_*.py beside this file. With wants_own_cluster it has a cluster of its own; with
+shares_cluster (a name) it is in one with the others of that name, whose kinds nobody else sees.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -47,6 +49,27 @@ def start_cluster(options, directory):
     return process
 
 
+class Clusters:
+    """Those that have a name: each is started when the first test wants it."""
+
+    def __init__(self, directory):
+        self.directory, self.lock, self.started = directory, threading.Lock(), {}
+
+    def options_for(self, options, name):
+        mine = argparse.Namespace(**vars(options))
+        with self.lock:
+            if name not in self.started:
+                directory = os.path.join(self.directory, name)
+                os.makedirs(directory)
+                self.started[name] = (start_cluster(mine, directory), mine.kubeconfig)
+            mine.kubeconfig = self.started[name][1]
+        return mine
+
+    def stop(self):
+        for process, _ in self.started.values():
+            process.stop()
+
+
 def run(options, number, name, test):
     """(did it pass, text to show)."""
     directory, began, world, own, text, passed = tempfile.mkdtemp(prefix="e2e-"), time.monotonic(), None, None, "", False
@@ -55,6 +78,8 @@ def run(options, number, name, test):
         if getattr(test, "wants_own_cluster", False):
             options = argparse.Namespace(**vars(options))
             own = start_cluster(options, directory)
+        elif options.clusters and hasattr(test, "shares_cluster"):
+            options = options.clusters.options_for(options, test.shares_cluster)
         world = lab.World(options, name, directory, number)
         test(world)
         world.stop()
@@ -110,6 +135,7 @@ def main():
         record("fail", "no serin to run")
         return 1
     directory, cluster, failed = tempfile.mkdtemp(prefix="e2e-cluster-"), None, 0
+    options.clusters = None if options.kubeconfig else Clusters(directory)
     try:
         if not options.kubeconfig:
             cluster = start_cluster(options, directory)
@@ -127,6 +153,8 @@ def main():
     finally:
         if cluster:
             cluster.stop()
+        if options.clusters:
+            options.clusters.stop()
         shutil.rmtree(directory, ignore_errors=True)
     print(f"end-to-end: {len(chosen)} tests, {failed} failed")
     return 1 if failed or not chosen else 0
