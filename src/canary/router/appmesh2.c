@@ -114,14 +114,7 @@ static const struct val *target_port(const struct canary_view *view)
     return val_get(view->canary->service, "targetPort");
 }
 
-/* Whether the port of the pods is known by name alone, and there is a workload that says its number. */
-static bool is_named(const struct canary_view *view)
-{
-    const char *kind = view->canary->target.kind;
-    return *val_text_or(target_port(view), "") &&
-           (strcmp(kind, "Deployment") == 0 || strcmp(kind, "DaemonSet") == 0);
-}
-
+/* As the containers of the target have it, which is in every view. */
 static int64_t named_port(const struct canary_view *view)
 {
     const struct canary_ref *target = &view->canary->target;
@@ -129,7 +122,7 @@ static int64_t named_port(const struct canary_view *view)
     const struct val *containers = VAL_PATH(workload, "spec", "template", "spec", "containers");
     const char *name = val_text_or(target_port(view), "");
     int64_t number = 0;
-    for (size_t c = 0; c < val_len(containers); c++) {
+    for (size_t c = 0; *name && c < val_len(containers); c++) {
         const struct val *ports = val_get(val_item(containers, c), "ports");
         for (size_t p = 0; p < val_len(ports); p++)
             if (strcmp(val_text_or(val_get(val_item(ports, p), "name"), ""), name) == 0)
@@ -142,10 +135,8 @@ static int64_t named_port(const struct canary_view *view)
 static int64_t pod_port(const struct canary_view *view)
 {
     int64_t number = 0;
-    if (is_named(view))
+    if (!val_int(target_port(view), &number))
         number = named_port(view);
-    else
-        (void)val_int(target_port(view), &number);
     return number > 0 ? number : spec_port(view);
 }
 
@@ -328,7 +319,6 @@ static struct err *write_split(const struct canary_view *view, const struct spli
 
 static void wants(const struct canary_view *view, struct live_wants *out)
 {
-    const struct canary_ref *target = &view->canary->target;
     const char *roles[] = { route_primary(view), route_canary(view) };
     const char *fronts[] = { view->canary->apex, route_canary(view) };
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
@@ -337,12 +327,6 @@ static void wants(const struct canary_view *view, struct live_wants *out)
         route_want(view, &router_kind, fronts[i], out);
         route_want(view, &service_kind, fronts[i], out);
     }
-    if (is_named(view))
-        live_want(out, &(struct live_key){ .api_version = WORKLOAD_API,
-                                           .kind = target->kind,
-                                           .ns = view->canary->ns,
-                                           .name = target->name,
-                                           .form = LIVE_FULL });
 }
 
 const struct router router_appmesh_v1beta2 = {

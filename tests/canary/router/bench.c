@@ -192,6 +192,11 @@ const struct canary_view *bench_view(struct bench *bench)
     bench->view.settings = &bench->settings;
     bench->view.provider = canary_provider(&bench->canary, &bench->settings);
     bench->router->wants(&bench->view, &wants);
+    /* The target is wanted by its own kind. */
+    live_want(&wants, &(struct live_key){ .api_version = "apps/v1",
+                                          .kind = "Deployment",
+                                          .ns = bench->canary.ns,
+                                          .name = bench->canary.target.name });
     for (size_t i = 0; i < wants.keys.len; i++) {
         const struct live_key *key = &wants.keys.at[i];
         const struct val *object = bench_live(bench, key->kind, key->name);
