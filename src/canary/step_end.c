@@ -32,10 +32,18 @@ bool step_roll_back(struct step *s)
            step_must_if_pods(s, CANARY_DO_SCALE_DOWN) && record_failure(s, 0);
 }
 
+/* After a failed promotion, and with skipAnalysis, it may be that neither side has hope: then the traffic stays where it is. */
+static bool is_primary_worse(const struct step *s)
+{
+    return s->facts->target.primary.state == READY_NEVER && s->canary->skips_analysis &&
+           s->facts->split.canary == CANARY_TOTAL && !s->facts->router->is_fixed;
+}
+
 bool step_give_up(struct step *s, const char *text)
 {
     return step_say(s, CANARY_WARN, "%s", text) &&
-           step_alert(s, CANARY_ERROR, "Progress deadline exceeded %s", text) && step_roll_back(s);
+           step_alert(s, CANARY_ERROR, "Progress deadline exceeded %s", text) &&
+           (is_primary_worse(s) ? record_failure(s, CANARY_TOTAL) : step_roll_back(s));
 }
 
 /* A tick that was cut short may have scaled the canary down already. */

@@ -261,14 +261,20 @@ static bool see_change(struct step *s)
 
 /* -- the run --------------------------------------------------------------------------------- */
 
-/* Pods are on their way: nothing goes on without them, but the end of the run by hand (17.1 no. 5). */
+/* A run can be ended by hand while it waits, too (17.1 no. 5). That it was not is no news there. */
+static bool ask_to_end(struct step *s)
+{
+    bool is_open = step_is_analysing(s) || s->phase == CANARY_WAITING;
+    return !is_open || s->canary->skips_analysis || step_check_rollback(s, false);
+}
+
+/* Pods are on their way: nothing goes on without them. */
 static bool wait_for_pods(struct step *s, enum canary_wait wait, const struct ready *pods,
                           const char *waits_for)
 {
     if (!s->facts->is_due)
         return step_end(s, CANARY_WAIT_AS_BEFORE, "");
-    return step_say(s, CANARY_WARN, "%s", pods->text) &&
-           (!step_is_analysing(s) || s->canary->skips_analysis || step_check_rollback(s, false)) &&
+    return step_say(s, CANARY_WARN, "%s", pods->text) && ask_to_end(s) &&
            step_end(s, wait, waits_for);
 }
 
@@ -330,7 +336,7 @@ static bool start_if_idle(struct step *s)
         return step_end(s, CANARY_WAIT_AS_BEFORE, "");
     if (s->facts->configs_fault)
         return step_halt(s, s->facts->configs_fault, CANARY_WAIT_TIMER, "its configs");
-    if (s->phase == CANARY_WAITING && !s->canary->skips_analysis && !step_check_rollback(s, false))
+    if (!ask_to_end(s))
         return false;
     s->memory.start_was_told = false;
     return step_confirm_rollout(s) &&
