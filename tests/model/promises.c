@@ -307,8 +307,7 @@ static const char *check_bad(const struct model_spec *spec, const struct world *
     bool has_all = end->to_canary == CANARY_TOTAL || spec->world.router->is_fixed;
     if (is_kept && (!has_all || !end->target_pods || end->is_paused))
         return "after a failed promotion the canary has the traffic";
-    if (!is_kept && !is_kept_all &&
-        (end->to_canary > 0 || (end->target_pods && spec->world.has_pods)))
+    if (!is_kept && (end->to_canary > 0 || (end->target_pods && spec->world.has_pods)))
         return "after a rollback the canary has no traffic and no pods";
     return NULL;
 }
