@@ -72,17 +72,8 @@ struct spec_headers spec_headers(const struct canary_view *view)
 
 struct val *spec_copied(const struct canary_view *view, const struct val *texts)
 {
-    static const char *const origins[] = { "kubectl.kubernetes.io/last-applied-configuration",
-                                           "toolkit.fluxcd.io", "fluxcd.io/sync-" };
-    struct val *copied = val_new_map(view->mem);
-    for (size_t i = 0; val_is_map(texts) && i < texts->len; i++) {
-        const struct val_pair *pair = &texts->pairs[i];
-        bool is_origin = false;
-        for (size_t o = 0; o < ARRAY_LEN(origins); o++)
-            is_origin = is_origin || strstr(pair->key, origins[o]);
-        if (!is_origin)
-            val_set(view->mem, copied, pair->key, val_copy(view->mem, pair->value));
-    }
+    struct val *copied = route_copied_texts(view->mem, texts);
+    (void)val_remove(copied, "kubectl.kubernetes.io/last-applied-configuration");
     return copied;
 }
 

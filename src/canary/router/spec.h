@@ -32,8 +32,7 @@ struct spec_headers {
 struct spec_headers spec_headers(const struct canary_view *view);
 bool spec_has_audience(const struct canary_view *view);
 
-/* Labels or annotations of another object for a copy of it: without those by which others would take the copy for that one (of
- * kubectl, Flux, sync). */
+/* Labels or annotations for a copy of an object: without the marks of sync and of kubectl, which speak of that object. */
 struct val *spec_copied(const struct canary_view *view, const struct val *texts);
 
 /* The item of a list whose text at `path` (NULL-terminated keys) is `name`; NULL if none is. */

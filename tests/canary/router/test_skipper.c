@@ -101,7 +101,8 @@ static void metadata_is_copied_once(void **state)
                                   RULE(PATH("podinfo"))));
     bench_reconcile(&bench);
     const struct val *metadata = val_get(bench_live(&bench, "Ingress", "shop-canary"), "metadata");
-    assert_same_value(mem, val_get(metadata, "labels"), value_of(mem, "{team: shop}"));
+    assert_same_value(mem, val_get(metadata, "labels"),
+                      value_of(mem, "{team: shop, kustomize.toolkit.fluxcd.io/name: n}"));
     assert_int_equal(val_len(val_get(metadata, "annotations")), 3);
     assert_string_equal(annotation(&bench, "a"), "b");
     bench_put_yaml(&bench, SOURCE(", annotations: {a: c}", RULE(PATH("podinfo"))));
