@@ -46,8 +46,14 @@ static struct err *check_kind(struct loop *loop, struct kube *kube, const char *
         kube_cancel(kube, request);
     if (!asking.err)
         return NULL;
-    struct err *e = err_new(err_kind(asking.err), "%s CRD is not registered %s", kinds[at][0],
-                            err_text(asking.err));
+    struct err *e =
+        err_is(asking.err, ERR_NOT_FOUND)
+            ? err_new(ERR_NOT_FOUND,
+                      "%s CRD is not registered the server could not find the requested resource "
+                      "(get %s.flagger.app)",
+                      kinds[at][0], kinds[at][1])
+            : err_new(err_kind(asking.err), "%s CRD is not registered %s", kinds[at][0],
+                      err_text(asking.err));
     err_free(asking.err);
     return e;
 }
