@@ -1,6 +1,7 @@
 """docs/reference-canary.md, held against deploy/crds.yaml and the sources: nothing is missing there, and nothing is there that is not."""
 
 import glob
+import json
 import os
 import re
 import unittest
@@ -148,6 +149,39 @@ class Lists(unittest.TestCase):
 
     def test_the_webhooks_are_those_of_the_definition(self):
         self.assertEqual(sorted(row[0].strip("`") for row in rows(section("Webhooks"))), sorted(fields()["Canary"]["analysis.webhooks[].type"][1]))
+
+
+# -- dashboards and alert rules ----------------------------------------------------------------------------------------
+
+
+def expressions():
+    """(where, PromQL) of all panels, variables and rules."""
+    for path in glob.glob(os.path.join(ROOT, "deploy", "grafana", "*.json")):
+        board = json.loads(read(os.path.relpath(path, ROOT)))
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                yield f"{board['title']}: {panel['title']}", target["expr"]
+        for variable in board["templating"]["list"]:
+            if variable["type"] == "query":
+                yield f"{board['title']}: {variable['name']}", variable["query"]["query"]
+    for group in yaml.safe_load(read("deploy", "prometheus-rules.yaml"))["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+
+
+class Expressions(unittest.TestCase):
+    def test_dashboards_and_rules_ask_for_what_is_there(self):
+        known = {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in
+                 re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) ?\|", read("docs", "reference-metrics.md"), re.M)}
+        asked = list(expressions())
+        self.assertGreater(len(asked), 20)
+        for where, text in asked:
+            for name, _, selector in re.findall(r"\b((?:flagger|flux|serin|process)_\w+)(\{(.*?)\})?", text):
+                family = name if name in known else re.sub(r"_(bucket|sum|count)$", "", name)
+                self.assertIn(family, known, where)
+                self.assertEqual(family != name, known[family][0] == "histogram", f"{where}: {name}")
+                labels = set(re.findall(r"(\w+)\s*[=!]~?", selector))
+                self.assertEqual(labels - known[family][1], set(), f"{where}: labels of {name}")
 
 
 if __name__ == "__main__":
