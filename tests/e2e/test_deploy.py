@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import textwrap
 import threading
 
 import yaml
@@ -119,6 +120,46 @@ def test_the_image_has_the_libraries_that_serin_needs(w):
             if owner:
                 break
         expect(owner in packages, True, f"{library} is of the package {owner or '?'}, which deploy/Dockerfile does not install")
+
+
+def examples():
+    """What docs/canaries.md shows as YAML: whole objects, and parts of a spec or of its analysis, each in an object of its own."""
+    with open(os.path.join(HERE, "..", "..", "docs", "canaries.md")) as page:
+        text = page.read()
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.S) + re.findall(r"<<END\n(.*?)END\n", text, re.S):
+        found = yaml.safe_load(textwrap.dedent(block))
+        if "apiVersion" in found:
+            yield found
+            continue
+        spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}, "service": {"port": 9898},
+                "analysis": {"interval": "1m", "threshold": 5, "stepWeight": 10}}
+        is_analysis = set(found) & {"metrics", "webhooks", "alerts"}
+        spec.update({"analysis": {**spec["analysis"], **found}} if is_analysis else found)
+        yield {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "podinfo"}, "spec": spec}
+
+
+def test_the_examples_of_the_guide_are_taken(w):
+    for document in load("crds.yaml"):
+        apply(w, document)
+    for kind in ("Canary", "MetricTemplate", "AlertProvider"):
+        wait(lambda kind=kind: w.cluster.ask("GET", w.cluster.path(kind)), kind + " to be served")
+    w.cluster.create("Namespace", w.namespace())
+    found = list(examples())
+    expect(len(found) > 12, True, f"examples: {len(found)}")
+    for number, document in enumerate(found):
+        document["metadata"].update(namespace=w.ns, name=f"e{number}")
+        if document["kind"] == "Canary":
+            document["spec"]["targetRef"]["name"] = f"e{number}"  # one Canary to a target
+        w.cluster.ask("POST", w.cluster.path(document["kind"], None, w.ns) + "?fieldValidation=Strict", document)
+    w.serin("--canaries=on", "--git-url=", "--k8s-allow-namespace=" + w.ns)
+    wait(lambda: expect([one for one in said_of_canaries(w, found) if "not found" not in one], [], "of others than missing targets") is None,
+         "serin to read the examples")
+
+
+def said_of_canaries(w, documents):
+    """An Event of each: that its target is missing is all there is to say."""
+    events = {one["involvedObject"]["name"]: one["message"] for one in w.cluster.list("Event", w.ns)}
+    return [events.get(one["metadata"]["name"], "nothing yet") for one in documents if one["kind"] == "Canary"]
 
 
 class Prometheus(http.server.BaseHTTPRequestHandler):
