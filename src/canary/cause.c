@@ -69,7 +69,7 @@ const char *cause_reason(struct arena *mem, const char *url, const struct http_r
     case HTTP_CLOSED: return result->status ? "unexpected EOF" : "EOF";
     case HTTP_OTHER: break;
     }
-    if (result->os_error)
+    if (result->os_error && !result->status) /* else it is of an address tried before */
         return arena_printf(mem, "dial tcp%s%s: connect: %s", url ? " " : "",
                             url ? peer_of(mem, url, true) : "", errno_text(mem, result->os_error));
     bool is_denied = err_is(result->err, ERR_DENIED);

@@ -1,8 +1,10 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "canary/canaries_parts.h"
 
 #define ACTIONS_MAX 1000 /* a tick has some fifty at most: a step that does not end is a bug */
+#define WORDS_MAX_BYTES 4096 /* of what a server said: each look of the step quotes it again */
 
 /* -- its end --------------------------------------------------------------------------------------------------------- */
 
@@ -107,8 +109,20 @@ void tick_leave(struct tick *tick)
 
 /* -- action by action -------------------------------------------------------------------------------------------------- */
 
+static const char *beginning_of(struct arena *mem, const char *text)
+{
+    size_t len = text ? strnlen(text, WORDS_MAX_BYTES + 1) : 0;
+    if (len <= WORDS_MAX_BYTES)
+        return text;
+    len = WORDS_MAX_BYTES;
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    return arena_printf(mem, "%.*s...", (int)len, text);
+}
+
 static void take_answer(struct tick *tick)
 {
+    tick->answer.text = beginning_of(tick->scene->mem, tick->answer.text);
     *vec_push(tick->scene->mem, &tick->outcomes) = tick->answer;
     tick->is_answered = false;
     ASSERT(tick->outcomes.len < ACTIONS_MAX);
