@@ -115,5 +115,6 @@ double judge_exported(const struct judge *judge, double value)
     if (judge->builtin != BUILTIN_DURATION)
         return value;
     int64_t ms = whole_ms(value); /* as Go's Duration.Seconds adds it up, to the last digit */
-    return (double)(ms / 1000) + (double)(ms % 1000) / 1000;
+    int64_t seconds = ms / 1000, rest = ms % 1000;
+    return (double)seconds + (double)rest / 1000;
 }

@@ -97,7 +97,7 @@ static const struct check_case {
       "app.test "
       "is not receiving traffic: no values found" },
     { "a duration that is not good", "slowish", "istio", DURATION, METRIC_BUILTIN, false, true,
-      1.515, CANARY_WARN, "Halt podinfo.test advancement request duration 1.515s > 500ms" },
+      1 + 0.515, CANARY_WARN, "Halt podinfo.test advancement request duration 1.515s > 500ms" },
     { "a duration in seconds", "half", "gatewayapi:v1", DURATION, METRIC_BUILTIN, true, true, 0.5,
       0, "" },
     { "a duration in seconds that is too long", "one", "kubernetes", DURATION, METRIC_BUILTIN,
