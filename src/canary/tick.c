@@ -3,7 +3,7 @@
 
 #include "canary/canaries_parts.h"
 
-#define ACTIONS_MAX 1000 /* a tick has some fifty at most: a step that does not end is a bug */
+#define ACTIONS_MAX     1000 /* a tick has some fifty at most: a step that does not end is a bug */
 #define WORDS_MAX_BYTES 4096 /* of what a server said: each look of the step quotes it again */
 
 /* -- its end --------------------------------------------------------------------------------------------------------- */
