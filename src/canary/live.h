@@ -19,6 +19,8 @@ struct live_key {
     const char *api_version, *kind, *ns, *name;
     enum live_form form;
     bool is_mesh; /* on the API server of the mesh, where that is another one */
+    /* Made by others, perhaps a moment before the Canary: that it is not there is asked, since its watch may be behind. */
+    bool is_source;
 };
 /* Keys that a canary wants to be kept true; duplicates are fine. */
 struct live_wants {

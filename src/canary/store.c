@@ -248,7 +248,7 @@ static bool take_name(struct store_object *object)
 }
 
 /* What the watch knows already; the rest is read. */
-static void find_out(struct store_object *object)
+static void find_out(struct store_object *object, bool is_source)
 {
     const struct store_kind *kind = object->kind;
     const struct store_feed *feed = object->feed;
@@ -259,7 +259,7 @@ static void find_out(struct store_object *object)
         return;
     }
     object->is_present = feed && take_name(object);
-    if (!feed || feed->is_refused || object->is_present)
+    if (!feed || feed->is_refused || object->is_present || (is_source && feed->is_synced))
         store_read(object);
     else if (feed->is_synced)
         object->state = LIVE_ABSENT;
@@ -272,7 +272,7 @@ static struct store_object *need_object(struct store *store, const struct live_k
     if (!object) {
         object = store_object_new(kind, key->ns, key->name);
         object->keeps_data = key->form == LIVE_SECRET;
-        find_out(object);
+        find_out(object, key->is_source);
     } else if (key->form == LIVE_SECRET && !object->keeps_data) {
         object->keeps_data = true;
         object->is_stale = object->state == LIVE_HERE;

@@ -20,7 +20,8 @@ enum run_kind { RUN_CHECK, RUN_PROBE, RUN_SERVER };
 struct item {
     struct metric_question question;
     const char *before; /* of the text of a failed probe */
-    const char *fault;  /* known before anything is asked: the whole text; NULL none */
+    const char *fault;  /* known before a client is built: the whole text; NULL none */
+    const char *flaw;   /* of the query: told once a client could be built; NULL none */
     const char *build;  /* before the error of building the client */
 };
 
@@ -110,7 +111,8 @@ static struct item *add_item(struct run *run)
     struct metric_lab *lab = run->lab;
     struct item *item = vec_push(run->mem, &run->items);
     *item = (struct item){ .before = "", .build = "" };
-    item->question = (struct metric_question){ .now_ms = loop_wall_ms(lab->opts.loop),
+    item->question = (struct metric_question){ .query = "",
+                                               .now_ms = loop_wall_ms(lab->opts.loop),
                                                .nonce = loop_random(lab->opts.loop),
                                                .environ_list = lab->opts.environ_list };
     return item;
@@ -133,7 +135,6 @@ static void use_server(struct run *run, struct item *item, const char *server)
     item->question.source =
         (struct metric_source){ .type = "prometheus", .address = copy(run, server), .region = "" };
     item->question.interval = "";
-    item->question.query = "";
 }
 
 /* Why an object cannot be read, in the words of the API server and of client-go's caches; NULL if it can. */
@@ -254,7 +255,7 @@ static void prepare_builtin(struct run *run, const struct metric_check *check,
     SCOPED(err_free)
     struct err *e = template_render(run->mem, query.text, &facts, &item->question.query);
     if (e)
-        item->fault = judge_failure(
+        item->flaw = judge_failure(
             &run->judge, arena_printf(run->mem, "rendering query failed: %s", err_text(e)));
 }
 
@@ -268,7 +269,7 @@ static void prepare_query(struct run *run, const struct metric_check *check,
     SCOPED(err_free)
     struct err *e = template_render(run->mem, metric->query, &facts, &item->question.query);
     if (e)
-        item->fault = judge_failure(
+        item->flaw = judge_failure(
             &run->judge, arena_printf(run->mem, "rendering query failed: %s", err_text(e)));
 }
 
@@ -299,7 +300,7 @@ static void prepare_template(struct run *run, const struct metric_check *check,
     SCOPED(err_free)
     struct err *e = template_render(run->mem, ref.query, &facts, &item->question.query);
     if (e)
-        item->fault = arena_printf(run->mem, "%s query render error: %s", title, err_text(e));
+        item->flaw = arena_printf(run->mem, "%s query render error: %s", title, err_text(e));
     else
         log_debug(
             run->lab->opts.log, F("component", "canary"),
@@ -380,6 +381,8 @@ static void ask_next(struct run *run)
     struct err *e = exchange_start(&peers, &item->question, on_result, run, &run->exchange);
     if (e)
         tell_fault(run, CANARY_ERROR, arena_printf(run->mem, "%s%s", item->build, err_text(e)));
+    else if (item->flaw)
+        tell_fault(run, CANARY_ERROR, item->flaw);
 }
 
 static void on_begin(void *ctx)
@@ -462,7 +465,6 @@ static void add_template_probe(struct run *run, const struct metric_check *check
     const char *type = item->question.source.type;
     item->question.is_probe = true;
     item->question.interval = copy(run, metric->interval);
-    item->question.query = "";
     item->before = arena_printf(run->mem, "%s in %s not avaiable: ", type, title);
     item->build = arena_printf(run->mem, "%s provider %s error: ", title, type);
 }
@@ -509,7 +511,8 @@ void metric_check_wants(const struct canary *canary, const struct canary_setting
                                 .kind = TEMPLATE_KIND,
                                 .ns = metric->template_ns,
                                 .name = metric->template_name,
-                                .form = LIVE_FULL };
+                                .form = LIVE_FULL,
+                                .is_source = true };
         if (!*metric->template_name)
             continue;
         live_want(out, &key);
@@ -522,7 +525,8 @@ void metric_check_wants(const struct canary *canary, const struct canary_setting
                                                .kind = "Secret",
                                                .ns = metric->template_ns,
                                                .name = secret,
-                                               .form = LIVE_SECRET });
+                                               .form = LIVE_SECRET,
+                                               .is_source = true });
     }
     struct metric_check check = { .canary = canary, .settings = settings };
     if (canary->analysis.metrics_len && is_knative(&check))

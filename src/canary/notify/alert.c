@@ -29,9 +29,10 @@ static void log_fault(const struct mailing *mailing, const char *fault)
               F("err", fault));
 }
 
-/* `name` tells receivers apart; `lead` is of the log line when the alert cannot be sent. */
+/* `lead` is of the log line when the alert cannot be sent. One queue for all receivers of a canary: they are told in the order of
+ * its list, as one after the other in Flagger. */
 static void put(const struct mailing *mailing, const struct alert_receiver *receiver,
-                const char *name, const char *lead)
+                const char *lead)
 {
     struct alerts *alerts = mailing->alerts;
     struct arena *mem = mailing->mem;
@@ -44,7 +45,7 @@ static void put(const struct mailing *mailing, const struct alert_receiver *rece
         return;
     }
     outbox_put(alerts->outbox, &(struct outbox_letter){
-                                   .key = arena_printf(mem, "%s\n%s", mailing->title, name),
+                                   .key = mailing->title,
                                    .from = mailing->title,
                                    .lead = lead,
                                    .post = { .rules = POST_ALERT,
@@ -67,7 +68,7 @@ static void send_entry(const struct mailing *mailing, const struct canary_alert 
     if (!route.is_sent)
         return;
     const char *name = arena_printf(mem, "%s.%s", entry->provider_name, entry->provider_ns);
-    put(mailing, &route.receiver, name, arena_printf(mem, "alert provider %s send error: ", name));
+    put(mailing, &route.receiver, arena_printf(mem, "alert provider %s send error: ", name));
 }
 
 void alert_send(struct alerts *alerts, const struct canary *canary, const struct live *live,
@@ -82,7 +83,7 @@ void alert_send(struct alerts *alerts, const struct canary *canary, const struct
     for (size_t i = 0; i < canary->analysis.alerts_len; i++)
         send_entry(&mailing, &canary->analysis.alerts[i], live);
     if (canary->analysis.alerts_len == 0 && alerts->has_global)
-        put(&mailing, &alerts->global, "", "alert can't be sent: ");
+        put(&mailing, &alerts->global, "alert can't be sent: ");
 }
 
 size_t alerts_waiting(const struct alerts *alerts)

@@ -1,5 +1,5 @@
 /* canary/notify/alert.h - alerts to Slack, MS Teams, Discord, Rocket.Chat and Google Chat.
- * Effects:   network through io/http, in the background, in order for each canary and receiver.
+ * Effects:   network through io/http, in the background, in order for each canary.
  * Ownership: everything is copied. Addresses and tokens are in no text.
  * Units:     milliseconds.
  * Reference: canary.md 11. */

@@ -28,14 +28,16 @@ void notify_wants(const struct canary *canary, const struct live *live, struct l
         live_want(out, &(struct live_key){ .api_version = CANARY_API_VERSION,
                                            .kind = PROVIDER_KIND,
                                            .ns = entry->provider_ns,
-                                           .name = entry->provider_name });
+                                           .name = entry->provider_name,
+                                           .is_source = true });
         const char *secret = secret_of(find_provider(live, entry));
         if (*secret)
             live_want(out, &(struct live_key){ .api_version = "v1",
                                                .kind = "Secret",
                                                .ns = entry->provider_ns,
                                                .name = secret,
-                                               .form = LIVE_SECRET });
+                                               .form = LIVE_SECRET,
+                                               .is_source = true });
     }
 }
 

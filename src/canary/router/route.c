@@ -42,12 +42,16 @@ static const char *namespace_of(const struct canary_view *view, const struct rou
 void route_want(const struct canary_view *view, const struct route_kind *kind, const char *name,
                 struct live_wants *out)
 {
+    const struct canary *canary = view->canary;
     live_want(out, &(struct live_key){ .api_version = kind->api_version,
                                        .kind = kind->kind,
                                        .ns = namespace_of(view, kind),
                                        .name = name,
                                        .form = LIVE_FULL,
-                                       .is_mesh = kind->is_mesh });
+                                       .is_mesh = kind->is_mesh,
+                                       .is_source = strcmp(name, canary->apex) == 0 ||
+                                                    strcmp(name, canary->ingress.name) == 0 ||
+                                                    strcmp(name, canary->route.name) == 0 });
 }
 
 struct err *route_find(const struct canary_view *view, const struct route_kind *kind,

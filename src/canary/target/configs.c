@@ -167,7 +167,7 @@ static struct err *tracked_or_err(const struct canary_view *view, const struct v
 /* -- public: reading ------------------------------------------------------------------------- */
 
 static void want_config(const struct canary_view *view, struct live_wants *out,
-                        enum config_kind kind, const char *name)
+                        enum config_kind kind, const char *name, bool is_source)
 {
     struct live_key key = {
         .api_version = "v1",
@@ -175,6 +175,7 @@ static void want_config(const struct canary_view *view, struct live_wants *out,
         .ns = view->canary->ns,
         .name = name,
         .form = LIVE_CHECKSUM,
+        .is_source = is_source,
     };
     live_want(out, &key);
 }
@@ -186,8 +187,8 @@ void configs_want(const struct canary_view *view, const struct val *pod_spec,
     for (size_t i = 0; i < names->len; i++) {
         const char *name;
         enum config_kind kind = split_key(names->pairs[i].key, &name);
-        want_config(view, out, kind, name);
-        want_config(view, out, kind, meta_primary_name(view, name));
+        want_config(view, out, kind, name, true);
+        want_config(view, out, kind, meta_primary_name(view, name), false);
     }
 }
 

@@ -111,12 +111,15 @@ const struct val *meta_find_port(const struct val *ports, const struct val *like
 void meta_want(const struct canary_view *view, struct live_wants *out, const char *api_version,
                const char *kind, const char *name)
 {
+    const struct canary *canary = view->canary;
     struct live_key key = {
         .api_version = api_version,
         .kind = kind,
         .ns = view->canary->ns,
         .name = name,
         .form = LIVE_FULL,
+        .is_source = strcmp(name, canary->target.name) == 0 || strcmp(name, canary->apex) == 0 ||
+                     strcmp(name, canary->scaler.name) == 0,
     };
     live_want(out, &key);
 }
