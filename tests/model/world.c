@@ -18,11 +18,10 @@ static const char *const revisions[WORLD_REVISIONS + 1] = { "",     "s1-a", "s1-
 
 static uint8_t revision_of(const char *text)
 {
-    for (uint8_t i = 0; i < ARRAY_LEN(revisions); i++)
-        if (strcmp(revisions[i], text) == 0)
-            return i;
-    ASSERT(!"a revision of the world");
-    return 0;
+    uint8_t i = 0;
+    while (strcmp(revisions[i], text) != 0)
+        ASSERT(++i < ARRAY_LEN(revisions)); /* else it is none of the world's */
+    return i;
 }
 
 struct world_spec world_spec_of(struct arena *mem, const char *name, const char *yaml,
