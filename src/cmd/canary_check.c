@@ -6,6 +6,7 @@
 #include "base/sbuf.h"
 
 #define PATH_BYTES ((size_t)4096)
+#define ATTEMPT_MS 10000
 
 static const char *const kinds[][2] = {
     { "Canary", "canaries" },
@@ -36,10 +37,12 @@ static struct err *check_kind(struct loop *loop, struct kube *kube, const char *
         sbuf_add_char(&path, '/');
     }
     sbuf_add(&path, kinds[at][1]);
-    ticket request = kube_start(
-        kube,
-        &(struct kube_request){ .method = "GET", .path = sbuf_text(&path), .query = "limit=1" },
-        on_answer, &asking);
+    ticket request = kube_start(kube,
+                                &(struct kube_request){ .method = "GET",
+                                                        .path = sbuf_text(&path),
+                                                        .query = "limit=1",
+                                                        .attempt_ms = ATTEMPT_MS },
+                                on_answer, &asking);
     while (!asking.is_done && loop_turn(loop, 1000))
         continue;
     if (!asking.is_done)

@@ -17,6 +17,7 @@
 
 #define WORKER_STACK_BYTES ((size_t)8 << 20) /* reserved, not used: libgit2 takes some 100 KiB */
 #define STOP_MS            8000 /* for work that is under way; Kubernetes kills after 30 s */
+#define SLOW_MS            5000 /* until it is said that the start waits for the cluster */
 #define INSISTS_MS \
     1000 /* a second signal this long after the first ends it at once; some send two */
 #define SMALL_FILE_BYTES ((size_t)1 << 20)
@@ -192,13 +193,22 @@ static void turn_until(struct daemon *daemon, const bool *is_done)
         continue;
 }
 
+static void on_slow(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    log_warn(daemon->log, F("warning", "the cluster does not answer, still waiting"),
+             F("host", daemon->kube_config->server));
+}
+
 /* A cluster that does not answer yet (a node that boots) is waited for; one that refuses us is not. */
 static struct err *discover(struct daemon *daemon)
 {
     for (int64_t wait_ms = 500;; wait_ms = MIN_OF(wait_ms * 2, (int64_t)15000)) {
         daemon->is_discovered = daemon->has_waited = false;
+        ticket slow = loop_after(daemon->loop, SLOW_MS, on_slow, daemon);
         kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
         turn_until(daemon, &daemon->is_discovered);
+        loop_cancel(daemon->loop, slow);
         struct err *e = err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
                                  daemon->kube_config->server);
         if (daemon->exiting || !err_is(e, ERR_TRANSIENT))

@@ -37,7 +37,8 @@ struct call {
     ticket id, http, timer;
     char *method, *url, *path, *content_type, *accept, *body;
     size_t body_len, limit_bytes;
-    int64_t timeout_ms, first_ms; /* first_ms: when it was sent first; -1: not yet */
+    int64_t timeout_ms, attempt_ms; /* attempt_ms: of the next attempt; 0: no bound of its own */
+    int64_t first_ms;               /* when it was sent first; -1: not yet */
     bool (*on_bytes)(void *ctx, const char *bytes, size_t len);
     void (*on_headers)(void *ctx, int status);
     kube_done_fn done;
@@ -166,6 +167,8 @@ static void call_fill(struct call *call, const struct kube_request *request)
     }
     call->limit_bytes = request->limit_bytes ? request->limit_bytes : LIMIT_BYTES;
     call->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS;
+    if (kube_may_repeat(call->method, call->content_type))
+        call->attempt_ms = request->attempt_ms;
     call->on_bytes = request->on_bytes;
     call->on_headers = request->on_headers;
     call->queue = request->is_urgent ? QUEUE_URGENT : QUEUE_NORMAL;
@@ -409,6 +412,17 @@ static void on_answer(void *ctx, const struct http_result *answer)
 
 #define HEADERS_MAX 64
 
+/* How long this attempt may take. */
+static int64_t take_time(struct call *call, int64_t now_ms)
+{
+    int64_t left_ms = MAX_OF(call->first_ms + call->timeout_ms - now_ms, (int64_t)1);
+    if (call->attempt_ms <= 0)
+        return left_ms;
+    left_ms = MIN_OF(left_ms, call->attempt_ms);
+    call->attempt_ms = MIN_OF(call->attempt_ms, call->timeout_ms) * 2;
+    return left_ms;
+}
+
 static void send_call(struct call *call, struct kube_identity *identity)
 {
     struct kube *kube = call->kube;
@@ -439,7 +453,7 @@ static void send_call(struct call *call, struct kube_identity *identity)
         .headers = headers,
         .body = call->body,
         .body_len = call->body_len,
-        .timeout_ms = is_stream ? 0 : MAX_OF(call->first_ms + call->timeout_ms - now, (int64_t)1),
+        .timeout_ms = is_stream ? 0 : take_time(call, now),
         .limit_bytes = call->limit_bytes,
         .tls = kube_identity_tls(identity),
         .proxy = kube->config->proxy,

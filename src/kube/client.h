@@ -61,8 +61,10 @@ struct kube_request {
     enum kube_accept accept;
     const char *accept_text; /* the whole header instead of `accept`; NULL: none */
     int64_t timeout_ms;      /* default 60 s, all attempts together, from the first one on */
-    size_t limit_bytes;      /* default 64 MiB */
-    bool is_urgent;          /* before what waits (lease, events stay behind) */
+    /* For the first attempt alone, of what may be repeated; twice as long for each later one. Default: all there is. */
+    int64_t attempt_ms;
+    size_t limit_bytes; /* default 64 MiB */
+    bool is_urgent;     /* before what waits (lease, events stay behind) */
     /* Called in place of `done` when the request is cancelled, by kube_free too; may be NULL. */
     void (*on_cancel)(void *ctx);
     /* A stream (a watch): not counted, no time limit, sent once more after a 401 and else never again. Bytes of a 2xx answer

@@ -12,6 +12,8 @@
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," \
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 #define LIMIT_BYTES ((size_t)32 << 20)
+/* Nothing starts before the kinds are known: an answer that got lost on the way is not waited for to the end. */
+#define ATTEMPT_MS 10000
 
 struct waiter {
     kube_discovery_done done;
@@ -159,6 +161,7 @@ static void start_part(struct kube_discovery *discovery, const struct part *what
         .path = path,
         .accept_text = ACCEPT,
         .limit_bytes = LIMIT_BYTES,
+        .attempt_ms = ATTEMPT_MS,
         .on_cancel = part_free,
     };
     part->ticket = kube_start(discovery->kube, &request, on_part, part);

@@ -4,7 +4,7 @@ import os
 import random
 import time
 
-from lab import expect, lasts, wait
+from lab import contains, expect, lasts, wait
 from test_sync import begin
 
 WRITES = ["apply", "create", "patch", "delete"]
@@ -237,6 +237,15 @@ def test_discovery_that_fails_at_first(w):
     w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
     w.arm("fault", {"status": 503}, verbs=["discovery"], path="^/api", count=3)
     w.serin(ready=False)
+    w.wait_data("a", {"key": "one"}, 60)
+
+
+@lasts(12)
+def test_discovery_of_which_one_question_is_never_answered(w):
+    w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a")})
+    w.arm("fault", {"hang": True}, verbs=["discovery"], path="^/apis$", count=1)
+    w.serin()
+    contains(w.log(), "the cluster does not answer, still waiting", "the log")
     w.wait_data("a", {"key": "one"}, 60)
 
 

@@ -386,6 +386,38 @@ static void a_server_that_says_nothing_times_out(void **state)
     bench_free(bench);
 }
 
+/* The first request of each kind is never answered. */
+static void serve_at_last(void *ctx, const struct scripted_request *request)
+{
+    if (request->count == 0)
+        serve_silence(ctx, request);
+    else
+        scripted_reply(request, 200, NULL, OK_BODY);
+}
+
+static void an_attempt_that_hangs_is_repeated(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new(serve_at_last, NULL, NULL);
+    struct bench_answer got;
+    int64_t start_ms = loop_now_ms(bench->loop);
+    struct kube_request request = { .method = "GET", .path = "/x", .attempt_ms = 100 };
+    bench_ask(bench, &request, &got);
+    assert_int_equal(got.status, 200);
+    assert_in_range(loop_now_ms(bench->loop) - start_ms, 100, 5000);
+    request = (struct kube_request){
+        .method = "POST", .path = "/y", .body = "{}", .body_len = 2, .attempt_ms = 100
+    };
+    request.timeout_ms = 300; /* what may have happened is not done twice, nor given up early */
+    start_ms = loop_now_ms(bench->loop);
+    bench_ask(bench, &request, &got);
+    assert_int_equal(got.kind, ERR_TRANSIENT);
+    assert_in_range(loop_now_ms(bench->loop) - start_ms, 250, 5000);
+    assert_int_equal(scripted_count(bench->server, "/x"), 2);
+    assert_int_equal(scripted_count(bench->server, "/y"), 1);
+    bench_free(bench);
+}
+
 /* -- cancelling ---------------------------------------------------------------------------------------------------- */
 
 static void count_cancel(void *ctx)
@@ -537,6 +569,7 @@ static const struct CMUnitTest plain[] = {
     cmocka_unit_test(retry_after_holds_back_what_waits),
     cmocka_unit_test(when_the_server_is_gone_what_waits_fails_together),
     cmocka_unit_test(a_server_that_says_nothing_times_out),
+    cmocka_unit_test(an_attempt_that_hangs_is_repeated),
     cmocka_unit_test(a_cancelled_request_is_never_answered),
     cmocka_unit_test(freeing_the_client_cancels_what_runs),
     cmocka_unit_test(a_flow_goes_by_one_ticket),
