@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "canary/metric/talk.h"
+#include "canary/metric/url.h"
 
 #define SCRATCH_BYTES \
     ((size_t)512 << 20) /* a body of METRIC_BODY_MAX as values, and what is made of it */
@@ -37,13 +38,11 @@ static void free_scratch(void *scratch)
 /* The password of an address is as secret as one of a Secret. */
 static void hide_password(struct metric_talk *talk)
 {
-    const char *address = talk->question->source.address;
-    const char *mark = strstr(address, "://");
-    const char *from = mark ? mark + 3 : address;
-    const char *at_sign = memchr(from, '@', strcspn(from, "/?#"));
-    const char *colon = at_sign ? memchr(from, ':', (size_t)(at_sign - from)) : NULL;
+    struct url url;
+    bool is_good = url_parse(talk->mem, talk->question->source.address, &url);
+    const char *colon = is_good ? strchr(url.user, ':') : NULL;
     if (colon)
-        talk_hide(talk, arena_strndup(talk->mem, colon + 1, (size_t)(at_sign - colon) - 1));
+        talk_hide(talk, colon + 1);
 }
 
 struct err *metric_talk_new(struct arena *mem, const struct metric_question *question,

@@ -100,8 +100,9 @@ const char *const *talk_header_list(struct metric_talk *talk, const char *const 
 const char *talk_basic(struct metric_talk *talk, const char *user, const char *password)
 {
     const char *pair = arena_printf(talk->scratch, "%s:%s", user, password);
-    return arena_printf(talk->scratch, "Authorization: Basic %s",
-                        hash_base64(talk->scratch, pair, strlen(pair)));
+    const char *login = hash_base64(talk->mem, pair, strlen(pair));
+    talk_hide(talk, login);
+    return arena_printf(talk->scratch, "Authorization: Basic %s", login);
 }
 
 const char *talk_collapse(struct arena *mem, const char *query)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/sbuf.h"
 
@@ -31,14 +32,14 @@ bool url_parse(struct arena *mem, const char *text, struct url *out)
         if ((unsigned char)*at <= ' ' || *at == 0x7f)
             return false;
     }
-    if (strncmp(text, "http://", 7) && strncmp(text, "https://", 8))
+    if (strncasecmp(text, "http://", 7) && strncasecmp(text, "https://", 8))
         return false;
     const char *host = strstr(text, "://") + 3;
     const char *end = host + strcspn(host, "/?#");
     const char *at_sign = NULL;
     for (const char *at = host; at < end; at++)
         at_sign = *at == '@' ? at : at_sign;
-    out->scheme = text[4] == 's' ? "https" : "http";
+    out->scheme = text[4] == ':' ? "http" : "https";
     if (at_sign) {
         out->user = arena_strndup(mem, host, (size_t)(at_sign - host));
         host = at_sign + 1;

@@ -25,6 +25,7 @@ static const struct join_case {
     { "http://p/a/./b//../c?x=1#y", "http://p/a/c/api/v1/query?q=1" },
     { "http://p/../..", "http://p/api/v1/query?q=1" },
     { "https://me:word@p", "https://me:word@p/api/v1/query?q=1" },
+    { "HTTPS://p", "https://p/api/v1/query?q=1" },
     { "http://[::1]:9090", "http://[::1]:9090/api/v1/query?q=1" },
     { "http://[::1]", "http://[::1]/api/v1/query?q=1" },
     { "", NULL },

@@ -122,6 +122,9 @@ static const struct template_case {
       "{}", false, false, CANARY_ERROR,
       "Metric template t.other provider newrelic error: newrelic credentials does not contain "
       "newrelic_account_id" },
+    { "neither a client nor a query", CUSTOM, "{query: '{{ if }}', provider: {type: graphite}}",
+      NULL, false, false, CANARY_ERROR,
+      "Metric template t.other provider graphite error: graphite address  is not a valid URL" },
     { "a query that is none", CUSTOM,
       "{query: '{{ if }}', provider: {type: prometheus, address: "
       "'http://127.0.0.1:PORT'}}",
