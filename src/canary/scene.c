@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "canary/canaries_parts.h"
 #include "canary/hash.h"
 #include "canary/target/configs.h"
@@ -257,13 +258,26 @@ static void judge_routes(struct scene *scene)
     facts->split_fault = e ? arena_strdup(mem, err_text(e)) : NULL;
 }
 
-static const char *new_uuid(struct canaries *all, struct arena *mem)
+static const char *json_of(struct arena *mem, const struct val *v)
 {
-    uint32_t r[4];
-    for (size_t i = 0; i < ARRAY_LEN(r); i++)
-        r[i] = loop_random(all->opts.loop);
-    return arena_printf(mem, "%08x-%04x-4%03x-%04x-%04x%08x", r[0], r[1] >> 16, r[1] & 0xfff,
-                        0x8000 | (r[2] >> 18), r[2] & 0xffff, r[3]);
+    size_t len;
+    return v ? val_json(mem, v, &len) : "";
+}
+
+/* Of a run, not of a tick: a promotion that is repeated, since nobody knows whether it was carried out, does not roll the primary
+ * out again. Another run of the same revision does: the condition has the time when it began. */
+static const char *run_uuid(const struct scene *scene)
+{
+    struct arena *mem = scene->mem;
+    const struct canary_revision *revision = &scene->facts.revision;
+    const char *run = arena_printf(
+        mem, "%s\n%s\n%s\n%s", scene->canary.uid, revision->hash ? revision->hash : "",
+        json_of(mem, revision->configs), json_of(mem, scene->canary.status.conditions));
+    unsigned char id[16];
+    hash_fingerprint(run, strlen(run), id);
+    const char *hex = hash_hex(mem, id, sizeof(id));
+    return arena_printf(mem, "%.8s-%.4s-4%.3s-%x%.3s-%.12s", hex, hex + 8, hex + 13,
+                        0x8U | (unsigned)(id[8] >> 6), hex + 17, hex + 20);
 }
 
 static const char *new_letters(struct canaries *all, struct arena *mem)
@@ -278,7 +292,6 @@ static const char *new_letters(struct canaries *all, struct arena *mem)
 void scene_judge(struct canaries *all, struct scene *scene)
 {
     struct canary_view *view = &scene->view;
-    view->uuid = new_uuid(all, scene->mem);
     for (size_t i = 0; i < ARRAY_LEN(view->letters); i++)
         view->letters[i] = new_letters(all, scene->mem);
     scene->facts = (struct canary_facts){ .mem = scene->mem,
@@ -288,5 +301,6 @@ void scene_judge(struct canaries *all, struct scene *scene)
                                           .now_ms = view->now_ms };
     judge_target(scene);
     judge_configs(scene);
+    view->uuid = run_uuid(scene);
     judge_routes(scene);
 }

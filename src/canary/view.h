@@ -47,7 +47,7 @@ struct canary_view {
     const char *provider; /* canary_provider */
     struct target_seen target;
     int64_t now_ms;
-    const char *uuid;       /* a new one each tick */
+    const char *uuid;       /* of the run, for the primary's pods: another run rolls it out again */
     const char *letters[2]; /* ten random ASCII letters each */
 };
 
