@@ -135,6 +135,7 @@ struct model {
     const struct model_spec *spec;
     bool is_long;
     struct arena *mem; /* of one tick */
+    struct tick *tick; /* the place for it */
     VEC(struct world) worlds;
     VEC(struct edge) edges;
     VEC(struct detour) detours;
@@ -432,9 +433,10 @@ static uint8_t policies_at(const struct model *m, uint32_t state, bool is_tick)
 /* Depth first through all answers; `has_timer_passed` as for canary_step_is_due. */
 static void explore_tick(struct model *m, uint32_t from, bool has_timer_passed)
 {
-    struct tick *t = base_alloc(sizeof(*t));
+    struct tick *t = m->tick;
     t->m = m;
     t->from = from;
+    t->depth = 0;
     t->edge = (struct edge){ .from = from, .move = has_timer_passed ? MOVE_TICK : MOVE_EARLY_TICK };
     world_look(&m->spec->world, &m->worlds.at[from], has_timer_passed, m->mem, &t->look);
     if (has_timer_passed || !t->look.facts.is_due) {
@@ -455,7 +457,6 @@ static void explore_tick(struct model *m, uint32_t from, bool has_timer_passed)
             }
         }
     }
-    free(t);
     arena_reset(m->mem);
 }
 
@@ -646,6 +647,7 @@ static void explore(const struct model_spec *spec, bool is_long)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct model m = { .spec = spec, .is_long = is_long, .mem = mem };
+    m.tick = base_alloc(sizeof(*m.tick));
     grow_table(&m);
     (void)add_state(&m, model_spec_first(spec), &(struct edge){ .move = MOVE_NONE });
     for (uint32_t i = 0; i < m.worlds.len; i++)
@@ -660,6 +662,7 @@ static void explore(const struct model_spec *spec, bool is_long)
     for (size_t i = 0; i < POLICIES; i++)
         vec_fini(&m.next[i].to);
     free(m.table);
+    free(m.tick);
 }
 
 static bool is_named(const struct model_spec *spec, int argc, char **argv)
