@@ -17,12 +17,14 @@ import (
 )
 
 const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--audit-log FILE] [--faults]
-                     [--mesh [--mesh-port N] [--serin PROGRAM]]
+                     [--mesh [--mesh-port N] [--serin PROGRAM] [--prometheus PROGRAM]]
          starts the cluster, prints the path of its kubeconfig (DIR/kubeconfig), runs until a signal; what was in it the last
          time is still there unless --forget; with --faults a second line is the proxy's kubeconfig, a third its admin address;
          with --mesh the last line has the data plane's addresses
-       playground mesh --kubeconfig FILE [--mesh-port N] [--serin PROGRAM]
+       playground mesh --kubeconfig FILE [--mesh-port N] [--serin PROGRAM] [--prometheus PROGRAM]
          runs only the data plane, beside a cluster of ours; prints its addresses
+       playground slack [--port N] [--out FILE]
+         prints the address of a Slack webhook, then what it is sent, a line each
        playground proxy (--dir DIR | --kubeconfig FILE --out FILE) [--http1]
          runs only the proxy, before the cluster in DIR or that of a kubeconfig; prints its kubeconfig and its admin address
 `
@@ -44,6 +46,8 @@ func main() {
 		finish(proxy(os.Args[1:]))
 	case "mesh":
 		finish(mesh(os.Args[1:]))
+	case "slack":
+		finish(slack(os.Args[1:]))
 	case "apiserver": // run by up
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 	case "controller-manager": // run by up

@@ -18,6 +18,7 @@ func meshFlags(flags *flag.FlagSet) *dataplane.Options {
 	options := &dataplane.Options{Output: os.Stderr}
 	flags.IntVar(&options.GatewayPort, "mesh-port", 0, "port of the gateway on 127.0.0.1 (0: any)")
 	flags.StringVar(&options.Serin, "serin", "", "program that pods of flagger-loadtester run (none: they do not answer)")
+	flags.StringVar(&options.Prometheus, "prometheus", "", "program that pods of prometheus run: scripts/lib/prometheus.sh (none: they do not answer)")
 	return options
 }
 
@@ -51,12 +52,15 @@ func startMesh(ctx context.Context, kubeconfig string, options *dataplane.Option
 	if options.Kubeconfig, err = filepath.Abs(kubeconfig); err != nil {
 		return nil, err
 	}
-	if options.Serin != "" {
-		if options.Serin, err = filepath.Abs(options.Serin); err != nil {
+	for name, program := range map[string]*string{"serin": &options.Serin, "prometheus": &options.Prometheus} {
+		if *program == "" {
+			continue
+		}
+		if *program, err = filepath.Abs(*program); err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(options.Serin); err != nil {
-			return nil, fmt.Errorf("--serin: %w", err)
+		if _, err := os.Stat(*program); err != nil {
+			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs Prometheus (Debian package prometheus) in the foreground: its data in a folder, on loopback, asking one address every second.
+# Runs Prometheus (Debian package prometheus) in the foreground: its data in a folder, asking one address every second.
 #
-#   scripts/lib/prometheus.sh DIR PORT HOST:PORT
+#   scripts/lib/prometheus.sh DIR LISTEN TARGET        (both HOST:PORT)
 set -euo pipefail
 [ $# = 3 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
-dir=$1 port=$2 target=$3
+dir=$1 listen=$2 target=$3
 mkdir -p "$dir"
 cat >"$dir/prometheus.yml" <<YAML
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -14,4 +14,4 @@ scrape_configs:
   static_configs: [{targets: ["$target"]}]
 YAML
 exec prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" --storage.tsdb.retention.time=6h \
-  --web.listen-address="127.0.0.1:$port" --log.level=warn
+  --web.listen-address="$listen" --log.level=warn

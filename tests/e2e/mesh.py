@@ -42,7 +42,7 @@ class Mesh:
         self.gateway, self.proxy, self.metrics = said.groups()
         port = free_port()
         self.prometheus = f"http://127.0.0.1:{port}"
-        self.run([os.path.join(HERE, "..", "..", "scripts", "lib", "prometheus.sh"), os.path.join(self.directory, "prometheus"), str(port),
+        self.run([os.path.join(HERE, "..", "..", "scripts", "lib", "prometheus.sh"), os.path.join(self.directory, "prometheus"), f"127.0.0.1:{port}",
                   urllib.parse.urlsplit(self.metrics).netloc], "prometheus.log")
         wait(lambda: request(self.prometheus, "GET", "/-/ready")[0] == 200, "Prometheus", 60)
 

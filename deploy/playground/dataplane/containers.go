@@ -98,6 +98,8 @@ func kindOf(pod *core.Pod) (container *core.Container, kind, tag string) {
 			return &pod.Spec.Containers[i], name, tag
 		case "flagger-loadtester", "serin":
 			return &pod.Spec.Containers[i], "loadtester", tag
+		case "prometheus":
+			return &pod.Spec.Containers[i], name, tag
 		}
 	}
 	return nil, "", ""
@@ -116,7 +118,8 @@ func (c *containers) see(pod *core.Pod) {
 	}
 	spec, kind, tag := kindOf(pod)
 	bytes, err := netip.ParseAddr(pod.Status.PodIP)
-	if spec == nil || err != nil || !bytes.Is4() || kind == "loadtester" && c.plane.options.Serin == "" {
+	run := c.runner(kind)
+	if run == nil || err != nil || !bytes.Is4() {
 		return
 	}
 	ip := bytes.As4()
@@ -129,10 +132,25 @@ func (c *containers) see(pod *core.Pod) {
 	c.runs[pod.UID] = one
 	if kind == "podinfo" {
 		one.measures = newPodMeasures()
-		go c.run(ctx, one, spec, func(ctx context.Context) error { return c.podinfo(ctx, one, spec, tag, first) })
-	} else {
-		go c.run(ctx, one, spec, func(ctx context.Context) error { return c.loadtester(ctx, one, spec) })
 	}
+	go c.run(ctx, one, spec, func(ctx context.Context) error { return run(ctx, one, spec, tag, first) })
+}
+
+// runner is what runs for a kind of container; nil where nothing does, or no program for it was named.
+func (c *containers) runner(kind string) func(ctx context.Context, one *container, spec *core.Container, tag string, first int32) error {
+	switch options := c.plane.options; {
+	case kind == "podinfo":
+		return c.podinfo
+	case kind == "loadtester" && options.Serin != "":
+		return func(ctx context.Context, one *container, spec *core.Container, _ string, _ int32) error {
+			return c.loadtester(ctx, one, spec)
+		}
+	case kind == "prometheus" && options.Prometheus != "":
+		return func(ctx context.Context, one *container, spec *core.Container, _ string, _ int32) error {
+			return c.prometheus(ctx, one, spec)
+		}
+	}
+	return nil
 }
 
 func restartsOf(pod *core.Pod) int32 {

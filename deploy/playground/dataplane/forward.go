@@ -47,7 +47,11 @@ func (p *Plane) lead(w http.ResponseWriter, request *call) {
 		out.source = workloadOf(request.source)
 	}
 	by := &condition{}
-	switch f := p.routes.find(request); {
+	f := p.routes.find(request)
+	if request.from == "gateway" && request.service != nil && f.closely == 0 {
+		f = found{} // a Service by its name goes before routes for any host
+	}
+	switch {
 	case f.rule != nil:
 		out.rule, by = f.rule, f.condition
 		backend, err := p.choose(f.rule)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,24 +17,48 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-const startWithin = 20 * time.Second
+const (
+	startWithin    = 60 * time.Second
+	prometheusPort = 9090
+)
 
 // loadtester runs the real one for a pod: what it sends to cluster names goes through our proxy, which knows it by the pod's name.
 func (c *containers) loadtester(ctx context.Context, one *container, spec *core.Container) error {
 	args, asked := loadtesterArgs(append(append([]string{}, spec.Command...), spec.Args...))
-	free, err := listenOn(one.address, asked)
+	return c.program(ctx, one, append([]int{asked}, numbersOf(spec.Ports)...), func(address string) *exec.Cmd {
+		child := exec.CommandContext(ctx, c.plane.options.Serin, append(args, "-listen="+address)...)
+		child.Env = c.loadtesterEnv(one.pod)
+		return child
+	})
+}
+
+// prometheus runs one that reads what the plane counts, whatever its own configuration says.
+func (c *containers) prometheus(ctx context.Context, one *container, spec *core.Container) error {
+	folder, err := os.MkdirTemp("", "playground-prometheus-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	return c.program(ctx, one, append(numbersOf(spec.Ports), prometheusPort), func(address string) *exec.Cmd {
+		return exec.CommandContext(ctx, c.plane.options.Prometheus, folder, address, c.plane.Admin.Addr().String())
+	})
+}
+
+// program runs a child that listens on the first of the ports until it ends; the others are led to the same.
+func (c *containers) program(ctx context.Context, one *container, ports []int, command func(address string) *exec.Cmd) error {
+	free, err := listenOn(one.address, ports[0])
 	if err != nil {
 		return err
 	}
 	address := free.Addr().String()
 	free.Close()
-	args = append(args, "-listen="+address)
-	child := exec.CommandContext(ctx, c.plane.options.Serin, args...)
+	child := command(address)
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = endWithin
-	child.Env = c.loadtesterEnv(one.pod)
 	child.Stdout, child.Stderr = c.plane.options.Output, c.plane.options.Output
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	runtime.LockOSThread() // or the child dies with the thread that began it
+	defer runtime.UnlockOSThread()
 	if err := child.Start(); err != nil {
 		return err
 	}
@@ -42,19 +67,19 @@ func (c *containers) loadtester(ctx context.Context, one *container, spec *core.
 	for began := time.Now(); time.Since(began) < startWithin; {
 		if connection, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			connection.Close()
-			for _, number := range append([]int{asked}, numbersOf(spec.Ports)...) {
+			for _, number := range ports {
 				one.opened(number, address)
 			}
 			return <-ended
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("%s %s: %v", c.plane.options.Serin, strings.Join(args, " "), err)
+			return fmt.Errorf("%s: %v", strings.Join(child.Args, " "), err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	child.Process.Kill()
-	return fmt.Errorf("%s does not listen on %s: %v", c.plane.options.Serin, address, <-ended)
+	return fmt.Errorf("%s does not listen on %s: %v", child.Path, address, <-ended)
 }
 
 // loadtesterArgs turns a container's command line into one of ours without its port, and gives that.

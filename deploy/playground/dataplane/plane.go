@@ -30,6 +30,7 @@ import (
 type Options struct {
 	GatewayPort int       // 0: any
 	Serin       string    // program that pods of the load tester run; none: they stay silent
+	Prometheus  string    // program that pods of prometheus run (arguments: folder, address, address to read); none: they stay silent
 	Tools       string    // folder first on their PATH
 	Kubeconfig  string    // of their kubectl
 	Output      io.Writer // log, of the plane and of what it runs

@@ -440,3 +440,18 @@ func TestLoadtesterArguments(t *testing.T) {
 		}
 	}
 }
+
+func TestGatewayByNameAndForAnyHost(t *testing.T) {
+	l := newLab(t)
+	l.deploy("cart-primary", "podinfo:6.0.0")
+	l.deploy("other", "podinfo:9.9.9")
+	l.define(virtualServices)
+	l.put(virtualServices, strings.Replace(fmt.Sprintf(weighted, 100, 0, ""), "[cart.example.com, cart]", `["*"]`, 1))
+	for host, version := range map[string]string{"anything": "6.0.0", "other.shop": "9.9.9"} {
+		l.until(host+" by the gateway", func() bool { _, body, _ := l.get("/version", host); return strings.Contains(body, version) })
+	}
+	l.until("the gateway by its name", func() bool {
+		_, body := l.through(nil, "GET", "http://istio-ingressgateway.istio-system/version", "")
+		return strings.Contains(body, "6.0.0")
+	})
+}

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// isGateway has the names of the gateway's Service in istio-system: we are it.
+var isGateway = map[string]bool{"istio-gateway": true, "istio-ingressgateway": true}
+
 // proxy is how processes outside containers use names of the cluster (http_proxy=...). A user name in its address is the namespace
 // that short names are of, a password the pod that calls.
 func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +33,11 @@ func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
 	request.fromName, pod = caller(r.Header.Get("Proxy-Authorization"))
 	if pod != "" {
 		request.source, _ = p.world.pods.Pods(request.fromName).Get(pod)
+	}
+	if namespace, name, _ := splitName(request.host, request.fromName); namespace == "istio-system" && isGateway[name] {
+		request.from = "gateway"
+		p.lead(w, request)
+		return
 	}
 	if ip := net.ParseIP(request.host); request.host == "localhost" || ip != nil && ip.IsLoopback() {
 		p.pass(w, r, r.URL.Host)

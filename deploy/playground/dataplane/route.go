@@ -187,6 +187,7 @@ type found struct {
 	rule      *rule
 	condition *condition
 	claimed   bool
+	closely   int // how the host was claimed: 0 as any other
 }
 
 type claim struct {
@@ -225,11 +226,15 @@ func (t *routes) find(request *call) (f found) {
 		}
 		f = t.among(all[i:next], request)
 		if f.rule != nil {
+			f.closely = all[i].closely
 			return f
 		}
 		i = next
 	}
-	return found{claimed: len(all) > 0}
+	if len(all) == 0 {
+		return found{}
+	}
+	return found{claimed: true, closely: all[0].closely}
 }
 
 // among chooses in claims of one family: the first rule that fits, or for Gateway API and Ingress the one that fits most closely.
@@ -241,14 +246,14 @@ func (t *routes) among(claims []claim, request *call) (best found) {
 				if one.set.family == istio || best.rule != nil && !above(condition.rank, best.condition.rank) || !condition.holds(request) {
 					continue
 				}
-				best = found{rule, condition, true}
+				best = found{rule: rule, condition: condition, claimed: true}
 			}
 			if one.set.family != istio {
 				continue
 			}
 			if condition, holds := rule.match(request); holds {
 				if rule.delegate == "" {
-					return found{rule, condition, true}
+					return found{rule: rule, condition: condition, claimed: true}
 				}
 				if deeper := t.delegated(rule.delegate, request); deeper.rule != nil {
 					return deeper
@@ -267,7 +272,7 @@ func (t *routes) delegated(key string, request *call) found {
 	}
 	for _, rule := range set.rules {
 		if condition, holds := rule.match(request); holds && rule.delegate == "" {
-			return found{rule, condition, true}
+			return found{rule: rule, condition: condition, claimed: true}
 		}
 	}
 	return found{}
