@@ -332,7 +332,10 @@ size_t canaries_waiting(const struct canaries *canaries)
 
 void canaries_act(struct canaries *canaries, bool may_act)
 {
+    bool begins = may_act && !canaries->may_act;
     canaries->may_act = may_act;
+    for (size_t i = 0; begins && canaries->is_synced && i < canaries->list.len; i++)
+        due_now(canaries->list.at[i]);
     due_pump(canaries);
 }
 

@@ -17,17 +17,18 @@ void tick_free(struct tick *tick)
     free(tick);
 }
 
-/* When to look again. What a tick that was not due waits for stays as it was. */
+/* When to look again. What a tick that was not due waits for stays as it was, its timer too; a run never goes without one. */
 static void set_wait(struct tick *tick, const struct canary_action *done)
 {
     struct unit *unit = tick->unit;
-    if (done->wait == CANARY_WAIT_AS_BEFORE)
-        return;
-    unit->wait = done->wait;
-    canaries_keep_text(&unit->waits_for, done->text ? done->text : "");
-    if (done->wait == CANARY_WAIT_CHANGE || done->wait == CANARY_WAIT_NOW)
+    bool stays = done->wait == CANARY_WAIT_AS_BEFORE;
+    if (!stays) {
+        unit->wait = done->wait;
+        canaries_keep_text(&unit->waits_for, done->text ? done->text : "");
+    }
+    if (unit->wait == CANARY_WAIT_CHANGE || unit->wait == CANARY_WAIT_NOW)
         due_never(unit);
-    else if (tick->scene->facts.is_due || !unit->timer)
+    else if (!unit->timer || (tick->scene->facts.is_due && !stays))
         due_after(unit, tick->started_ms + unit->interval_ms);
 }
 
