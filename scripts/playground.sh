@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# serin on a laptop, from nothing: installs what it needs, builds, starts a cluster, makes a git repository, runs serin between the
-# two, and stays up until Ctrl-C.
+# serin on a laptop, from nothing: installs what it needs, builds, starts a cluster whose pods answer, Prometheus and a gateway, makes
+# a git repository, runs serin between them, and stays up until Ctrl-C.
 #
 #   scripts/playground.sh [--dir DIR] [--forget] [--port N] [--kubeconfig FILE]
 #
 #   --dir DIR           where cluster, repository and logs are kept (build/playground)
 #   --forget            begin with an empty cluster and a fresh repository; else the last ones go on
 #   --port N            where serin listens on 127.0.0.1 (3030, or a free port if that is taken)
-#   --kubeconfig FILE   use that cluster (kind, minikube, ...) in place of the playground's own
+#   --kubeconfig FILE   use that cluster (kind, minikube, ...) in place of the playground's own, with what it has of mesh and metrics
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-dir=$top/build/playground forget='' port='' kubeconfig=''
+dir=$top/build/playground forget='' port='' kubeconfig='' gateway='' proxy='' metrics='' slack=''
 while [ $# -gt 0 ]; do
   case $1 in
     --dir | --port | --kubeconfig) [ $# -gt 1 ] || die "$1 needs a value" ;;
@@ -46,15 +46,30 @@ trap 'echo; say "stopping"; exit 0' INT TERM
 
 start_cluster() {
   build_playground
-  say "starting the cluster (state in $dir/cluster)"
-  "$PLAYGROUND" up --dir "$dir/cluster" ${forget:+--forget} >"$dir/cluster.out" 2>"$dir/cluster.log" </dev/null &
-  local pid=$!
-  pids+=("$pid")
-  until [ -s "$dir/cluster.out" ]; do
-    kill -0 "$pid" 2>/dev/null || { cat "$dir/cluster.log" >&2 && die "the cluster did not start"; }
+  say "starting the cluster and the mesh (state in $dir/cluster)"
+  choose_free 8080
+  : >"$dir/cluster.out"
+  "$PLAYGROUND" up --dir "$dir/cluster" ${forget:+--forget} --mesh --mesh-port "$free" --serin "$serin" \
+    --prometheus "$top/scripts/lib/prometheus.sh" >"$dir/cluster.out" 2>"$dir/cluster.log" </dev/null &
+  wait_for_lines 2 "$dir/cluster.out" $! "$dir/cluster.log"
+  kubeconfig=$(head -n 1 "$dir/cluster.out")
+  read -r _ gateway _ proxy _ metrics _ < <(tail -n 1 "$dir/cluster.out")
+}
+
+start_slack() {
+  : >"$dir/slack.out"
+  "$PLAYGROUND" slack --out "$dir/slack.log" >"$dir/slack.out" 2>&1 </dev/null &
+  wait_for_lines 1 "$dir/slack.out" $! "$dir/slack.out"
+  slack=$(cat "$dir/slack.out")
+}
+
+# wait_for_lines N FILE PID LOG: until the process, which is ours from now on, has written so many.
+wait_for_lines() {
+  pids+=("$3")
+  until [ "$(wc -l <"$2")" -ge "$1" ]; do
+    kill -0 "$3" 2>/dev/null || { cat "$4" >&2 && die "it did not start: see $4"; }
     sleep 0.2
   done
-  kubeconfig=$(head -n 1 "$dir/cluster.out")
 }
 
 make_repository() {
@@ -81,14 +96,11 @@ is_free() { # PORT
   ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-choose_port() {
-  if [ -n "$port" ]; then
-    return
-  fi
-  for port in 3030 $(seq 3031 3099); do
-    if is_free "$port"; then return; fi
+choose_free() { # FIRST: sets free to the first port from there that is
+  for free in $(seq "$1" $(($1 + 69))); do
+    if is_free "$free"; then return; fi
   done
-  die "no free port from 3030 to 3099: --port N"
+  die "no free port from $1 to $free"
 }
 
 # ask PATH: one request to serin's API.
@@ -98,10 +110,18 @@ ask() {
 }
 
 start_serin() {
-  choose_port
+  if [ -z "$port" ]; then
+    choose_free 3030
+    port=$free
+  fi
   say "starting serin (log in $dir/serin.log)"
-  "$top/build/release/src/cmd/serin" run --kubeconfig="$kubeconfig" --git-url="$url" --git-branch=master --git-poll-interval=1s \
-    --sync-garbage-collection --listen="127.0.0.1:$port" --state-dir="$dir/state" >"$dir/serin.log" 2>&1 </dev/null &
+  local names=()
+  if [ -n "$proxy" ]; then # what cluster DNS is to a pod
+    names=("http_proxy=$proxy" "no_proxy=127.0.0.1,localhost")
+  fi
+  env "${names[@]}" "$serin" run --kubeconfig="$kubeconfig" --git-url="$url" --git-branch=master --git-poll-interval=1s \
+    --sync-garbage-collection --listen="127.0.0.1:$port" --state-dir="$dir/state" \
+    ${slack:+--slack-url="$slack" --slack-channel=releases} >"$dir/serin.log" 2>&1 </dev/null &
   local pid=$! head
   pids+=("$pid")
   head=$(git -C "$repository" rev-parse master)
@@ -116,12 +136,14 @@ start_serin() {
   done
 }
 
-install_packages "${BUILD_PACKAGES[@]}" kubernetes-client
+install_packages "${BUILD_PACKAGES[@]}" curl kubernetes-client prometheus
 find_python
 say "building serin (build/release)"
 build_serin release serin || die "serin could not be built"
+serin=$top/build/release/src/cmd/serin
 if [ -z "$kubeconfig" ]; then
   start_cluster
+  start_slack
 fi
 make_repository
 asked=$SECONDS
@@ -144,8 +166,38 @@ Three things to try, in another terminal (each takes about a second):
        kubectl -n prod delete service flagger-loadtester
        kubectl -n prod get service flagger-loadtester
   3. Remove a file, and see its object go:
-       git rm -q prod/loadtest/service.yaml && git commit -qm 'No load test' && git push -q
-       kubectl -n prod get service flagger-loadtester
+       git rm -q prod/sidecar/default.yaml && git commit -qm 'No sidecar' && git push -q
+       kubectl -n prod get sidecars
+TEXT
+if [ -n "$gateway" ]; then
+  cat <<TEXT
+
+And with canaries, for which pods answer here:
+
+  application  $gateway (the gateway; any Host is the frontend's), http_proxy=$proxy for names of Services
+  metrics      $metrics/metrics; faults of pods: $metrics/faults
+  alerts       $dir/slack.log
+
+  4. Release to a few at first (the push of 1. did it too: kubectl -n prod get canaries; tail -f $dir/slack.log):
+       kubectl apply -f $top/deploy/playground/podinfo.yaml && kubectl -n test wait canary/podinfo --for=condition=promoted
+       kubectl -n test set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.1
+       kubectl -n test get canary podinfo --watch
+       for i in \$(seq 20); do curl -s -H 'Host: app.example.com' $gateway/version; done | grep -c 6.0.1
+  5. Release something bad (half of its requests fail; or 6.0.3-delay-700ms), and see it taken back:
+       kubectl -n test set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.2-errors-50
+       kubectl -n test describe canary podinfo
+     Or break a good one while it is out, from here until it is undone (curl -X DELETE $metrics/faults):
+       curl -X PUT $metrics/faults -d '{"namespace": "test", "workload": "podinfo", "error_percent": 50}'
+  6. Let some go first: insiders and Firefox get a new frontend (image: podinfo:3.1.1 in prod/frontend/deployment.yaml, pushed as in 1.):
+       curl -s -b type=insider $gateway/version; curl -s $gateway/version
+  7. Ask a person before a promotion, who then opens the gate:
+       kubectl -n test patch canary podinfo --type=json -p '[{"op": "add", "path": "/spec/analysis/webhooks/-",
+         "value": {"name": "person", "type": "confirm-promotion", "url": "http://flagger-loadtester.test/gate/check"}}]'
+       kubectl -n test set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.4
+       curl -x $proxy -d '{"name": "podinfo", "namespace": "test"}' http://flagger-loadtester.test/gate/open
+TEXT
+fi
+cat <<TEXT
 
 Ctrl-C ends it; what is in the cluster and in the repository is there again the next time (--forget begins anew).
 

@@ -95,7 +95,7 @@ if [ -z "$quick" ]; then
   say "clang-tidy"
   "$PYTHON" tests/checks/tidy.py --build build/release --results "$RESULTS" || true
   say "tests of the playground"
-  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane && go test -mod=readonly -json ./faults ./kubelet ./dataplane) \
+  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane ./tools && go test -mod=readonly -json ./faults ./kubelet ./dataplane ./tools) \
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"

@@ -14,6 +14,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	"serin.dev/playground/tools"
 )
 
 const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--audit-log FILE] [--faults]
@@ -31,7 +32,7 @@ const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--au
 
 func main() {
 	if filepath.Base(os.Args[0]) == "hey" { // for load tests, see makeTools
-		finish(hey(os.Args[1:]))
+		finish(tools.Hey(os.Args[1:]))
 		return
 	}
 	if len(os.Args) < 2 {
@@ -47,7 +48,7 @@ func main() {
 	case "mesh":
 		finish(mesh(os.Args[1:]))
 	case "slack":
-		finish(slack(os.Args[1:]))
+		finish(tools.Slack(os.Args[1:]))
 	case "apiserver": // run by up
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 	case "controller-manager": // run by up

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"context"
@@ -30,8 +30,8 @@ type message struct {
 	}
 }
 
-// slack receives alerts as Slack's incoming webhooks do and writes each as a line.
-func slack(args []string) error {
+// Slack receives alerts as Slack's incoming webhooks do and writes each as a line.
+func Slack(args []string) error {
 	flags := flag.NewFlagSet("slack", flag.ExitOnError)
 	port := flags.Int("port", 0, "port on 127.0.0.1 (0: any)")
 	to := flags.String("out", "", "file to add lines to (stdout if empty)")

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"net/http"
@@ -30,7 +30,7 @@ func TestHeySendsAsManyAsAsked(t *testing.T) {
 	seen := make(chan *http.Request, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen <- r }))
 	defer server.Close()
-	if err := hey([]string{"-n", "6", "-c", "2", "-H", "Cookie: type=insider", "-host", "app.example.com", server.URL + "/x"}); err != nil {
+	if err := Hey([]string{"-n", "6", "-c", "2", "-H", "Cookie: type=insider", "-host", "app.example.com", server.URL + "/x"}); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != 6 {
@@ -40,13 +40,13 @@ func TestHeySendsAsManyAsAsked(t *testing.T) {
 		t.Errorf("%s %s %v", first.Host, first.URL, first.Header)
 	}
 	began := time.Now()
-	if err := hey([]string{"-z", "500ms", "-c", "1", "-q", "10", server.URL}); err != nil {
+	if err := Hey([]string{"-z", "500ms", "-c", "1", "-q", "10", server.URL}); err != nil {
 		t.Fatal(err)
 	}
 	if sent := len(seen) - 5; sent < 1 || sent > 6 || time.Since(began) < 500*time.Millisecond {
 		t.Errorf("%d requests in %s", sent, time.Since(began))
 	}
-	if hey([]string{"-c", "0", server.URL}) == nil || hey(nil) == nil {
+	if Hey([]string{"-c", "0", server.URL}) == nil || Hey(nil) == nil {
 		t.Error("bad arguments were taken")
 	}
 }

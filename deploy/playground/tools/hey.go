@@ -1,4 +1,5 @@
-package main
+// Package tools has programs for canaries: what load tests call, and where alerts go.
+package tools
 
 import (
 	"context"
@@ -43,8 +44,8 @@ type load struct {
 	answered                int
 }
 
-// hey sends requests as the load generator of that name does, for the flags that canaries' load tests use.
-func hey(args []string) error {
+// Hey sends requests as the load generator of that name does, for the flags that canaries' load tests use.
+func Hey(args []string) error {
 	flags := flag.NewFlagSet("hey", flag.ExitOnError)
 	l := &load{headers: http.Header{}, codes: map[string]int{}}
 	flags.DurationVar(&l.length, "z", 0, "how long, in place of -n")
