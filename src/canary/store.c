@@ -527,6 +527,7 @@ void store_free(struct store *store)
 {
     if (!store)
         return;
+    store->is_ending = true;
     loop_cancel(store->opts.loop, store->turn);
     loop_cancel(store->opts.loop, store->start);
     for (size_t i = 0; i < ARRAY_LEN(store->sides); i++)

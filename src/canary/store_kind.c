@@ -47,6 +47,8 @@ static void on_metadata(struct store_object *object, uint64_t version)
 static void on_gone(struct store_object *object, uint64_t version)
 {
     struct store_kind *kind = object->kind;
+    if (object->read)
+        store_read(object); /* again: the answer may be from before */
     store_take_gone(object, version, false);
     if (!kind->keeps_all || object->state != LIVE_ABSENT)
         return;

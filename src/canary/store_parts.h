@@ -93,7 +93,7 @@ struct store {
     ticket turn, start;
     VEC(struct store_object *) queue; /* to be read, from `queue_at` on; NULL: was released */
     size_t queue_at, reading, objects, bytes;
-    bool was_synced;
+    bool was_synced, is_ending;
 };
 
 /* store.c */

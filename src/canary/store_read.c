@@ -34,7 +34,8 @@ void store_read_stop(struct store_object *object)
     struct store *store = object->kind->store;
     loop_cancel(store->opts.loop, object->retry);
     object->retry = 0;
-    if (object->read) {
+    bool was_read = object->read != 0;
+    if (was_read) {
         kube_cancel(object->kind->side->kube, object->read);
         object->read = 0;
         store->reading--;
@@ -44,6 +45,8 @@ void store_read_stop(struct store_object *object)
             store->queue.at[i] = NULL;
     }
     object->is_queued = object->is_asked_again = false;
+    if (was_read)
+        pump(store); /* its place is free */
 }
 
 static void on_retry(void *ctx)
@@ -97,8 +100,8 @@ static void take_answer(struct store_object *object, const struct kube_result *r
         return;
     }
     store_take(object, v, false);
-    if (object->is_stale) /* older than what the watch has told already */
-        read_later(object);
+    if (object->state == LIVE_UNKNOWN || object->is_stale)
+        read_later(object); /* it is older than what the watch has told already */
 }
 
 static void on_read(void *ctx, const struct kube_result *result)
@@ -124,8 +127,10 @@ static void start_read(struct store_object *object)
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     const struct kube_resource *resource =
         kube_discovery_find(kind->side->discovery, kind->api_version, kind->name);
-    if (!resource) /* gone with a refresh that somebody else asked for: ours will see it, too */
+    if (!resource) { /* gone with a refresh that somebody else asked for: ours will see it, too */
+        read_later(object);
         return;
+    }
     const struct kube_request request = {
         .method = "GET",
         .path = kube_path(mem, resource, object->ns, object->name, NULL),
@@ -136,7 +141,7 @@ static void start_read(struct store_object *object)
 
 static void pump(struct store *store)
 {
-    while (store->reading < AT_ONCE && store->queue_at < store->queue.len) {
+    while (!store->is_ending && store->reading < AT_ONCE && store->queue_at < store->queue.len) {
         struct store_object *object = store->queue.at[store->queue_at++];
         if (!object)
             continue;
