@@ -280,7 +280,8 @@ def prefixes(room, stem):
     """room_, that of a folder in it, stem_, a leading run of the stem's words, and these without or with a final s."""
     *folders, words = [part.split("_") for part in stem.split("/")]
     names = {room} | {"_".join(folder) for folder in folders} | {"_".join(words[:n]) for n in range(1, len(words) + 1)}
-    return names | {one.rstrip("s") for one in names} | {one + "s" for one in names}
+    plurals = {one[:-1] + "ies" if one.endswith("y") else one + "es" if one.endswith("s") else one + "s" for one in names}
+    return names | plurals | {one.rstrip("s") for one in names}
 
 
 def symbol_prefixes(house):

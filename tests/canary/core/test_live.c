@@ -8,9 +8,15 @@
 #include "../value.h"
 #include "canary/live.h"
 
-static const struct live_key service = { "v1", "Service", "prod", "cart", LIVE_FULL, false };
-static const struct live_key checked = { "v1", "Secret", "prod", "key", LIVE_CHECKSUM, false };
-static const struct live_key opened = { "v1", "Secret", "prod", "key", LIVE_SECRET, false };
+static const struct live_key service = {
+    .api_version = "v1", .kind = "Service", .ns = "prod", .name = "cart", .form = LIVE_FULL
+};
+static const struct live_key checked = {
+    .api_version = "v1", .kind = "Secret", .ns = "prod", .name = "key", .form = LIVE_CHECKSUM
+};
+static const struct live_key opened = {
+    .api_version = "v1", .kind = "Secret", .ns = "prod", .name = "key", .form = LIVE_SECRET
+};
 
 static enum live_state state_of(const struct live *live, const struct live_key *key)
 {
