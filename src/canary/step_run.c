@@ -56,6 +56,13 @@ static bool set_weight(struct step *s, int64_t weight)
     return step_must_do(s, &action);
 }
 
+/* A step that was made and not recorded: the process ended between the two, or the API server refused. */
+static bool record_weight(struct step *s)
+{
+    int64_t now = s->facts->split.canary;
+    return now == s->canary->status.weight || set_weight(s, now);
+}
+
 /* The weight of the primary is what is left, whatever somebody else made of it. */
 static bool advance(struct step *s, int64_t step)
 {
@@ -76,6 +83,8 @@ static bool run_weighted(struct step *s, bool has_started)
     const struct canary_analysis *analysis = &s->canary->analysis;
     int64_t now = s->facts->split.canary, step = weights_step(analysis, now);
     bool is_done = now >= MIN_OF(CANARY_TOTAL, weights_max(analysis));
+    if (!record_weight(s))
+        return false;
     if (!is_done && step <= 0)
         return has_no_step(s, now);
     if (!s->facts->split.mirrored && s->phase == CANARY_PROGRESSING &&

@@ -153,6 +153,8 @@ static struct world world_of(const struct val *map, bool skips)
     for (size_t i = 0; i < map->len; i++)
         if (strcmp(map->pairs[i].key, "from") != 0)
             set_field(&world, map->pairs[i].key, map->pairs[i].value);
+    if (!val_get(map, "weight"))
+        world.weight = world.to_canary; /* recorded */
     world.skips = skips;
     return world;
 }
