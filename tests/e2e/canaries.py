@@ -320,6 +320,16 @@ def story(witness, ns, name):
     return found
 
 
+def timeline(witness, ns, name):
+    """What happened in short, for those who look for the cause of a failure."""
+    for what, kind, one in witness.seen(ns=ns):
+        status, spec = one.get("status") or {}, one["spec"]
+        shown = {"Canary": lambda: f"{status.get('phase')} {status.get('canaryWeight')}", "VirtualService": lambda: weights_of(one, name)}.get(
+            kind, lambda: f"{spec.get('replicas')} replicas, {status.get('readyReplicas', 0)} ready, generation {one['metadata'].get('generation')}"
+                          f" ({status.get('observedGeneration')})")()
+        yield f"{one['metadata']['resourceVersion']} {what} {kind} {one['metadata']['name']}: {shown}"
+
+
 def check_promises(witness, ns, name):
     """What holds at every moment of a run that succeeds: weights are percentages of 100, no traffic for pods that are not there, one promotion."""
     ready, templates = False, []
@@ -334,5 +344,6 @@ def check_promises(witness, ns, name):
             primary, canary = weights_of(one, name)
             expect((primary + canary, 0 <= canary <= 100), (100, True), f"weights of {ns}/{name}: {primary}:{canary}")
             if canary and not ready:
-                raise Failed(f"{ns}/{name} has {canary} % of the traffic on a canary without ready pods")
+                raise Failed(f"{ns}/{name} has {canary} % of the traffic on a canary without ready pods:\n    " +
+                             "\n    ".join(timeline(witness, ns, name)))
     expect(len(templates) <= 2, True, f"{ns}/{name}-primary had {len(templates)} templates:\n    " + "\n    ".join(templates))
