@@ -5,12 +5,44 @@ import re
 import signal
 import subprocess
 
-from lab import HERE, Cluster, Process, expect, free_port, lasts, wait
+import urllib.request
+
+from lab import HERE, KINDS, Cluster, Failed, Process, expect, free_port, lasts, wait
+
+TOP = os.path.join(HERE, "..", "..")
+KINDS["Canary"] = ("/apis/flagger.app/v1beta1", "canaries", True)
 
 
-@lasts(15)
+def read(*path):
+    with open(os.path.join(TOP, *path)) as source:
+        return source.read()
+
+
+def releases(w, cluster, kubeconfig, said, folder):
+    """What the script says of canaries: its own application, a release of it, the alerts."""
+    gateway = re.search(r"application  (http://\S+)", said).group(1)
+
+    def kubectl(*words):
+        done = subprocess.run(["kubectl", "--kubeconfig", kubeconfig, *words], capture_output=True, text=True)
+        if done.returncode:
+            raise Failed(f"kubectl {' '.join(words)}: {done.stderr}")
+
+    def version():
+        with urllib.request.urlopen(urllib.request.Request(gateway + "/version", headers={"Host": "app.example.com"}), timeout=20) as answer:
+            return answer.read().decode()
+    wait(lambda: cluster.list("Canary", "prod") and all(one.get("status", {}).get("phase") == "Initialized" for one in cluster.list("Canary", "prod")),
+         "the repository's canaries", 90)
+    kubectl("apply", "-f", os.path.join(TOP, "deploy", "playground", "podinfo.yaml"))
+    kubectl("-n", "test", "wait", "canary/podinfo", "--for=condition=promoted", "--timeout=90s")
+    wait(lambda: "6.0.0" in version(), "the application")
+    kubectl("-n", "test", "set", "image", "deployment/podinfo", "podinfod=ghcr.io/stefanprodan/podinfo:6.0.1")
+    wait(lambda: "6.0.1" in version(), "the new version for some", 120)
+    wait(lambda: "podinfo.test: New revision detected, progressing canary analysis." in open(os.path.join(folder, "slack.log")).read(), "the alert")
+
+
+@lasts(60)
 def test_the_playground_shows_what_it_promises(w):
-    script, port, folder = os.path.join(HERE, "..", "..", "scripts", "playground.sh"), free_port(), w.path("playground")
+    script, port, folder = os.path.join(TOP, "scripts", "playground.sh"), free_port(), w.path("playground")
     env = dict(os.environ)
     process = Process([script, "--dir", folder, "--port", str(port)], w.path("playground.log"), env=env)
     w.processes.append(process)
@@ -42,7 +74,12 @@ def test_the_playground_shows_what_it_promises(w):
     git("commit", "-qm", "No load test")
     git("push", "-q")
     wait(lambda: cluster.get("Service", "flagger-loadtester", "prod") is None, "the Service to go")
+    releases(w, cluster, found.group(1), process.text(), folder)
     process.child.send_signal(signal.SIGINT)
     wait(lambda: not process.running, "the playground to end", 30)
     expect(process.child.returncode, 0, "exit status after Ctrl-C")
+
+
+def test_the_sample_repository_has_our_definitions(_):
+    expect(read("repo-layout", "flagger", "crds.yaml"), read("deploy", "crds.yaml"), "the kinds in repo-layout")
 
