@@ -20,10 +20,11 @@ import (
 )
 
 const (
-	endWithin   = 5 * time.Second // what a request may still take when its pod ends
-	startsAgain = 300 * time.Millisecond
-	podinfoPort = 9898
-	claimedPort = 10244
+	endWithin     = 5 * time.Second // what a request may still take when its pod ends
+	startsAgain   = 300 * time.Millisecond
+	backendWithin = 2 * time.Minute
+	podinfoPort   = 9898
+	claimedPort   = 10244
 )
 
 // container is what runs for a pod: an answering podinfo, or the load tester.
@@ -226,6 +227,8 @@ func (c *containers) podinfo(ctx context.Context, one *container, spec *core.Con
 	app := &podinfo{hostname: one.pod.Name, version: tag, env: env, measures: one.measures,
 		color:    lookup(args, env, "ui-color", "#34577c"),
 		message:  lookup(args, env, "ui-message", "greetings from podinfo v"+tag),
+		backends: strings.Fields(strings.ReplaceAll(lookup(args, env, "backend-url", ""), ",", " ")),
+		client:   &http.Client{Timeout: backendWithin, Transport: &http.Transport{Proxy: http.ProxyURL(c.plane.proxyFor(one.pod)), DisableKeepAlives: true}},
 		secret:   []byte(lookup(nil, env, "jwt-secret", "changeme")),
 		troubles: func() trouble { return c.plane.faults.of(owner.namespace, owner.name, fault) },
 		onReady: func(ready bool) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,7 +115,7 @@ func numbersOf(ports []core.ContainerPort) (all []int) {
 
 // loadtesterEnv leads commands to the proxy, and to the cluster for kubectl; hey is found among our own tools.
 func (c *containers) loadtesterEnv(pod *core.Pod) []string {
-	proxy := (&url.URL{Scheme: "http", User: url.UserPassword(pod.Namespace, pod.Name), Host: c.plane.Proxy.Addr().String()}).String()
+	proxy := c.plane.proxyFor(pod).String()
 	path := os.Getenv("PATH")
 	if c.plane.options.Tools != "" {
 		path = c.plane.options.Tools + string(filepath.ListSeparator) + path

@@ -84,9 +84,9 @@ func (l *lab) put(resource schema.GroupVersionResource, source string) {
 }
 
 // deploy makes a ready pod of a Deployment and a Service of the same name, and waits until it answers.
-func (l *lab) deploy(name, image string) *core.Pod {
+func (l *lab) deploy(name, image string, env ...core.EnvVar) *core.Pod {
 	l.Helper()
-	pod := l.pod(name, image)
+	pod := l.pod(name, image, env...)
 	l.service(name)
 	l.until(name+" to answer", func() bool { status, _, _ := l.get("/version", name+".shop"); return status == 200 })
 	return pod
@@ -101,13 +101,13 @@ func (l *lab) service(name string) {
 	}
 }
 
-func (l *lab) pod(name, image string) *core.Pod {
+func (l *lab) pod(name, image string, env ...core.EnvVar) *core.Pod {
 	l.Helper()
 	n, controls := nextPod.Add(1), true
 	pod := &core.Pod{ObjectMeta: meta.ObjectMeta{Name: fmt.Sprintf("%s-abc-%d", name, n), Namespace: "shop", UID: types.UID(fmt.Sprint(n)),
 		Labels:          map[string]string{"app": name, "pod-template-hash": "abc"},
 		OwnerReferences: []meta.OwnerReference{{Kind: "ReplicaSet", Name: name + "-abc", Controller: &controls}}},
-		Spec: core.PodSpec{Containers: []core.Container{{Name: "main", Image: image, Ports: []core.ContainerPort{
+		Spec: core.PodSpec{Containers: []core.Container{{Name: "main", Image: image, Env: env, Ports: []core.ContainerPort{
 			{Name: "http", ContainerPort: 9898}, {Name: "http-metrics", ContainerPort: 9797}}}}},
 		Status: core.PodStatus{Phase: core.PodRunning, PodIP: fmt.Sprintf("10.244.9.%d", n),
 			Conditions: []core.PodCondition{{Type: core.PodReady, Status: core.ConditionTrue}}}}
@@ -454,4 +454,14 @@ func TestGatewayByNameAndForAnyHost(t *testing.T) {
 		_, body := l.through(nil, "GET", "http://istio-ingressgateway.istio-system/version", "")
 		return strings.Contains(body, "6.0.0")
 	})
+}
+
+func TestFrontendsAskTheirBackends(t *testing.T) {
+	l := newLab(t)
+	l.deploy("backend", "podinfo:6.0.0")
+	l.deploy("frontend", "podinfo:6.0.0", core.EnvVar{Name: "PODINFO_BACKEND_URL", Value: "http://backend/echo"})
+	if status, body := l.through(nil, "POST", "http://frontend.shop/echo", "abc"); status != 200 || !strings.Contains(body, `"abc"`) {
+		t.Errorf("echo: %d %s", status, body)
+	}
+	l.expectMetric(`source_workload="frontend",source_workload_namespace="shop"`)
 }

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,6 +23,8 @@ type podinfo struct {
 	env               []string
 	color, message    string
 	secret            []byte
+	backends          []string     // whom /echo asks, none: nobody
+	client            *http.Client // for that
 	measures          *podMeasures
 	troubles          func() trouble // what it is to suffer now, by its tag and by the admin's faults
 	onReady           func(bool)
@@ -53,7 +57,7 @@ func (p *podinfo) pages() []page {
 		{"GET /metrics", "metrics", p.measures.handler().ServeHTTP},
 		{"GET /env", "env", p.environment}, {"POST /env", "env", p.environment},
 		{"GET /headers", "headers", headers}, {"POST /headers", "headers", headers},
-		{"/echo", "echo", echo}, {"/api/echo", "api_echo", echo},
+		{"/echo", "echo", p.echo}, {"/api/echo", "api_echo", p.echo},
 		{"GET /panic", "panic", func(w http.ResponseWriter, r *http.Request) {
 			p.onPanic()
 			panic(http.ErrAbortHandler)
@@ -179,14 +183,58 @@ func (p *podinfo) environment(w http.ResponseWriter, r *http.Request) {
 
 func headers(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, r.Header) }
 
-func echo(w http.ResponseWriter, r *http.Request) {
+func (p *podinfo) echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	if err != nil {
 		answer(w, http.StatusOK, map[string]any{"code": http.StatusBadRequest, "message": "invalid request body"})
 		return
 	}
-	w.WriteHeader(http.StatusAccepted)
-	w.Write(body)
+	w.Header().Set("X-Color", p.color)
+	if len(p.backends) == 0 {
+		w.WriteHeader(http.StatusAccepted)
+		w.Write(body)
+		return
+	}
+	answers := make([]string, len(p.backends))
+	var all sync.WaitGroup
+	for i, backend := range p.backends {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			answers[i] = p.ask(r, backend, body)
+		}()
+	}
+	all.Wait()
+	answer(w, http.StatusOK, answers)
+}
+
+var traced = []string{"X-Request-Id", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags", "X-Ot-Span-Context",
+	"X-Api-Version", "X-Api-Revision"}
+
+// ask posts to a backend what came here, and gives its answer or why there is none.
+func (p *podinfo) ask(r *http.Request, backend string, body []byte) string {
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, backend, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Sprintf("backend %s: %v", backend, err)
+	}
+	for _, name := range traced {
+		if value := r.Header.Get(name); value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	got, err := p.client.Do(request)
+	if err != nil {
+		return fmt.Sprintf("backend %s call failed: %v", backend, err)
+	}
+	defer got.Body.Close()
+	if got.StatusCode >= http.StatusBadRequest {
+		return fmt.Sprintf("backend %s response status code %d", backend, got.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(got.Body, bodyLimit))
+	if err != nil {
+		return fmt.Sprintf("backend %s read failed: %v", backend, err)
+	}
+	return string(text)
 }
 
 func chunked(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+
+	core "k8s.io/api/core/v1"
 )
 
 // isGateway has the names of the gateway's Service in istio-system: we are it.
@@ -58,6 +60,11 @@ func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.lead(w, request)
+}
+
+// proxyFor is the proxy's address for what runs in a pod.
+func (p *Plane) proxyFor(pod *core.Pod) *url.URL {
+	return &url.URL{Scheme: "http", User: url.UserPassword(pod.Namespace, pod.Name), Host: p.Proxy.Addr().String()}
 }
 
 func (p *Plane) unknown(request *call) string {
