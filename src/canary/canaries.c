@@ -287,7 +287,7 @@ struct canaries *canaries_new(const struct canaries_opts *opts)
                               .units = map_new(NULL),
                               .targets = map_new(free_holders),
                               .claims = map_new(free) };
-    all->last = &all->first;
+    due_begin(all);
     if (all->opts.at_once <= 0)
         all->opts.at_once = AT_ONCE;
     all->store = store_new(&(struct store_opts){ .loop = opts->loop,
@@ -370,7 +370,7 @@ void canaries_free(struct canaries *canaries)
     if (!canaries)
         return;
     metric_cancel(canaries->lab, canaries->probe);
-    loop_cancel(canaries->opts.loop, canaries->pump);
+    due_end(canaries);
     loop_cancel(canaries->opts.loop, canaries->stopping);
     for (size_t i = 0; i < canaries->list.len; i++) {
         struct unit *unit = canaries->list.at[i];

@@ -26,6 +26,13 @@ enum unit_state {
     UNIT_TICKING,
 };
 
+/* Those that are due, the first one first. Who is in use goes before who is not yet: a thousand new canaries do not hold up a
+ * release, and the ones of them that were begun are done before others are. */
+enum due_lane_name { DUE_IN_USE, DUE_NEW, DUE_LANES };
+struct due_lane {
+    struct unit *first, **last;
+};
+
 /* What is remembered of one Canary between its ticks: what is lost costs a repeated look, nothing else. */
 struct unit {
     struct canaries *all;
@@ -42,9 +49,10 @@ struct unit {
     bool has_timer_passed;
     int64_t due_ms; /* of the timer */
     int64_t interval_ms;
-    int64_t queued_ms; /* since when it is due */
-    int64_t ended_ms;  /* the last tick */
-    int repairs;       /* ticks in a row that wrote something although nobody asked for it */
+    int64_t queued_ms;       /* since when it is due */
+    int64_t ended_ms;        /* the last tick */
+    int repairs;             /* ticks in a row that wrote something although nobody asked for it */
+    enum due_lane_name lane; /* while it is queued */
     struct unit *queue_next;
     size_t at; /* in canaries->list */
 
@@ -84,8 +92,9 @@ struct canaries {
     VEC(struct unit *) list;
     bool is_synced, is_begun, may_act, is_stopping;
     int ticking;
-    struct unit *first, **last; /* queue */
-    ticket pump, probe;
+    struct due_lane lanes[DUE_LANES];
+    size_t ticked; /* since memory was given back last */
+    ticket pump, probe, trim;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     ticket stopping;
@@ -146,7 +155,9 @@ void canaries_gone(
 const char *canaries_rival(const struct canaries *all, const struct unit *unit);
 
 /* due.c: when */
-void due_now(struct unit *unit); /* into the queue, if it may */
+void due_begin(struct canaries *all); /* nobody is due */
+void due_end(struct canaries *all);   /* no timers of its own any more */
+void due_now(struct unit *unit);      /* into the queue, if it may */
 void due_after(struct unit *unit,
                int64_t at_ms);       /* arms the timer; replaces the one that is armed */
 void due_never(struct unit *unit);   /* no timer */

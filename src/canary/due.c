@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "canary/canaries_parts.h"
@@ -7,32 +8,48 @@
 #define REPAIR_MAX_MS 30000
 #define FORGIVEN_MS   300000 /* so long without a repair, and the next one comes at once again */
 #define AT_A_TURN     32     /* looks at a time, so that the loop gets around */
+#define TRIM_TICKS    32     /* after so many memory is given back */
+#define QUIET_MS      1000   /* so long after the last one, if none runs then */
 
 /* -- the queue ---------------------------------------------------------------------------------------------------- */
+
+void due_begin(struct canaries *all)
+{
+    for (size_t i = 0; i < DUE_LANES; i++)
+        all->lanes[i].last = &all->lanes[i].first;
+}
 
 static void add_to_queue(struct unit *unit)
 {
     struct canaries *all = unit->all;
+    unit->lane = unit->phase == CANARY_NONE ? DUE_NEW : DUE_IN_USE;
+    struct due_lane *lane = &all->lanes[unit->lane];
     unit->state = UNIT_QUEUED;
     unit->queued_ms = loop_now_ms(all->opts.loop);
     unit->queue_next = NULL;
-    *all->last = unit;
-    all->last = &unit->queue_next;
+    *lane->last = unit;
+    lane->last = &unit->queue_next;
     due_pump(all);
 }
 
 static void remove_from_queue(struct unit *unit)
 {
-    struct canaries *all = unit->all;
-    struct unit **at = &all->first;
+    struct due_lane *lane = &unit->all->lanes[unit->lane];
+    struct unit **at = &lane->first;
     while (*at && *at != unit)
         at = &(*at)->queue_next;
     if (!*at)
         return;
     *at = unit->queue_next;
-    if (all->last == &unit->queue_next)
-        all->last = at;
+    if (lane->last == &unit->queue_next)
+        lane->last = at;
     unit->queue_next = NULL;
+}
+
+static struct unit *first_in_queue(const struct canaries *all)
+{
+    struct unit *unit = all->lanes[DUE_IN_USE].first;
+    return unit ? unit : all->lanes[DUE_NEW].first;
 }
 
 void due_now(struct unit *unit)
@@ -137,7 +154,7 @@ static void start_one(struct unit *unit)
 
 static bool has_work(const struct canaries *all)
 {
-    return all->first && all->is_synced && all->may_act && !all->is_stopping &&
+    return first_in_queue(all) && all->is_synced && all->may_act && !all->is_stopping &&
            all->ticking < all->opts.at_once;
 }
 
@@ -146,7 +163,7 @@ static void on_pump(void *ctx)
     struct canaries *all = ctx;
     all->pump = 0;
     for (int i = 0; i < AT_A_TURN && has_work(all); i++) {
-        struct unit *unit = all->first;
+        struct unit *unit = first_in_queue(all);
         remove_from_queue(unit);
         start_one(unit);
     }
@@ -157,6 +174,32 @@ void due_pump(struct canaries *all)
 {
     if (has_work(all) && !all->pump)
         all->pump = loop_after(all->opts.loop, 0, on_pump, all);
+}
+
+/* -- memory --------------------------------------------------------------------------------------------------------- */
+
+/* What dozens of ticks at a time needed is many times what stays of them. */
+static void on_quiet(void *ctx)
+{
+    struct canaries *all = ctx;
+    all->trim = 0;
+    if (all->ticking)
+        return; /* the end of that one comes here again */
+    all->ticked = 0;
+    malloc_trim(0);
+}
+
+static void trim_when_quiet(struct canaries *all)
+{
+    all->ticked++;
+    if (!all->ticking && !all->trim && all->ticked >= TRIM_TICKS)
+        all->trim = loop_after(all->opts.loop, QUIET_MS, on_quiet, all);
+}
+
+void due_end(struct canaries *all)
+{
+    loop_cancel(all->opts.loop, all->pump);
+    loop_cancel(all->opts.loop, all->trim);
 }
 
 /* -- after a tick ---------------------------------------------------------------------------------------------------- */
@@ -180,6 +223,7 @@ void due_done(struct unit *unit, const struct unit_work *work)
     unit->is_dirty = false;
     unit->ended_ms = now_ms;
     all->ticking--;
+    trim_when_quiet(all);
     if (unit->wait == CANARY_WAIT_NOW)
         due_now(unit);
     else if (is_dirty)
