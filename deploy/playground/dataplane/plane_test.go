@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,8 +19,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/watch"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"serin.dev/playground/kubelet"
 )
 
@@ -35,6 +38,21 @@ type lab struct {
 	plane   *Plane
 	client  *fake.Clientset
 	dynamic *dynamicfake.FakeDynamicClient
+	watched sync.Map // by resource: what is made before its watch is there would not be seen, unlike with a real server
+}
+
+// watching makes the watches of a client known.
+func (l *lab) watching(client *clienttesting.Fake, tracker clienttesting.ObjectTracker) {
+	client.PrependWatchReactor("*", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		watcher, err := tracker.Watch(action.GetResource(), action.GetNamespace())
+		l.watched.Store(action.GetResource(), true)
+		return true, watcher, err
+	})
+}
+
+func (l *lab) untilWatched(resource schema.GroupVersionResource) {
+	l.Helper()
+	l.until("a watch of "+resource.Resource, func() bool { _, there := l.watched.Load(resource); return there })
 }
 
 func newLab(t *testing.T) *lab {
@@ -42,10 +60,14 @@ func newLab(t *testing.T) *lab {
 	client := fake.NewClientset()
 	others := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		definitions: "CustomResourceDefinitionList", virtualServices: "VirtualServiceList", httpRoutes: "HTTPRouteList"})
+	l := &lab{T: t, client: client, dynamic: others}
+	l.watching(&client.Fake, client.Tracker())
+	l.watching(&others.Fake, others.Tracker())
 	plane, err := start(ctx, client, others, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.plane = plane
 	ended := make(chan error)
 	go func() { ended <- plane.Serve() }()
 	t.Cleanup(func() {
@@ -54,7 +76,11 @@ func newLab(t *testing.T) *lab {
 			t.Error(err)
 		}
 	})
-	return &lab{t, plane, client, others}
+	l.untilWatched(definitions)
+	for _, name := range []string{"pods", "services"} {
+		l.untilWatched(core.SchemeGroupVersion.WithResource(name))
+	}
+	return l
 }
 
 func (l *lab) define(resource schema.GroupVersionResource) {
@@ -68,6 +94,7 @@ status: {conditions: [{type: Established, status: "True"}]}`, resource.Group, re
 	if _, err := l.dynamic.Resource(definitions).Create(l.plane.ctx, object, meta.CreateOptions{}); err != nil {
 		l.Fatal(err)
 	}
+	l.untilWatched(resource)
 }
 
 func (l *lab) put(resource schema.GroupVersionResource, source string) {
