@@ -309,12 +309,13 @@ static void on_definition(void *ctx, enum kube_watch_event event, const struct v
         look_soon(side);
 }
 
-/* What came while nobody watched shows now. */
+/* What came while nobody watched shows now, to one look. */
 static void on_definitions_synced(void *ctx)
 {
     struct store_side *side = ctx;
     side->is_definitions_synced = true;
     look_soon(side);
+    side->looks = ARRAY_LEN(look_after_ms) - 1;
 }
 
 static void watch_definitions(struct store_side *side)
