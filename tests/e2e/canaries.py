@@ -106,37 +106,58 @@ class Witness:
     """Everything that becomes of objects of some kinds, in the order of the API server's revisions."""
 
     def __init__(self, cluster, *kinds, ns=None):
-        self.cluster, self.found, self.ended, self.connections = cluster, [], False, []
+        self.cluster, self.ended, self.connections, self.lock = cluster, False, {}, threading.Lock()
+        self.lines, self.events = {kind: [] for kind in kinds}, {kind: [] for kind in kinds}
         for kind in kinds:
             path = cluster.path(kind, None, ns)
-            listed = cluster.ask("GET", path)
-            connection = http.client.HTTPSConnection(cluster.host, cluster.port, context=cluster.context)
-            connection.request("GET", f"{path}?watch=1&resourceVersion={listed['metadata']['resourceVersion']}", headers={
-                "Authorization": "Bearer " + cluster.token, "Accept": "application/json"})
-            self.connections.append(connection)
-            threading.Thread(target=self.read, args=(kind, connection.getresponse()), daemon=True).start()
+            version = cluster.ask("GET", path)["metadata"]["resourceVersion"]
+            threading.Thread(target=self.follow, args=(kind, path, version), daemon=True).start()
 
-    def read(self, kind, answer):
-        try:
-            while not self.ended:
-                line = answer.readline()
-                if not line:
-                    break
-                event = json.loads(line)
-                self.found.append((int(event["object"]["metadata"].get("resourceVersion", 0)), event["type"], kind, event["object"]))
-        except (OSError, ValueError, AttributeError, http.client.HTTPException):
-            pass  # it was stopped
+    def follow(self, kind, path, version):
+        """The API server ends the watches of those who are slow; what they missed comes with the next one."""
+        while not self.ended:
+            connection = self.connections[kind] = http.client.HTTPSConnection(self.cluster.host, self.cluster.port, context=self.cluster.context)
+            try:
+                connection.request("GET", f"{path}?watch=1&resourceVersion={version}", headers={
+                    "Authorization": "Bearer " + self.cluster.token, "Accept": "application/json"})
+                answer = connection.getresponse()
+                while (line := answer.readline()).endswith(b"\n"):
+                    self.lines[kind].append(line)
+            except (OSError, ValueError, AttributeError, http.client.HTTPException):
+                time.sleep(0.1)
+            version = next((one[0] for one in reversed(self.parsed(kind))), version)
 
     def stop(self, *_):
         self.ended = True
-        for connection in self.connections:
+        for connection in self.connections.values():
             if connection.sock:
                 connection.sock.shutdown(2)
 
+    def parsed(self, kind):
+        """(revision, type, kind, object) of what has come; parsed late, so that reading keeps up."""
+        with self.lock:
+            events = self.events[kind]
+            for line in self.lines[kind][len(events):]:
+                one = json.loads(line)
+                if one["type"] == "ERROR":
+                    raise Failed(f"the watch of {kind}s: {one['object']}")
+                events.append((int(one["object"]["metadata"]["resourceVersion"]), one["type"], kind, one["object"]))
+            return list(events)
+
+    def has_all(self, ns, name):
+        """Whether it has seen the objects of that name as they are now."""
+        for kind in self.events:
+            now = self.cluster.get(kind, name, ns)
+            seen = [one[0] for one in self.parsed(kind) if one[3]["metadata"]["name"] == name and one[3]["metadata"]["namespace"] == ns]
+            if now and int(now["metadata"]["resourceVersion"]) not in seen[-1:]:
+                return False
+        return True
+
     def seen(self, kind=None, ns=None, name=None):
         """(type, kind, object) in order."""
-        return [(one[1], one[2], one[3]) for one in sorted(self.found, key=lambda one: one[0])
-                if kind in (None, one[2]) and ns in (None, one[3]["metadata"].get("namespace")) and name in (None, one[3]["metadata"]["name"])]
+        found = [event for one in self.events if kind in (None, one) for event in self.parsed(one)]
+        return [one[1:] for one in sorted(found, key=lambda one: one[0])
+                if ns in (None, one[3]["metadata"].get("namespace")) and name in (None, one[3]["metadata"]["name"])]
 
 
 class Canaries:
