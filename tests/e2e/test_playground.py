@@ -76,7 +76,7 @@ def test_the_playground_shows_what_it_promises(w):
     wait(lambda: cluster.get("Service", "flagger-loadtester", "prod") is None, "the Service to go")
     releases(w, cluster, found.group(1), process.text(), folder)
     process.child.send_signal(signal.SIGINT)
-    wait(lambda: not process.running, "the playground to end", 30)
+    wait(lambda: not process.running, "the playground to end", 60)
     expect(process.child.returncode, 0, "exit status after Ctrl-C")
 
 
