@@ -5,11 +5,11 @@
 #include <strings.h>
 
 #include "api/call.h"
-#include "api/workload.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "doc/json.h"
 #include "doc/object.h"
+#include "image/workload.h"
 #include "kube/watch.h"
 
 #define ANSWER_LIMIT_BYTES SBUF_MAX
@@ -116,14 +116,15 @@ static const struct val *read_annotations(struct services *services,
     return VAL_PATH(manifest, "metadata", "annotations");
 }
 
-static void read_source(struct services *services, const char *id, struct api_workload_source *out)
+static void read_source(struct services *services, const char *id,
+                        struct image_workload_source *out)
 {
     const struct api *api = services->call->api;
     struct sync_object_status object;
-    *out = (struct api_workload_source){ .is_configured = api_has_repository(api),
-                                         .is_ready = services->is_ready,
-                                         .is_readonly = api->opts.is_readonly,
-                                         .sync_error = "" };
+    *out = (struct image_workload_source){ .is_configured = api_has_repository(api),
+                                           .is_ready = services->is_ready,
+                                           .is_readonly = api->opts.is_readonly,
+                                           .sync_error = "" };
     if (!sync_object_find(api->opts.sync, id, &object))
         return;
     out->is_in_repo = true;
@@ -136,21 +137,21 @@ static void on_object(void *ctx, const struct val *object)
 {
     struct services *services = ctx;
     const struct query *query = &services->queries.at[services->at];
-    if (api_workload_is_hidden(object))
+    if (image_workload_is_hidden(object))
         return;
     arena_reset(services->scratch);
-    struct api_workload workload;
-    struct api_workload_source source;
-    api_workload_read(services->scratch, resources[query->kind].kind, object, &workload);
+    struct image_workload workload;
+    struct image_workload_source source;
+    image_workload_read(services->scratch, resources[query->kind].kind, object, &workload);
     if (query->wanted && !map_get(query->wanted, workload.id))
         return;
     read_source(services, workload.id, &source);
     struct arena *mem = services->call->mem;
     *vec_push(mem, &services->rows) = (struct row){
         .id = arena_strdup(mem, workload.id),
-        .json = arena_strdup(mem, val_json(services->scratch,
-                                           api_workload_json(services->scratch, &workload, &source),
-                                           NULL)),
+        .json = arena_strdup(
+            mem, val_json(services->scratch,
+                          image_workload_json(services->scratch, &workload, &source), NULL)),
     };
 }
 

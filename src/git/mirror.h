@@ -132,6 +132,45 @@ MUST_USE struct err *mirror_log(struct mirror *mirror, struct arena *mem, const 
 MUST_USE struct err *mirror_is_ancestor(struct mirror *mirror, const char *ancestor, const char *of,
                                         bool *out);
 
+/* One change of the repository, as a commit on the branch. */
+struct mirror_file {
+    const char *path; /* from the root */
+    const char *
+        text; /* the whole file; its mode stays (a new file: 0100644). A symlink is followed inside the tree */
+    size_t len;
+};
+struct mirror_commit_request {
+    const char *parent; /* the head that the texts were made from */
+    const struct mirror_file *files;
+    size_t count;
+    const char *message;
+    const char *author;    /* "Name <mail>" ; NULL, "" or of another form: the committer */
+    const char *notes_ref; /* NAME of refs/notes/NAME; NULL: no note */
+    const char *note;      /* on the commit */
+    bool
+        may_be_empty; /* without a change of files nothing is committed: else ERR_INVALID "no changes made in repo" */
+};
+struct mirror_committed {
+    char sha[MIRROR_SHA_BYTES]; /* "" : nothing was to be committed */
+    const char *
+        note_refused; /* the commit is in the remote, its note is not: why; NULL: it is, or none was wanted */
+};
+/* Commits, signs (signing_key), pushes the branch, then the note. The local branch moves once the remote has taken it.
+ * ERR_CONFLICT: the branch is no longer at `parent` (nothing was pushed: fetch, make the change again); ERR_DENIED: the remote refuses
+ * (a hook, a protected branch, a key without write access). Both in git's words: `git push URL [BRANCH refs/notes/NAME]: <first
+ * line>, full output: …`. ERR_TRANSIENT after the push was sent may mean that it was taken: fetch and look. A branch that the
+ * remote moved between is never overwritten. */
+MUST_USE struct err *mirror_commit(struct mirror *mirror, struct arena *mem,
+                                   const struct mirror_commit_request *request, int64_t deadline_ms,
+                                   struct mirror_committed *out);
+
+/* Notes of refs/notes/NAME on the commits reachable from `to` (newest first, at most `limit` looked at): calls `visit` until it
+ * says true. Looked up by commit; the notes tree is read once. */
+MUST_USE struct err *mirror_notes_each(struct mirror *mirror, const char *ref, const char *to,
+                                       size_t limit,
+                                       bool (*visit)(void *ctx, const char *sha, const char *note),
+                                       void *ctx);
+
 /* Moves the annotated sync tag ("Sync pointer") to rev and writes the note (NULL: none) on it, in one push. A tag or note that
  * is there already is not written again. */
 struct mirror_marker {

@@ -21,6 +21,8 @@ ROOMS_BELOW = {
     "cmd": ["base", "doc", "io", "kube", "git", "sync", "canary", "image", "release", "helm", "api", "loadtester"],
 }
 PURE_BELOW = ["base", "doc"]
+# A release chooses among the images of what sync has read: docs/decisions. In its pure part: their pure parts.
+BESIDE = {"release": ["image", "sync"]}
 
 # Header (as it begins) -> the files that may include it.
 THIRD_PARTY = [
@@ -104,7 +106,7 @@ def layers(house):
         if room not in ROOMS_BELOW:
             yield f"{name}: room {room} is not in the table of layers"
             continue
-        allowed = (PURE_BELOW if name in pure else ROOMS_BELOW[room]) + [room]
+        allowed = (PURE_BELOW if name in pure else ROOMS_BELOW[room]) + [room] + BESIDE.get(room, [])
         for number, header, quoted in house.includes(name):
             if not quoted:
                 continue

@@ -3,18 +3,22 @@
 
 #include "api/answer.h"
 #include "api/guard.h"
-#include "api/image.h"
 #include "api/procstat.h"
 #include "api/report.h"
 #include "api/route.h"
+#include "image/ref.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_image(struct arena *mem, const char *text)
 {
-    const char *once = api_image_format(mem, text);
-    const char *twice = once ? api_image_format(mem, once) : NULL;
-    ASSERT(!once || twice); /* who reads it must be able to parse it */
+    struct image_ref ref, again;
+    SCOPED(err_free) struct err *e = image_ref_parse(mem, text, &ref);
+    if (e)
+        return;
+    /* Who reads it must be able to parse it. */
+    SCOPED(err_free) struct err *other = image_ref_parse(mem, image_ref_write(mem, &ref), &again);
+    ASSERT(!other);
 }
 
 static void check_problem(struct arena *mem, const char *text)

@@ -1,11 +1,11 @@
-#include "api/workload.h"
+#include "image/workload.h"
 
 #include <string.h>
 
-#include "api/image.h"
-#include "api/policy.h"
 #include "base/vec.h"
 #include "doc/object.h"
+#include "image/policy.h"
+#include "image/ref.h"
 
 #define SYSTEM_NS  "kube-system"
 #define ANTECEDENT "helm.fluxcd.io/antecedent"
@@ -16,7 +16,7 @@ static bool label_is(const struct val *object, const char *label, const char *va
     return found && strcmp(found, value) == 0;
 }
 
-bool api_workload_is_hidden(const struct val *object)
+bool image_workload_is_hidden(const struct val *object)
 {
     return strcmp(object_namespace(object), SYSTEM_NS) == 0 &&
            (label_is(object, "kubernetes.io/cluster-service", "true") ||
@@ -58,7 +58,7 @@ static struct val *deployment_messages(struct arena *mem, const struct val *stat
     return messages;
 }
 
-static bool read_deployment(struct arena *mem, const struct val *object, struct api_workload *out)
+static bool read_deployment(struct arena *mem, const struct val *object, struct image_workload *out)
 {
     const struct val *status = val_get(object, "status");
     out->rollout.desired = number(val_get(object, "spec"), "replicas");
@@ -71,7 +71,7 @@ static bool read_deployment(struct arena *mem, const struct val *object, struct 
            out->rollout.available == out->rollout.desired && out->rollout.outdated == 0;
 }
 
-static bool read_daemon_set(struct arena *mem, const struct val *object, struct api_workload *out)
+static bool read_daemon_set(struct arena *mem, const struct val *object, struct image_workload *out)
 {
     (void)mem;
     const struct val *status = val_get(object, "status");
@@ -84,7 +84,8 @@ static bool read_daemon_set(struct arena *mem, const struct val *object, struct 
            out->rollout.available == out->rollout.desired && out->rollout.outdated == 0;
 }
 
-static bool read_stateful_set(struct arena *mem, const struct val *object, struct api_workload *out)
+static bool read_stateful_set(struct arena *mem, const struct val *object,
+                              struct image_workload *out)
 {
     (void)mem;
     const struct val *spec = val_get(object, "spec"), *status = val_get(object, "status");
@@ -107,7 +108,7 @@ static bool read_stateful_set(struct arena *mem, const struct val *object, struc
 /* How far the rollout of a kind is: true when it is complete. */
 static const struct progress {
     const char *kind;
-    bool (*read)(struct arena *mem, const struct val *object, struct api_workload *out);
+    bool (*read)(struct arena *mem, const struct val *object, struct image_workload *out);
 } progress[] = {
     { "DaemonSet", read_daemon_set },
     { "Deployment", read_deployment },
@@ -115,7 +116,7 @@ static const struct progress {
 };
 
 static const char *read_status(struct arena *mem, const char *kind, const struct val *object,
-                               struct api_workload *out)
+                               struct image_workload *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(progress); i++) {
         if (strcmp(progress[i].kind, kind) != 0)
@@ -131,23 +132,25 @@ static const char *read_status(struct arena *mem, const char *kind, const struct
 }
 
 /* False if an image cannot be parsed. */
-static bool read_containers(struct arena *mem, const struct val *list, struct api_workload *out)
+static bool read_containers(struct arena *mem, const struct val *list, struct image_workload *out)
 {
     for (size_t i = 0; i < val_len(list); i++) {
         const struct val *container = val_item(list, i);
-        const char *image = api_image_format(mem, val_text_or(val_get(container, "image"), ""));
-        if (!image)
+        struct image_ref ref;
+        SCOPED(err_free)
+        struct err *e = image_ref_parse(mem, val_text_or(val_get(container, "image"), ""), &ref);
+        if (e)
             return false;
-        *vec_push(mem, &out->containers) = (struct api_container){
+        *vec_push(mem, &out->containers) = (struct image_container){
             .name = arena_strdup(mem, val_text_or(val_get(container, "name"), "")),
-            .image = image,
+            .image = image_ref_format(mem, &ref),
         };
     }
     return true;
 }
 
-void api_workload_read(struct arena *mem, const char *kind, const struct val *object,
-                       struct api_workload *out)
+void image_workload_read(struct arena *mem, const char *kind, const struct val *object,
+                         struct image_workload *out)
 {
     const struct val *spec = val_get(object, "spec");
     if (strcmp(kind, "CronJob") == 0)
@@ -155,7 +158,7 @@ void api_workload_read(struct arena *mem, const char *kind, const struct val *ob
     const struct val *pod = VAL_PATH(spec, "template", "spec");
     const struct val *labels = VAL_PATH(object, "metadata", "labels");
     const char *antecedent = object_annotation(object, ANTECEDENT);
-    *out = (struct api_workload){
+    *out = (struct image_workload){
         .id = object_id(mem, object_namespace(object), kind, object_name(object)),
         .ns = arena_strdup(mem, object_namespace(object)),
         .antecedent = arena_strdup(mem, antecedent ? antecedent : ""),
@@ -170,8 +173,8 @@ void api_workload_read(struct arena *mem, const char *kind, const struct val *ob
     }
 }
 
-const char *api_workload_read_only(const struct api_workload *workload,
-                                   const struct api_workload_source *source)
+const char *image_workload_read_only(const struct image_workload *workload,
+                                     const struct image_workload_source *source)
 {
     if (!source->is_configured)
         return "NoRepo";
@@ -192,7 +195,7 @@ static struct val *image_json(struct arena *mem, const char *image)
     return value;
 }
 
-static struct val *containers_json(struct arena *mem, const struct api_workload *workload)
+static struct val *containers_json(struct arena *mem, const struct image_workload *workload)
 {
     if (workload->containers.len == 0)
         return val_new(mem, VAL_NULL);
@@ -207,7 +210,7 @@ static struct val *containers_json(struct arena *mem, const struct api_workload 
     return list;
 }
 
-static struct val *rollout_json(struct arena *mem, const struct api_workload *workload)
+static struct val *rollout_json(struct arena *mem, const struct image_workload *workload)
 {
     struct val *value = val_new_map(mem);
     val_set(mem, value, "Desired", val_new_int(mem, workload->rollout.desired));
@@ -220,22 +223,22 @@ static struct val *rollout_json(struct arena *mem, const struct api_workload *wo
     return value;
 }
 
-struct val *api_workload_json(struct arena *mem, const struct api_workload *workload,
-                              const struct api_workload_source *source)
+struct val *image_workload_json(struct arena *mem, const struct image_workload *workload,
+                                const struct image_workload_source *source)
 {
-    struct val *policies = api_policy_read(mem, source->annotations);
+    struct val *policies = image_policy_read(mem, source->annotations);
     struct val *value = val_new_map(mem);
     val_set_text(mem, value, "ID", workload->id);
     val_set(mem, value, "Containers", containers_json(mem, workload));
-    val_set_text(mem, value, "ReadOnly", api_workload_read_only(workload, source));
+    val_set_text(mem, value, "ReadOnly", image_workload_read_only(workload, source));
     val_set_text(mem, value, "Status", workload->status);
     val_set(mem, value, "Rollout", rollout_json(mem, workload));
     val_set_text(mem, value, "SyncError", source->sync_error);
     val_set_text(mem, value, "Antecedent", workload->antecedent);
     val_set(mem, value, "Labels", workload->labels ? workload->labels : val_new(mem, VAL_NULL));
-    val_set(mem, value, "Automated", val_new_bool(mem, api_policy_is_on(policies, "automated")));
-    val_set(mem, value, "Locked", val_new_bool(mem, api_policy_is_on(policies, "locked")));
-    val_set(mem, value, "Ignore", val_new_bool(mem, api_policy_is_on(policies, "ignore")));
+    val_set(mem, value, "Automated", val_new_bool(mem, image_policy_is_on(policies, "automated")));
+    val_set(mem, value, "Locked", val_new_bool(mem, image_policy_is_on(policies, "locked")));
+    val_set(mem, value, "Ignore", val_new_bool(mem, image_policy_is_on(policies, "ignore")));
     val_set(mem, value, "Policies", policies);
     return value;
 }

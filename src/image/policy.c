@@ -1,4 +1,4 @@
-#include "api/policy.h"
+#include "image/policy.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ static void take(struct arena *mem, const struct prefix *prefix, const struct va
     val_set_text(mem, out, policy, value);
 }
 
-struct val *api_policy_read(struct arena *mem, const struct val *annotations)
+struct val *image_policy_read(struct arena *mem, const struct val *annotations)
 {
     struct val *policies = val_new_map(mem);
     for (size_t p = 0; p < ARRAY_LEN(prefixes); p++) {
@@ -48,7 +48,7 @@ struct val *api_policy_read(struct arena *mem, const struct val *annotations)
     return policies;
 }
 
-bool api_policy_is_on(const struct val *policies, const char *name)
+bool image_policy_is_on(const struct val *policies, const char *name)
 {
     const char *value = val_text(val_get(policies, name));
     return value && strcmp(value, "true") == 0;

@@ -7,10 +7,10 @@
 
 #include <cmocka.h>
 
-#include "api/image.h"
-#include "api/policy.h"
-#include "api/workload.h"
 #include "doc/json.h"
+#include "image/policy.h"
+#include "image/ref.h"
+#include "image/workload.h"
 
 static struct val *parse(struct arena *mem, const char *json)
 {
@@ -46,11 +46,12 @@ static void image_matches_case(void **state)
 {
     const struct image_case *c = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    const char *formatted = api_image_format(mem, c->text);
+    struct image_ref ref;
+    SCOPED(err_free) struct err *e = image_ref_parse(mem, c->text, &ref);
     if (c->formatted)
-        assert_string_equal(formatted, c->formatted);
+        assert_string_equal(image_ref_format(mem, &ref), c->formatted);
     else
-        assert_null(formatted);
+        assert_non_null(e);
 }
 
 static const struct policy_case {
@@ -80,7 +81,7 @@ static void policy_matches_case(void **state)
 {
     const struct policy_case *c = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    assert_string_equal(val_json(mem, api_policy_read(mem, parse(mem, c->annotations)), NULL),
+    assert_string_equal(val_json(mem, image_policy_read(mem, parse(mem, c->annotations)), NULL),
                         c->policies);
 }
 
@@ -169,8 +170,8 @@ static void status_matches_case(void **state)
 {
     const struct status_case *c = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct api_workload workload;
-    api_workload_read(mem, c->kind, parse(mem, c->object), &workload);
+    struct image_workload workload;
+    image_workload_read(mem, c->kind, parse(mem, c->object), &workload);
     assert_string_equal(workload.status, c->status);
     assert_int_equal(workload.rollout.desired, c->desired);
     assert_int_equal(workload.rollout.updated, c->updated);
@@ -183,7 +184,7 @@ static void status_matches_case(void **state)
         assert_null(workload.rollout.messages);
 }
 
-static const struct api_workload_source in_git = {
+static const struct image_workload_source in_git = {
     .is_configured = true, .is_ready = true, .is_in_repo = true, .sync_error = ""
 };
 
@@ -205,20 +206,20 @@ static const struct read_only_case {
 static void read_only_matches_case(void **state)
 {
     const struct read_only_case *c = *state;
-    struct api_workload workload = { .ns = c->ns };
-    struct api_workload_source source = { .is_configured = c->is_configured,
-                                          .is_ready = c->is_ready,
-                                          .is_readonly = c->is_readonly,
-                                          .is_in_repo = c->is_in_repo };
-    assert_string_equal(api_workload_read_only(&workload, &source), c->reason);
+    struct image_workload workload = { .ns = c->ns };
+    struct image_workload_source source = { .is_configured = c->is_configured,
+                                            .is_ready = c->is_ready,
+                                            .is_readonly = c->is_readonly,
+                                            .is_in_repo = c->is_in_repo };
+    assert_string_equal(image_workload_read_only(&workload, &source), c->reason);
 }
 
 static void a_workload_has_the_shape_of_flux(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct api_workload workload;
-    api_workload_read(
+    struct image_workload workload;
+    image_workload_read(
         mem, "Deployment",
         parse(mem, "{\"metadata\":{\"name\":\"web\",\"namespace\":\"demo\",\"generation\":1,"
                    "\"labels\":{\"team\":\"red\",\"app\":\"web\"}},"
@@ -226,12 +227,12 @@ static void a_workload_has_the_shape_of_flux(void **state)
                    "\"init\",\"image\":\"init:1\"}],\"containers\":[{\"name\":\"web\",\"image\":"
                    "\"quay.io/a/web:1\"}]}}},\"status\":{\"observedGeneration\":1}}"),
         &workload);
-    struct api_workload_source source = in_git;
+    struct image_workload_source source = in_git;
     source.annotations =
         parse(mem, "{\"fluxcd.io/automated\":\"true\",\"fluxcd.io/tag.web\":\"glob:*\"}");
     source.sync_error = "refused";
     assert_string_equal(
-        val_json(mem, api_workload_json(mem, &workload, &source), NULL),
+        val_json(mem, image_workload_json(mem, &workload, &source), NULL),
         "{\"ID\":\"demo:deployment/"
         "web\",\"Containers\":[{\"Name\":\"web\",\"Current\":{\"ID\":\"quay.io/a/web:1\","
         "\"Labels\":{}},\"LatestFiltered\":{\"ID\":\"\",\"Labels\":{}}},{\"Name\":\"init\","
@@ -250,8 +251,8 @@ static void an_image_that_cannot_be_parsed_hides_all_containers(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct api_workload workload;
-    api_workload_read(
+    struct image_workload workload;
+    image_workload_read(
         mem, "CronJob",
         parse(
             mem,
@@ -261,7 +262,7 @@ static void an_image_that_cannot_be_parsed_hides_all_containers(void **state)
             "{\"name\":\"b\",\"image\":\"b:1:2\"}]}}}}}}"),
         &workload);
     assert_int_equal(workload.containers.len, 0);
-    struct val *v = api_workload_json(mem, &workload, &in_git);
+    struct val *v = image_workload_json(mem, &workload, &in_git);
     assert_true(val_is_null(val_get(v, "Containers")));
     assert_true(val_is_null(val_get(v, "Labels")));
     assert_string_equal(val_text(val_get(v, "ID")), "d:cronjob/n");
@@ -295,7 +296,7 @@ static void parts_of_the_cluster_itself_are_hidden(void **state)
           false },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_int_equal(api_workload_is_hidden(parse(mem, rows[i].object)), rows[i].is_hidden);
+        assert_int_equal(image_workload_is_hidden(parse(mem, rows[i].object)), rows[i].is_hidden);
 }
 
 #define ADD_ROWS(tests, at, cases, func)                                                       \
@@ -318,5 +319,5 @@ int main(void)
     ADD_ROWS(tests, at, policy_cases, policy_matches_case);
     ADD_ROWS(tests, at, status_cases, status_matches_case);
     ADD_ROWS(tests, at, read_only_cases, read_only_matches_case);
-    return cmocka_run_group_tests_name("api_workload", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("image_workload", tests, NULL, NULL);
 }

@@ -1,0 +1,30 @@
+/* image/pattern.h - which tags a policy wants, and which of two is newer.
+ * Effects:   none (pure).
+ * Ownership: a pattern is in the caller's arena.
+ * Reference: gitops.md 5.2. */
+#ifndef SERIN_IMAGE_PATTERN_H
+#define SERIN_IMAGE_PATTERN_H
+
+#include "image/info.h"
+
+struct image_pattern;
+
+/* NULL or "" is glob:*. ERR_INVALID: `invalid tag pattern: "<text>"`, and why. */
+MUST_USE struct err *image_pattern_parse(struct arena *mem, const char *text,
+                                         struct image_pattern **out);
+
+const char *
+image_pattern_text(const struct image_pattern *pattern); /* canonical: with its prefix */
+bool image_pattern_matches(const struct image_pattern *pattern, const char *tag);
+/* By time of creation (glob, regexp), so that tags without are of no use? */
+bool image_pattern_needs_times(const struct image_pattern *pattern);
+
+/* The tags that match, newest first; NULL-terminated, in the arena; `count` may be NULL. */
+const struct image_info **image_pattern_select(struct arena *mem,
+                                               const struct image_pattern *pattern,
+                                               const struct image_repo *repo, size_t *count);
+/* All tags in the pattern's order, matching or not (what list-images shows). */
+const struct image_info **image_pattern_sort(struct arena *mem, const struct image_pattern *pattern,
+                                             const struct image_repo *repo, size_t *count);
+
+#endif

@@ -1,0 +1,24 @@
+/* image/policy.h - the policies of a workload: annotations of its manifest.
+ * Effects:   none (pure).
+ * Ownership: results are in the caller's arena.
+ * Reference: gitops.md 5.1. */
+#ifndef SERIN_IMAGE_POLICY_H
+#define SERIN_IMAGE_POLICY_H
+
+#include "doc/val.h"
+
+/* Policy to value, sorted by policy. `automated` and `locked` are there only where they are on. Of several prefixes that define
+ * one policy fluxcd.io/ wins, then filter.fluxcd.io/, then flux.weave.works/. What serin itself writes on an object is none. */
+struct val *image_policy_read(struct arena *mem, const struct val *annotations);
+
+bool image_policy_is_on(const struct val *policies, const char *name); /* "true" */
+/* On for sync and releases: ignore=true, or sync_only? Only the former keeps releases away. */
+bool image_policy_is_ignored(const struct val *policies);
+/* The pattern of a container's tags, as it is written; NULL: none. */
+const char *image_policy_tag(const struct val *policies, const char *container);
+
+/* The annotation that says this policy (one that is there already, by the order of 5.1), else the one to be written:
+ * fluxcd.io/<policy>. */
+const char *image_policy_key(struct arena *mem, const struct val *annotations, const char *policy);
+
+#endif

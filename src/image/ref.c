@@ -1,0 +1,127 @@
+#include "image/ref.h"
+
+#include <string.h>
+
+#define DIGEST_MARK "@sha256:"
+#define HUB         "index.docker.io"
+
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Does the first of two parts name a host? Where "localhost" or two words joined by a dot are found in it. */
+static bool is_domain(const char *text, size_t len)
+{
+    if (memmem(text, len, "localhost", strlen("localhost")))
+        return true;
+    for (size_t i = 1; i + 1 < len; i++) {
+        if (text[i] == '.' && is_alnum(text[i - 1]) && is_alnum(text[i + 1]))
+            return true;
+    }
+    return false;
+}
+
+/* Where the path begins: behind the domain, if there is one. */
+static const char *find_path(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    if (!slash)
+        return text;
+    if (strchr(slash + 1, '/'))
+        return slash + 1; /* three parts or more: the first is the domain, whatever it looks like */
+    return is_domain(text, (size_t)(slash - text)) ? slash + 1 : text;
+}
+
+static struct err *malformed(const char *text)
+{
+    return err_new(ERR_INVALID,
+                   "parsing \"%.200s\": expected image name as either <image>:<tag> or just "
+                   "<image>: invalid image ID",
+                   text);
+}
+
+/* The path as it stands to its parts. */
+static bool split_path(struct arena *mem, const char *path, struct image_ref *out)
+{
+    const char *digest = strstr(path, DIGEST_MARK);
+    const char *end = digest ? digest : path + strlen(path);
+    const char *tag = memchr(path, ':', (size_t)(end - path));
+    if (path == end || tag == path || (tag && tag + 1 == end))
+        return false;
+    if (tag && memchr(tag + 1, ':', (size_t)(end - tag - 1)))
+        return false;
+    if (digest &&
+        (digest[strlen(DIGEST_MARK)] == '\0' || strchr(digest + strlen(DIGEST_MARK), ':')))
+        return false;
+    out->path = arena_strndup(mem, path, (size_t)((tag ? tag : end) - path));
+    out->tag = tag ? arena_strndup(mem, tag + 1, (size_t)(end - tag - 1)) : "";
+    out->digest = digest ? arena_strdup(mem, digest + strlen(DIGEST_MARK)) : "";
+    return true;
+}
+
+struct err *image_ref_parse(struct arena *mem, const char *text, struct image_ref *out)
+{
+    size_t len = strlen(text);
+    *out = (struct image_ref){ .domain = "", .path = "", .tag = "", .digest = "" };
+    if (len == 0)
+        return err_new(ERR_INVALID, "parsing \"\": blank image name: invalid image ID");
+    if (len > IMAGE_REF_BYTES_MAX)
+        return err_new(ERR_LIMIT, "parsing \"%.60s…\": an image name of over %zu bytes", text,
+                       IMAGE_REF_BYTES_MAX);
+    if (text[0] == '/' || text[len - 1] == '/')
+        return malformed(text);
+    const char *path = find_path(text);
+    if (path != text)
+        out->domain = arena_strndup(mem, text, (size_t)(path - text - 1));
+    return split_path(mem, path, out) ? NULL : malformed(text);
+}
+
+const char *image_ref_name(struct arena *mem, const struct image_ref *ref)
+{
+    return *ref->domain ? arena_printf(mem, "%s/%s", ref->domain, ref->path)
+                        : arena_strdup(mem, ref->path);
+}
+
+const char *image_ref_format(struct arena *mem, const struct image_ref *ref)
+{
+    const char *name = image_ref_name(mem, ref);
+    if (*ref->digest)
+        return arena_printf(mem, "%s" DIGEST_MARK "%s", name, ref->digest);
+    return *ref->tag ? arena_printf(mem, "%s:%s", name, ref->tag) : name;
+}
+
+const char *image_ref_write(struct arena *mem, const struct image_ref *ref)
+{
+    const char *name = image_ref_name(mem, ref);
+    return arena_printf(mem, "%s%s%s%s%s", name, *ref->tag ? ":" : "", ref->tag,
+                        *ref->digest ? DIGEST_MARK : "", ref->digest);
+}
+
+const char *image_ref_host(const struct image_ref *ref)
+{
+    return *ref->domain == '\0' || strcmp(ref->domain, "docker.io") == 0 ? HUB : ref->domain;
+}
+
+const char *image_ref_canonical_path(struct arena *mem, const struct image_ref *ref)
+{
+    bool is_official = strcmp(image_ref_host(ref), HUB) == 0 && !strchr(ref->path, '/');
+    return is_official ? arena_printf(mem, "library/%s", ref->path) : arena_strdup(mem, ref->path);
+}
+
+const char *image_ref_canonical_name(struct arena *mem, const struct image_ref *ref)
+{
+    return arena_printf(mem, "%s/%s", image_ref_host(ref), image_ref_canonical_path(mem, ref));
+}
+
+struct image_ref image_ref_with_tag(const struct image_ref *ref, const char *tag,
+                                    const char *digest)
+{
+    struct image_ref other = *ref;
+    if (*ref->digest && *digest == '\0')
+        return other;
+    other.tag = tag;
+    if (*ref->digest)
+        other.digest = digest;
+    return other;
+}
