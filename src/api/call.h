@@ -101,6 +101,10 @@ extern const size_t api_health_route_count;
 void api_metrics_show(struct api_call *call);
 
 void api_services_list(struct api_call *call); /* services.c */
+/* "a:b/c,d:e/f" to IDs as they are written, NULL-terminated. */
+MUST_USE struct err *api_services_read_ids(struct arena *mem, const char *list,
+                                           const char *const **out);
+void api_export(struct api_call *call);        /* export.c */
 void api_why_ask(struct api_call *call);       /* why_ask.c */
 
 /* What git and the reconciler say, for several handlers. */

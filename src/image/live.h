@@ -1,6 +1,7 @@
 /* image/live.h - the workloads of the cluster, as they are now.
  * Effects:   lists through kube: CronJobs, DaemonSets, Deployments, StatefulSets, HelmReleases (where the cluster has them).
- * Ownership: an object and the workload read from it are borrowed for the callback.
+ * Ownership: borrows loop, kube, discovery and log, copies the texts. An object and the workload read from it are borrowed for the
+ *            callback.
  * Errors:    a kind that we may not list, or that the server does not have, is left out; done gets an error when all are refused or
  *            the server cannot be asked.
  * Reference: gitops.md 5.4. */
@@ -11,6 +12,7 @@
 #include "kube/discovery.h"
 
 struct image_live_opts {
+    struct loop *loop;
     struct kube *kube;
     struct kube_discovery *discovery; /* for helm.fluxcd.io */
     const struct log *log;
