@@ -7,7 +7,8 @@
 #include "base/time.h"
 #include "doc/val.h"
 
-#define WAITING_MAX   1000
+#define WAITING_MAX   5000
+#define AT_A_TIME     4 /* half of what may be in flight */
 #define TRIES         12
 #define RETRY_MS      10000
 #define PATH_BYTES    ((size_t)4096)
@@ -20,6 +21,16 @@ struct waiting {
     int64_t now_ns; /* when it was recorded */
 };
 
+/* One on its way, correlated: the only one of its object, so that its events stay in order. */
+struct sending {
+    struct kube_events *events;
+    struct waiting *one; /* NULL: free */
+    char *path, *body;   /* POST this, if that is what is to be done */
+    char *patch_path, *patch;
+    int tries;
+    ticket request, timer;
+};
+
 struct kube_events {
     struct kube *kube;
     struct loop *loop;
@@ -28,13 +39,10 @@ struct kube_events {
     int64_t retry_ms;
     struct kube_correlator *correlator;
     struct waiting *first, **last;
-    size_t waiting;
+    size_t waiting;      /* those on their way included */
     bool is_overflowing; /* said so already */
-    ticket request, timer;
-    /* The first one, once it was correlated. */
-    char *path, *body; /* POST this, if that is what is to be done */
-    char *patch_path, *patch;
-    int tries;
+    ticket turn;
+    struct sending sending[AT_A_TIME];
 };
 
 /* -- the queue ----------------------------------------------------------------------------------------------------- */
@@ -77,22 +85,52 @@ static struct waiting *waiting_new(const struct kube_event *event, int64_t now_n
     return one;
 }
 
-static void forget_texts(struct kube_events *events)
+static bool is_of_same_object(const struct kube_event *a, const struct kube_event *b)
 {
-    char **const texts[] = { &events->path, &events->body, &events->patch_path, &events->patch };
+    return strcmp(a->name, b->name) == 0 && strcmp(a->ns, b->ns) == 0 &&
+           strcmp(a->kind, b->kind) == 0;
+}
+
+static bool is_held(const struct kube_events *events, const struct waiting *one)
+{
+    for (size_t i = 0; i < AT_A_TIME; i++) {
+        const struct waiting *other = events->sending[i].one;
+        if (other && is_of_same_object(&other->event, &one->event))
+            return true;
+    }
+    return false;
+}
+
+/* The oldest of an object that has none on its way; NULL: there is none. */
+static struct waiting *take(struct kube_events *events)
+{
+    struct waiting **at = &events->first;
+    while (*at && is_held(events, *at))
+        at = &(*at)->next;
+    struct waiting *one = *at;
+    if (!one)
+        return NULL;
+    *at = one->next;
+    if (!*at)
+        events->last = at;
+    one->next = NULL;
+    return one;
+}
+
+static void forget_texts(struct sending *sending)
+{
+    char **const texts[] = { &sending->path, &sending->body, &sending->patch_path,
+                             &sending->patch };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(STEAL(*texts[i]));
 }
 
-static void drop_first(struct kube_events *events)
+static void drop(struct sending *sending)
 {
-    struct waiting *one = events->first;
-    events->first = one->next;
-    if (!events->first)
-        events->last = &events->first;
-    events->waiting--;
-    events->tries = 0;
-    forget_texts(events);
+    struct waiting *one = STEAL(sending->one);
+    sending->events->waiting--;
+    sending->tries = 0;
+    forget_texts(sending);
     waiting_free(one);
 }
 
@@ -171,81 +209,93 @@ static char *path_of(const struct kube_event *event, const char *name)
 
 /* -- sending ------------------------------------------------------------------------------------------------------- */
 
-static void send_next(void *ctx);
+static void on_turn(void *ctx);
+static void send(void *ctx);
 
-static void soon(struct kube_events *events, int64_t after_ms)
+static void wake(struct kube_events *events)
 {
-    if (!events->timer && !events->request)
-        events->timer = loop_after(events->loop, after_ms, send_next, events);
+    if (!events->turn)
+        events->turn = loop_after(events->loop, 0, on_turn, events);
 }
 
-static void give_up(struct kube_events *events, const struct err *e)
+static void give_up(struct sending *sending, const struct err *e)
 {
-    const struct kube_event *event = &events->first->event;
-    log_warn(events->log, F("component", "events"), F("event", "not written"),
+    const struct kube_event *event = &sending->one->event;
+    log_warn(sending->events->log, F("component", "events"), F("event", "not written"),
              F("kind", event->kind), F("namespace", event->ns), F("name", event->name),
              F("reason", event->reason), F("err", err_text(e)));
-    drop_first(events);
+    drop(sending);
 }
 
 static void on_written(void *ctx, const struct kube_result *result)
 {
-    struct kube_events *events = ctx;
-    events->request = 0;
-    bool was_patch = events->patch != NULL;
+    struct sending *sending = ctx;
+    struct kube_events *events = sending->events;
+    sending->request = 0;
+    bool was_patch = sending->patch != NULL;
     bool is_gone = result->refusal == KUBE_REFUSED_OBJECT_MISSING ||
                    result->refusal == KUBE_REFUSED_KIND_UNKNOWN;
     if (!result->err || result->refusal == KUBE_REFUSED_ALREADY_EXISTS ||
         result->refusal == KUBE_REFUSED_NAMESPACE_TERMINATING) {
-        drop_first(events);
+        drop(sending);
     } else if (was_patch && is_gone) { /* events live for an hour: begin a new one */
-        free(STEAL(events->patch));
-    } else if (kube_refusal_is_servers(result->refusal) && ++events->tries < TRIES) {
-        soon(events, events->retry_ms);
-        return;
+        free(STEAL(sending->patch));
+        send(sending);
+    } else if (kube_refusal_is_servers(result->refusal) && ++sending->tries < TRIES) {
+        sending->timer = loop_after(events->loop, events->retry_ms, send, sending);
     } else {
-        give_up(events, result->err);
+        give_up(sending, result->err);
     }
-    soon(events, 0);
+    wake(events);
 }
 
-static void correlate_first(struct kube_events *events)
+/* False if it is one too many of its object. */
+static bool correlate(struct sending *sending)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    const struct waiting *one = events->first;
+    const struct waiting *one = sending->one;
     struct kube_correlated as;
-    kube_correlate(events->correlator, mem, &one->event, one->now_ns, &as);
+    kube_correlate(sending->events->correlator, mem, &one->event, one->now_ns, &as);
     if (as.is_dropped)
-        return;
-    events->path = path_of(&one->event, NULL);
-    events->body = base_copy_text(body_of(mem, events, &one->event, &as));
+        return false;
+    sending->path = path_of(&one->event, NULL);
+    sending->body = base_copy_text(body_of(mem, sending->events, &one->event, &as));
     if (as.is_again) {
-        events->patch_path = path_of(&one->event, as.name);
-        events->patch = base_copy_text(patch_of(mem, &as));
+        sending->patch_path = path_of(&one->event, as.name);
+        sending->patch = base_copy_text(patch_of(mem, &as));
     }
+    return true;
 }
 
-static void send_next(void *ctx)
+static void send(void *ctx)
 {
-    struct kube_events *events = ctx;
-    events->timer = 0;
-    while (events->first && !events->body) {
-        correlate_first(events);
-        if (!events->body)
-            drop_first(events); /* one too many of its object */
-    }
-    if (!events->first)
-        return;
-    const char *body = events->patch ? events->patch : events->body;
+    struct sending *sending = ctx;
+    sending->timer = 0;
+    const char *body = sending->patch ? sending->patch : sending->body;
     struct kube_request request = {
-        .method = events->patch ? "PATCH" : "POST",
-        .path = events->patch ? events->patch_path : events->path,
-        .content_type = events->patch ? "application/strategic-merge-patch+json" : NULL,
+        .method = sending->patch ? "PATCH" : "POST",
+        .path = sending->patch ? sending->patch_path : sending->path,
+        .content_type = sending->patch ? "application/strategic-merge-patch+json" : NULL,
         .body = body,
         .body_len = strlen(body),
         .accept = KUBE_METADATA,
     };
-    events->request = kube_start(events->kube, &request, on_written, events);
+    sending->request = kube_start(sending->events->kube, &request, on_written, sending);
+}
+
+static void on_turn(void *ctx)
+{
+    struct kube_events *events = ctx;
+    events->turn = 0;
+    for (size_t i = 0; i < AT_A_TIME; i++) {
+        struct sending *sending = &events->sending[i];
+        while (!sending->one && (sending->one = take(events))) {
+            if (correlate(sending))
+                send(sending);
+            else
+                drop(sending);
+        }
+    }
 }
 
 /* -- the interface ------------------------------------------------------------------------------------------------- */
@@ -261,6 +311,8 @@ struct kube_events *kube_events_new(const struct kube_events_opts *opts)
     events->retry_ms = opts->retry_ms > 0 ? opts->retry_ms : RETRY_MS;
     events->correlator = kube_correlator_new();
     events->last = &events->first;
+    for (size_t i = 0; i < AT_A_TIME; i++)
+        events->sending[i].events = events;
     return events;
 }
 
@@ -268,10 +320,16 @@ void kube_events_free(struct kube_events *events)
 {
     if (!events)
         return;
-    kube_cancel(events->kube, events->request);
-    loop_cancel(events->loop, events->timer);
+    loop_cancel(events->loop, events->turn);
+    for (size_t i = 0; i < AT_A_TIME; i++) {
+        struct sending *sending = &events->sending[i];
+        kube_cancel(events->kube, sending->request);
+        loop_cancel(events->loop, sending->timer);
+        if (sending->one)
+            drop(sending);
+    }
     while (events->first)
-        drop_first(events);
+        waiting_free(take(events));
     kube_correlator_free(events->correlator);
     free(events->component);
     free(events->host);
@@ -292,7 +350,7 @@ void kube_event_record(struct kube_events *events, const struct kube_event *even
     *events->last = one;
     events->last = &one->next;
     events->waiting++;
-    soon(events, 0);
+    wake(events);
 }
 
 size_t kube_events_waiting(const struct kube_events *events)

@@ -1,10 +1,11 @@
 /* kube/event.h - Kubernetes Events, written as client-go's recorder writes them.
- * Effects:   network, in the background, one at a time: an event that cannot be written is logged, never an error.
+ * Effects:   network, in the background, four at a time, those of one object in order: an event that cannot be written is
+ *            logged, never an error.
  * Ownership: texts are copied. Borrows kube, loop, log.
  * The same event again is counted (PATCH of count, lastTimestamp and message); ten different messages of one object, type and
  * reason within ten minutes make the later ones one "(combined from similar events): …"; 25 at once and one per five minutes
  * after that for one object. Messages are cut at 1024 bytes. Rules: kube/correlate.h. While the API server cannot be reached
- * an event is tried twelve times, ten seconds apart, and at most 1,000 wait behind it. */
+ * an event is tried twelve times, ten seconds apart, and at most 5,000 wait. */
 #ifndef SERIN_KUBE_EVENT_H
 #define SERIN_KUBE_EVENT_H
 

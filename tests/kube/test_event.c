@@ -244,15 +244,43 @@ static void a_flood_is_cut_to_25_requests(void **state)
     assert_int_equal(recorder->script.len, 25);
 }
 
-static void at_most_a_thousand_wait(void **state)
+static const char *message_at(struct recorder *recorder, size_t at)
+{
+    return val_text_or(val_get(body_at(recorder, at), "message"), "");
+}
+
+/* Whichever comes first meets the trouble: the other object's events do not wait for it, its own do. */
+static void trouble_with_one_object_holds_up_no_other(void **state)
+{
+    struct recorder *recorder = *state;
+    recorder->script.statuses = (const int[]){ 500, 0 };
+    record(recorder, "web", "1 first");
+    record(recorder, "web", "1 second");
+    record(recorder, "db", "2 first");
+    record(recorder, "db", "2 second");
+    flush(recorder);
+    assert_int_equal(recorder->script.len, 5);
+    char troubled = message_at(recorder, 0)[0];
+    bool is_retried = false;
+    for (size_t i = 1; i < 5; i++) {
+        const char *message = message_at(recorder, i);
+        bool is_second = strcmp(message + 2, "second") == 0;
+        if (message[0] == troubled)
+            assert_true(is_retried == is_second);
+        is_retried = is_retried || (message[0] == troubled && !is_second);
+    }
+    assert_int_equal(message_at(recorder, 4)[0], troubled);
+}
+
+static void at_most_five_thousand_wait(void **state)
 {
     struct recorder *recorder = *state;
     char name[32];
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < 5500; i++) {
         snprintf(name, sizeof(name), "n%d", i);
         record(recorder, name, "x");
     }
-    assert_int_equal(kube_events_waiting(recorder->events), 1000);
+    assert_int_equal(kube_events_waiting(recorder->events), 5000);
     const char *said = strstr(bench_log(recorder->bench), "too many events wait");
     assert_non_null(said);
     assert_null(strstr(said + 1, "too many events wait"));
@@ -272,7 +300,8 @@ int main(void)
         TEST(a_refusal_is_logged_and_not_tried_again),
         TEST(an_event_that_is_there_already_was_written),
         TEST(a_flood_is_cut_to_25_requests),
-        TEST(at_most_a_thousand_wait),
+        TEST(trouble_with_one_object_holds_up_no_other),
+        TEST(at_most_five_thousand_wait),
     };
     return cmocka_run_group_tests_name("kube_event", tests, NULL, NULL);
 }
