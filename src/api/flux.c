@@ -312,6 +312,8 @@ const struct api_route api_flux_routes[] = {
     { "POST", "/v9/update-manifests", NULL,  update_manifests },
     { "GET",  "/v6/jobs",             "id",  job_status },
     { "GET",  "/v6/sync",             "ref", sync_range },
+    { "GET",  "/v6/export",           NULL,  api_export },
+    { "HEAD", "/v6/export",           NULL,  api_export },
     { "POST", "/v9/git-repo-config",  NULL,  git_repo_config },
     { "GET",  "/v6/identity.pub",     NULL,  show_key },
     { "POST", "/v6/identity.pub",     NULL,  new_key },

@@ -16,8 +16,9 @@ static const char *const serin_about =
 static const char *const fluxctl_about = "fluxctl asks the daemon and tells it what to do.";
 
 static const struct command *const commands[] = {
-    &cmd_canary,     &cmd_completion, &cmd_diff,   &cmd_identity, &cmd_lint,    &cmd_list_workloads,
-    &cmd_loadtester, &cmd_run,        &cmd_status, &cmd_sync,     &cmd_version, &cmd_why,
+    &cmd_canary,         &cmd_completion, &cmd_diff, &cmd_identity, &cmd_lint,
+    &cmd_list_workloads, &cmd_loadtester, &cmd_run,  &cmd_save,     &cmd_status,  &cmd_sync,
+    &cmd_version,        &cmd_why,
 };
 
 /* clang-format off */

@@ -56,8 +56,9 @@ struct command {
 };
 
 /* One per file of this room; the table of all is in command.c. */
-extern const struct command cmd_canary, cmd_completion, cmd_diff, cmd_identity, cmd_lint,
-    cmd_loadtester, cmd_list_workloads, cmd_run, cmd_status, cmd_sync, cmd_version, cmd_why;
+extern const struct command cmd_canary, cmd_completion, cmd_diff, cmd_identity,
+    cmd_lint, cmd_loadtester, cmd_list_workloads, cmd_run, cmd_save, cmd_status, cmd_sync,
+    cmd_version, cmd_why;
 
 int command_main(struct arena *mem, int argc, const char *const *argv);
 

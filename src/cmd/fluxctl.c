@@ -27,7 +27,6 @@ static const struct missing {
     { "lock",        "it comes with releases" },
     { "policy",      "it comes with image automation" },
     { "release",     "it comes with releases" },
-    { "save",        "use kubectl get -o yaml" },
     { "unlock",      "it comes with releases" },
 };
 /* clang-format on */
