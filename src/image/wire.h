@@ -58,8 +58,10 @@ struct image_login {
     const char
         *host; /* scheme and path removed; docker.io and its other names are index.docker.io */
     const char *user, *password;
-    const char *token;  /* identitytoken, registrytoken; "" */
-    const char *helper; /* credHelpers, credsStore: the program docker-credential-<helper>; "" */
+    const char *token; /* identitytoken, or registrytoken (is_bearer: sent as it is); "" */
+    const char
+        *helper; /* credHelpers, credsStore (host ""): the program docker-credential-<helper>; "" */
+    bool is_bearer;
 };
 struct image_logins {
     struct image_login *at;
