@@ -391,6 +391,7 @@ static void make_source(struct daemon *daemon)
         .branch = flags_text(flags, "git-branch"),
         .sync_tag = config->sync_tag,
         .notes_ref = SYNC_NOTES_REF,
+        .commit_notes_ref = config->notes_ref,
         .user_name = flags_text(flags, "git-user"),
         .user_email = flags_text(flags, "git-email"),
         .signing_key = text_or_null(daemon, "git-signing-key"),

@@ -124,6 +124,7 @@ static void copy_opts(struct arena *mem, const struct mirror_opts *from, struct 
         { &from->branch, &to->branch },
         { &from->sync_tag, &to->sync_tag },
         { &from->notes_ref, &to->notes_ref },
+        { &from->commit_notes_ref, &to->commit_notes_ref },
         { &from->user_name, &to->user_name },
         { &from->user_email, &to->user_email },
         { &from->signing_key, &to->signing_key },
@@ -140,6 +141,7 @@ static void copy_opts(struct arena *mem, const struct mirror_opts *from, struct 
     to->env = copy_env(mem, from->env);
     to->sync_tag = to->sync_tag ? to->sync_tag : "";
     to->notes_ref = to->notes_ref ? to->notes_ref : "";
+    to->commit_notes_ref = to->commit_notes_ref ? to->commit_notes_ref : "";
     if (to->signing_key && !*to->signing_key)
         to->signing_key = NULL;
     to->user_name = to->user_name && *to->user_name ? to->user_name : "Weave Flux";
@@ -155,6 +157,12 @@ MUST_USE static struct err *make_ref(struct arena *mem, const char *prefix, cons
     if (*name && (git_reference_name_is_valid(&is_valid, *out) || !is_valid))
         return err_new(ERR_INVALID, "'%s' is not a valid name for a git reference", name);
     return NULL;
+}
+
+MUST_USE static struct err *make_notes_ref(struct arena *mem, const char *name, const char **out)
+{
+    const char *full = *name ? mirror_notes_ref(mem, name) : "";
+    return make_ref(mem, "", full, out);
 }
 
 /* git leaves user and password out of its messages. */
@@ -209,7 +217,8 @@ MUST_USE static struct err *fill(struct mirror *mirror, const struct mirror_opts
         return err_new(ERR_INVALID, "the directory of the mirror is not given");
     TRY(make_ref(mem, "refs/heads/", mirror->opts.branch, &mirror->branch_ref));
     TRY(make_ref(mem, "refs/tags/", mirror->opts.sync_tag, &mirror->tag_ref));
-    TRY(make_ref(mem, "refs/notes/", mirror->opts.notes_ref, &mirror->notes_ref));
+    TRY(make_notes_ref(mem, mirror->opts.notes_ref, &mirror->notes_ref));
+    TRY(make_notes_ref(mem, mirror->opts.commit_notes_ref, &mirror->commit_notes_ref));
     return read_url(mirror);
 }
 

@@ -22,8 +22,9 @@ struct mirror_opts {
     const char *url; /* may hold user and password (http) */
     const char *dir; /* of the copy: made if missing, taken up again if it is one of the same URL */
     const char *branch;
-    const char *sync_tag;               /* "" : none wanted */
-    const char *notes_ref;              /* refs/notes/NAME without the prefix; "": none wanted */
+    const char *sync_tag;         /* "" : none wanted */
+    const char *notes_ref;        /* refs/notes/NAME without the prefix; "": none wanted */
+    const char *commit_notes_ref; /* the same, of notes on the commits we make; NULL or "": none */
     const char *user_name, *user_email; /* committer, tagger */
     const char *signing_key;            /* NULL: unsigned */
     const char *gnupg_home;             /* GNUPGHOME, NULL: gpg's default */

@@ -10,9 +10,12 @@ struct follow {
     git_oid oid;
 };
 
+/* The branch last: it says that all has come. */
+enum { FOLLOW_COMMIT_NOTES, FOLLOW_NOTES, FOLLOW_TAG, FOLLOW_BRANCH, FOLLOWS };
+
 struct fetch {
     struct transport_talk talk; /* first: libgit2's callbacks get it */
-    struct follow branch, tag, notes;
+    struct follow follows[FOLLOWS];
     bool has_pack; /* objects have come: what fails from here on is the remote's fault */
 };
 
@@ -69,12 +72,11 @@ static int download(struct fetch *fetch, git_remote *remote, const git_fetch_opt
     int code = git_remote_ls(&heads, &count, remote);
     if (code)
         return code;
-    char *texts[3];
+    char *texts[FOLLOWS];
     git_strarray specs = { texts, 0 };
-    struct follow *const follows[] = { &fetch->branch, &fetch->tag, &fetch->notes };
-    for (size_t i = 0; i < ARRAY_LEN(follows); i++) {
-        find_ref((const git_remote_head *const *)heads, count, follows[i]);
-        add_spec(fetch->talk.mem, follows[i], &specs);
+    for (size_t i = 0; i < FOLLOWS; i++) {
+        find_ref((const git_remote_head *const *)heads, count, &fetch->follows[i]);
+        add_spec(fetch->talk.mem, &fetch->follows[i], &specs);
     }
     return specs.count ? git_remote_download(remote, &specs, options) : 0;
 }
@@ -126,11 +128,10 @@ MUST_USE static struct err *move_ref(struct mirror *mirror, git_repository *repo
 /* The branch stays when the remote loses it; the tag, the notes and what an earlier configuration followed do not. */
 static bool is_kept(const struct fetch *fetch, const char *ref)
 {
-    if (!strcmp(ref, fetch->branch.ref))
-        return true;
-    if (!strcmp(ref, fetch->tag.ref))
-        return fetch->tag.is_there;
-    return !strcmp(ref, fetch->notes.ref) && fetch->notes.is_there;
+    for (size_t i = 0; i < FOLLOWS; i++)
+        if (!strcmp(ref, fetch->follows[i].ref))
+            return fetch->follows[i].is_there || i == FOLLOW_BRANCH;
+    return false;
 }
 
 MUST_USE static struct err *prune(struct mirror *mirror, git_repository *repo,
@@ -141,7 +142,7 @@ MUST_USE static struct err *prune(struct mirror *mirror, git_repository *repo,
     for (size_t i = 0; !code && i < refs.count; i++) {
         if (is_kept(fetch, refs.strings[i]))
             continue;
-        *has_changed = *has_changed || !strcmp(refs.strings[i], fetch->tag.ref);
+        *has_changed = *has_changed || !strcmp(refs.strings[i], fetch->follows[FOLLOW_TAG].ref);
         code = git_reference_remove(repo, refs.strings[i]);
     }
     git_strarray_dispose(&refs);
@@ -173,9 +174,8 @@ MUST_USE static struct err *settle(struct mirror *mirror, git_repository *repo,
 {
     TRY(prune(mirror, repo, fetch, &out->has_changed));
     TRY(point_head(mirror, repo));
-    TRY(move_ref(mirror, repo, &fetch->notes, &out->has_changed));
-    TRY(move_ref(mirror, repo, &fetch->tag, &out->has_changed));
-    TRY(move_ref(mirror, repo, &fetch->branch, &out->has_changed));
+    for (size_t i = 0; i < FOLLOWS; i++)
+        TRY(move_ref(mirror, repo, &fetch->follows[i], &out->has_changed));
     git_oid oid;
     if (mirror_ref_commit(repo, mirror->tag_ref, &oid))
         (void)git_oid_tostr(out->tag, sizeof(out->tag), &oid);
@@ -209,9 +209,16 @@ MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_m
     TRY(mirror_repo_open(mirror, &repo));
     bool had_head = mirror_ref_commit(repo.at, mirror->branch_ref, &head);
     out->was_clone = !had_head && !mirror->has_fetched;
-    struct fetch fetch = { .branch = { .ref = mirror->branch_ref },
-                           .tag = { .ref = mirror->tag_ref },
-                           .notes = { .ref = mirror->notes_ref } };
+    bool is_shared = !strcmp(mirror->commit_notes_ref, mirror->notes_ref);
+    struct fetch fetch = {
+        .follows = {
+            [FOLLOW_COMMIT_NOTES].ref = is_shared ? "" : mirror->commit_notes_ref,
+            [FOLLOW_NOTES].ref = mirror->notes_ref,
+            [FOLLOW_TAG].ref = mirror->tag_ref,
+            [FOLLOW_BRANCH].ref = mirror->branch_ref,
+        },
+    };
+    const struct follow *branch = &fetch.follows[FOLLOW_BRANCH];
     mirror_talk_start(mirror, &fetch.talk, mem, deadline_ms);
     int code = 0;
     struct err *e = converse(mirror, repo.at, &fetch, &code);
@@ -219,7 +226,7 @@ MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_m
         e = explain(mirror, &fetch, out->was_clone, is_damaged);
     out->host_unknown = fetch.talk.is_host_unknown;
     transport_talk_fini(&fetch.talk);
-    if (!e && fetch.branch.is_there && !is_readable(repo.at, &fetch.branch.oid)) {
+    if (!e && branch->is_there && !is_readable(repo.at, &branch->oid)) {
         *is_damaged = true;
         e = err_new(ERR_TRANSIENT, "git fetch: the head cannot be read after all its objects came");
     }

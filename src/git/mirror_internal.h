@@ -18,7 +18,8 @@ struct mirror {
     struct giturl url;       /* as configured: for people */
     struct giturl real;      /* after url.*.insteadOf: what is connected to */
     const char *shown_url;   /* as git prints it in its own messages */
-    const char *branch_ref, *tag_ref, *notes_ref; /* refs/…; "" where none is wanted */
+    /* refs/…; "" where none is wanted */
+    const char *branch_ref, *tag_ref, *notes_ref, *commit_notes_ref;
     struct transport_settings carrier;
 
     pthread_mutex_t writing; /* one fetch or push at a time */
@@ -116,6 +117,16 @@ MUST_USE struct err *mirror_blob_read(struct mirror_repo *repo, struct arena *me
 MUST_USE struct err *mirror_link_check(struct mirror_repo *repo, struct arena *mem,
                                        const git_tree *root, const char *path);
 
+/* What writing to a path writes to: the file at the end of its symbolic links. */
+struct mirror_target {
+    const char *path;
+    unsigned mode; /* 0: there is no such file yet */
+    git_oid oid;
+};
+MUST_USE struct err *mirror_target_find(struct mirror_repo *repo, struct arena *mem,
+                                        const git_tree *root, const char *path,
+                                        struct mirror_target *out);
+
 /* -- talking to the remote -------------------------------------------------------------------------------------------- */
 
 void mirror_talk_start(struct mirror *mirror, struct transport_talk *talk, struct arena *mem,
@@ -125,6 +136,72 @@ MUST_USE struct err *mirror_remote_new(struct mirror *mirror, git_repository *re
 /* Under `writing`. */
 MUST_USE struct err *mirror_fetch_locked(struct mirror *mirror, int64_t deadline_ms,
                                          struct mirror_fetched *out);
+
+/* -- pushing: under `writing` ---------------------------------------------------------------------- */
+
+/* What is pushed stands under these names until the remote has taken it: a refused push leaves no trace here. */
+#define MIRROR_PRIVATE       "refs/serin/"
+#define MIRROR_PRIVATE_TAG   MIRROR_PRIVATE "tag"
+#define MIRROR_PRIVATE_NOTES MIRROR_PRIVATE "notes"
+#define MIRROR_PRIVATE_CHECK MIRROR_PRIVATE "check"
+#define MIRROR_PRIVATE_HEAD  MIRROR_PRIVATE "head"
+
+/* One ref to be changed in the remote. */
+struct mirror_update {
+    const char *from; /* local ref; NULL: the remote's is deleted */
+    const char *to;
+    bool is_forced;
+    const git_oid
+        *expected;  /* where the remote must have it, else nothing is pushed; NULL: anywhere */
+    git_oid before; /* in the remote; zero: there was none */
+    git_oid after;
+    bool is_answered;
+    const char *refusal; /* the remote's words; NULL: taken */
+};
+
+struct mirror_push {
+    struct transport_talk talk; /* first: libgit2's callbacks get it */
+    struct mirror_update updates[2];
+    size_t count;
+    bool is_outdated; /* the remote has what we do not: fetch, then try again */
+};
+
+struct mirror_session {
+    struct mirror *mirror;
+    git_repository *repo;
+    struct arena *mem;
+    int64_t deadline_ms;
+    git_oid rev;           /* that is marked, checked, or was committed */
+    const char *notes_ref; /* refs/…, of notes on it; "": none wanted */
+};
+
+MUST_USE struct err *mirror_ref_place(struct mirror_session *session, const char *ref,
+                                      const git_oid *oid);
+/* `what` goes before the error. ERR_CONFLICT: is_outdated. */
+MUST_USE struct err *mirror_push_run(struct mirror_session *session, struct mirror_push *push,
+                                     const char *what);
+/* What the remote has taken is so here, too, whatever became of the rest. */
+MUST_USE struct err *mirror_push_keep(struct mirror_session *session,
+                                      const struct mirror_push *push);
+void mirror_push_clean(git_repository *repo); /* removes the private refs */
+
+/* Tag and note; again after a fetch where somebody else was faster. */
+MUST_USE struct err *mirror_mark_locked(struct mirror_session *session,
+                                        const struct mirror_marker *marker);
+
+const char *mirror_notes_ref(struct arena *mem, const char *name); /* refs/notes/NAME */
+bool mirror_note_exists(const struct mirror_session *session);
+/* Makes the commit of the notes with one more; places it nowhere. */
+MUST_USE struct err *mirror_note_write(struct mirror_session *session, const char *note,
+                                       git_oid *out);
+
+/* -- who writes ------------------------------------------------------------------------------------- */
+
 struct signature_ring mirror_ring(const struct mirror *mirror, int64_t deadline_ms);
+/* --git-user and --git-email, now. */
+MUST_USE struct err *mirror_committer(struct mirror *mirror, git_signature **out);
+/* By the key that is configured; NULL if none is. */
+MUST_USE struct err *mirror_sign(struct mirror *mirror, struct arena *mem,
+                                 struct signature_text payload, const char **out);
 
 #endif

@@ -235,7 +235,8 @@ struct trail {
     struct arena *mem;
     const git_tree *root;
     const char *done, *rest;
-    const char *start; /* for messages */
+    const char *start;   /* for messages */
+    const char *missing; /* where it ended for want of a file or directory; else NULL */
     int links;
 };
 
@@ -290,6 +291,7 @@ MUST_USE static struct err *step_down(struct trail *trail, const char *name, git
     int code = git_tree_entry_bypath(&entry, trail->root, path);
     if (code && code != GIT_ENOTFOUND)
         return mirror_git_failed(trail->repo->mirror, code, "read a tree");
+    trail->missing = code && *step == STEP_DIRECTORY ? path : NULL;
     if (code || *step == STEP_FILE)
         return err_new(ERR_NOT_FOUND,
                        trail->links ? "%s is a symbolic link to nothing" : "%s does not exist",
@@ -347,6 +349,45 @@ struct err *mirror_link_check(struct mirror_repo *repo, struct arena *mem, const
     git_oid oid;
     bool is_file;
     return resolve(&trail, &oid, &is_file);
+}
+
+/* A file that is not there yet; a way back up through a directory that is not there leads nowhere. */
+MUST_USE static struct err *plan_new_file(const struct trail *trail, struct mirror_target *out)
+{
+    const char *path = arena_printf(trail->mem, "%s%s", trail->missing, trail->rest);
+    TRY(clean_path(trail->mem, path, &out->path));
+    for (const char *name = out->path; *name; name += strspn(name, "/")) {
+        size_t len = strcspn(name, "/");
+        if (mirror_is_hostile_name(arena_strndup(trail->mem, name, len)))
+            return err_new(ERR_INVALID, "no file can have the path %s",
+                           mirror_shown_path(trail->mem, trail->start));
+        name += len;
+    }
+    return NULL;
+}
+
+struct err *mirror_target_find(struct mirror_repo *repo, struct arena *mem, const git_tree *root,
+                               const char *path, struct mirror_target *out)
+{
+    const char *clean = "";
+    *out = (struct mirror_target){ 0 };
+    TRY(clean_path(mem, path, &clean));
+    struct trail trail = {
+        .repo = repo, .mem = mem, .root = root, .done = "", .rest = clean, .start = clean
+    };
+    bool is_file = false;
+    struct err *e = resolve(&trail, &out->oid, &is_file);
+    if (e && trail.missing) {
+        err_free(e);
+        return plan_new_file(&trail, out);
+    }
+    TRY(e);
+    SCOPED(git_tree_entry_free) git_tree_entry *entry = NULL;
+    if (!is_file || git_tree_entry_bypath(&entry, root, trail.done))
+        return err_new(ERR_INVALID, "%s is a directory", mirror_shown_path(mem, clean));
+    out->path = trail.done;
+    out->mode = git_tree_entry_filemode(entry);
+    return NULL;
 }
 
 struct err *mirror_blob_read(struct mirror_repo *repo, struct arena *mem, const char *oid,

@@ -178,7 +178,9 @@ static void add_conclusion(struct sbuf *out, const struct transport_talk *talk)
 
 struct err *transport_explain(struct transport_talk *talk, const struct transport_report *report)
 {
-    enum err_kind kind = report->is_refusal ? ERR_DENIED : kind_of(talk);
+    enum err_kind kind = report->is_refusal ? ERR_DENIED
+                         : report->is_stale ? ERR_CONFLICT
+                                            : kind_of(talk);
     talk->is_host_unknown =
         talk->is_host_unknown || strcasestr(sbuf_text(&talk->said), "could not resolve hostname");
     SBUF(full, 4 * WORDS_MAX);

@@ -71,6 +71,7 @@ struct transport_report {
     const char *before; /* said before anything the remote said; NULL: nothing */
     const char *after;  /* said behind it; NULL: the conclusion git draws */
     bool is_refusal;    /* the remote answered, with no: ERR_DENIED */
+    bool is_stale;      /* somebody else was faster: ERR_CONFLICT */
 };
 MUST_USE struct err *transport_explain(struct transport_talk *talk,
                                        const struct transport_report *report);
