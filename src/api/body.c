@@ -1,8 +1,8 @@
 #include "api/body.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "doc/field.h"
 #include "doc/json.h"
 
 /* A walk over one JSON value that finds where it ends or goes wrong. No recursion: one bit per open list or map. */
@@ -241,68 +241,31 @@ struct err *api_body_value(struct arena *mem, const char *text, size_t len, stru
                    scan.at + 1);
 }
 
-const struct val *api_body_field(const struct val *map, const char *name)
-{
-    if (!map || map->type != VAL_MAP)
-        return NULL;
-    const struct val *found = val_get(map, name);
-    for (size_t i = 0; !found && i < map->len; i++) {
-        if (strcasecmp(map->pairs[i].key, name) == 0)
-            found = map->pairs[i].value;
-    }
-    return val_is_null(found) ? NULL : found;
-}
-
-static struct err *wrong_type(const char *what, const struct val *v, const char *wanted)
-{
-    return err_new(ERR_INVALID, "%s is %s, not %s", what, v ? val_type_name(v->type) : "nothing",
-                   wanted);
-}
-
-/* A text field, "" if absent. */
-static struct err *read_text(const struct val *map, const char *name, const char **out)
-{
-    const struct val *v = api_body_field(map, name);
-    *out = val_text_or(v, "");
-    if (v && !val_text(v))
-        return wrong_type(name, v, "a text");
-    return NULL;
-}
-
 static struct err *read_map(struct arena *mem, const char *text, size_t len, const struct val **out,
                             int64_t *offset)
 {
     struct val *root = NULL;
     TRY(api_body_value(mem, text, len, &root, offset));
     if (!val_is_map(root) && !val_is_null(root))
-        return wrong_type("the body", root, "a map");
+        return doc_field_wrong("the body", root, "a map");
     *out = root;
-    return NULL;
-}
-
-/* A field that holds a map, NULL if absent. */
-static struct err *read_field_map(const struct val *map, const char *name, const struct val **out)
-{
-    *out = api_body_field(map, name);
-    if (*out && !val_is_map(*out))
-        return wrong_type(name, *out, "a map");
     return NULL;
 }
 
 static struct err *read_git_source(const struct val *source, struct api_change *out)
 {
     out->kind = API_CHANGE_GIT;
-    TRY(read_text(source, "URL", &out->url));
-    return read_text(source, "Branch", &out->branch);
+    TRY(doc_field_text(source, "URL", &out->url));
+    return doc_field_text(source, "Branch", &out->branch);
 }
 
 static struct err *read_image_source(const struct val *source, struct api_change *out)
 {
     const struct val *name;
     out->kind = API_CHANGE_IMAGE;
-    TRY(read_field_map(source, "Name", &name));
-    TRY(read_text(name, "Domain", &out->domain));
-    return read_text(name, "Image", &out->image);
+    TRY(doc_field_map(source, "Name", &name));
+    TRY(doc_field_text(name, "Domain", &out->domain));
+    return doc_field_text(name, "Image", &out->image);
 }
 
 struct err *api_body_change(struct arena *mem, const char *text, size_t len, struct api_change *out,
@@ -311,8 +274,8 @@ struct err *api_body_change(struct arena *mem, const char *text, size_t len, str
     const struct val *root = NULL, *source;
     const char *kind = "";
     TRY(read_map(mem, text, len, &root, offset));
-    TRY(read_text(root, "Kind", &kind));
-    TRY(read_field_map(root, "Source", &source));
+    TRY(doc_field_text(root, "Kind", &kind));
+    TRY(doc_field_map(root, "Source", &source));
     *out = (struct api_change){ .url = "", .branch = "", .domain = "", .image = "" };
     if (strcmp(kind, "git") == 0)
         return read_git_source(source, out);
@@ -350,11 +313,11 @@ struct err *api_body_update(struct arena *mem, const char *text, size_t len, str
     const struct val *root = NULL, *cause;
     const char *type = "";
     TRY(read_map(mem, text, len, &root, offset));
-    TRY(read_text(root, "type", &type));
-    TRY(read_field_map(root, "cause", &cause));
-    *out = (struct api_update){ .spec = api_body_field(root, "spec") };
-    TRY(read_text(cause, "User", &out->user));
-    TRY(read_text(cause, "Message", &out->message));
+    TRY(doc_field_text(root, "type", &type));
+    TRY(doc_field_map(root, "cause", &cause));
+    *out = (struct api_update){ .spec = doc_field(root, "spec") };
+    TRY(doc_field_text(cause, "User", &out->user));
+    TRY(doc_field_text(cause, "Message", &out->message));
     if (!find_type(type, &out->type))
         return err_new(ERR_INVALID, "unknown spec type: %.100s", type);
     return NULL;
@@ -366,7 +329,7 @@ struct err *api_body_bool(struct arena *mem, const char *text, size_t len, bool 
     struct val *root = NULL;
     TRY(api_body_value(mem, text, len, &root, offset));
     if (root && root->type != VAL_BOOL && root->type != VAL_NULL)
-        return wrong_type("the body", root, "true or false");
+        return doc_field_wrong("the body", root, "true or false");
     *out = val_is_true(root);
     return NULL;
 }

@@ -14,9 +14,6 @@
 MUST_USE struct err *api_body_value(struct arena *mem, const char *text, size_t len,
                                     struct val **out, int64_t *offset);
 
-/* The field of that name, in any case if not in this one; NULL if absent or null. */
-const struct val *api_body_field(const struct val *map, const char *name);
-
 enum api_change_kind { API_CHANGE_GIT, API_CHANGE_IMAGE };
 
 struct api_change {

@@ -11,6 +11,10 @@
 #define RELEASE_ALL        "<all>"
 #define RELEASE_ALL_LATEST "<all latest>"
 
+#define RELEASE_SPEC_ITEMS_MAX ((size_t)10000) /* workloads, containers or policies of one update */
+#define RELEASE_SPEC_TEXT_MAX  ((size_t)64 << 10) /* of a message, the value of a policy */
+#define RELEASE_SPEC_NAME_MAX  ((size_t)1024)     /* of everything else */
+
 enum release_type { RELEASE_SYNC, RELEASE_IMAGE, RELEASE_CONTAINERS, RELEASE_POLICY, RELEASE_AUTO };
 
 struct release_container_update { /* one container of one workload */
@@ -21,7 +25,7 @@ struct release_container_update { /* one container of one workload */
 struct release_policy_update { /* of one workload */
     const char *id;
     const struct val *add, *remove; /* maps policy -> text; never NULL */
-    bool has_remove;                /* it was sent: notes keep the difference */
+    bool has_add, has_remove;       /* it was sent: notes keep the difference */
 };
 
 struct release_spec {

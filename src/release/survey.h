@@ -17,7 +17,7 @@ struct release_workload {
     const struct val *manifest;
     struct val *policies;       /* image/policy.h */
     struct image_places places; /* empty for what is no workload but was asked for by ID */
-    bool is_workload;           /* has containers at all */
+    bool is_workload;           /* of a kind that has containers */
 };
 
 struct release_file {
@@ -26,7 +26,8 @@ struct release_file {
 };
 
 struct release_survey {
-    struct release_workload *at; /* by ID */
+    struct release_workload
+        *at; /* by ID, then by path and line: an ID claimed twice is there twice */
     size_t len, cap;
     struct manifest_problems
         problems; /* of files that cannot be read: what they declare cannot be released */
@@ -35,7 +36,7 @@ struct release_survey {
 };
 
 /* Adds what a file declares. Everything with a kind and a name is in it (policies can be asked of any), workloads with places. A
- * missing namespace is `default_ns`. */
+ * missing namespace is `default_ns`; built-in kinds without namespaces have none. */
 void release_survey_add(struct arena *mem, struct release_survey *survey,
                         const struct release_file *file, const char *default_ns);
 /* The same for what generators made. */
@@ -44,5 +45,6 @@ void release_survey_add_manifests(struct arena *mem, struct release_survey *surv
 void release_survey_seal(struct arena *mem, struct release_survey *survey); /* after the last one */
 const struct release_workload *release_survey_find(const struct release_survey *survey,
                                                    const char *id);
+bool release_survey_is_duplicate(const struct release_survey *survey, const char *id);
 
 #endif

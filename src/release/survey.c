@@ -1,0 +1,117 @@
+#include "release/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "doc/object.h"
+#include "image/policy.h"
+#include "sync/builtin.h"
+
+/* The namespace of its ID: what is known to have none keeps none, whatever is written. */
+static const char *effective_ns(const struct manifest *manifest, const char *default_ns)
+{
+    if (builtin_scope(manifest->api_version, manifest->kind) == BUILTIN_CLUSTER)
+        return "";
+    return *manifest->ns ? manifest->ns : default_ns;
+}
+
+static void add_manifest(struct arena *mem, struct release_survey *survey,
+                         const struct manifest *manifest, const char *default_ns)
+{
+    if (*manifest->kind == '\0' || *manifest->name == '\0')
+        return;
+    const char *ns = effective_ns(manifest, default_ns);
+    struct release_workload *workload = vec_push(mem, survey);
+    *workload = (struct release_workload){
+        .id = object_id(mem, ns, manifest->kind, manifest->name),
+        .ns = ns,
+        .kind = manifest->kind,
+        .name = manifest->name,
+        .path = manifest->path,
+        .is_generated = manifest->is_generated,
+        .line = manifest->line,
+        .column = manifest->column,
+        .manifest = manifest->object,
+        .policies = image_policy_read(mem, VAL_PATH(manifest->object, "metadata", "annotations")),
+        .is_workload = image_place_is_workload(manifest->kind),
+    };
+    if (workload->is_workload)
+        image_places_read(mem, manifest->object, &workload->places, NULL);
+}
+
+void release_survey_add_manifests(struct arena *mem, struct release_survey *survey,
+                                  const struct manifest_list *manifests, const char *default_ns)
+{
+    for (size_t i = 0; i < manifests->len; i++)
+        add_manifest(mem, survey, &manifests->at[i], default_ns);
+}
+
+void release_survey_add(struct arena *mem, struct release_survey *survey,
+                        const struct release_file *file, const char *default_ns)
+{
+    struct manifest_list manifests = { 0 };
+    struct manifest_source source = { .path = file->path };
+    manifest_parse(mem, &source, file->text, file->len, &manifests, &survey->problems);
+    release_survey_add_manifests(mem, survey, &manifests, default_ns);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct release_workload *x = a, *y = b;
+    int order = strcmp(x->id, y->id);
+    if (order == 0)
+        order = strcmp(x->path, y->path);
+    if (order == 0)
+        order = (x->line > y->line) - (x->line < y->line);
+    return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
+}
+
+static bool is_noted(const struct release_survey *survey, const char *id)
+{
+    size_t count = survey->duplicate_count;
+    return count > 0 && strcmp(survey->duplicates[count - 1], id) == 0;
+}
+
+static void note_duplicate(struct arena *mem, struct release_survey *survey, const char *id)
+{
+    if (is_noted(survey, id))
+        return;
+    vec_grow(mem, (void **)&survey->duplicates, &survey->duplicate_cap, survey->duplicate_count,
+             sizeof(*survey->duplicates));
+    survey->duplicates[survey->duplicate_count++] = id;
+}
+
+void release_survey_seal(struct arena *mem, struct release_survey *survey)
+{
+    survey->duplicate_count = 0;
+    if (survey->len > 0)
+        qsort(survey->at, survey->len, sizeof(*survey->at), by_place);
+    for (size_t i = 1; i < survey->len; i++) {
+        if (strcmp(survey->at[i - 1].id, survey->at[i].id) == 0)
+            note_duplicate(mem, survey, survey->at[i].id);
+    }
+}
+
+const struct release_workload *release_survey_find(const struct release_survey *survey,
+                                                   const char *id)
+{
+    size_t low = 0, high = survey->len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(survey->at[middle].id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_there = low < survey->len && strcmp(survey->at[low].id, id) == 0;
+    return is_there ? &survey->at[low] : NULL;
+}
+
+bool release_survey_is_duplicate(const struct release_survey *survey, const char *id)
+{
+    for (size_t i = 0; i < survey->duplicate_count; i++) {
+        if (strcmp(survey->duplicates[i], id) == 0)
+            return true;
+    }
+    return false;
+}
