@@ -10,10 +10,19 @@ static bool is_alnum(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Does the first of two parts name a host? Where "localhost" or two words joined by a dot are found in it. */
+/* A colon and nothing but digits behind it: no tag has a path behind it, so this is a port. */
+static bool ends_with_port(const char *text, size_t len)
+{
+    size_t digits = 0;
+    while (digits < len && text[len - digits - 1] >= '0' && text[len - digits - 1] <= '9')
+        digits++;
+    return digits > 0 && digits + 1 < len && text[len - digits - 1] == ':';
+}
+
+/* Does the first of two parts name a host? Where "localhost" or two words joined by a dot are found in it, or a port. */
 static bool is_domain(const char *text, size_t len)
 {
-    if (memmem(text, len, "localhost", strlen("localhost")))
+    if (memmem(text, len, "localhost", strlen("localhost")) || ends_with_port(text, len))
         return true;
     for (size_t i = 1; i + 1 < len; i++) {
         if (text[i] == '.' && is_alnum(text[i - 1]) && is_alnum(text[i + 1]))
@@ -33,31 +42,41 @@ static const char *find_path(const char *text)
     return is_domain(text, (size_t)(slash - text)) ? slash + 1 : text;
 }
 
+#define MALFORMED "expected image name as either <image>:<tag> or just <image>: invalid image ID"
+
 static struct err *malformed(const char *text)
 {
-    return err_new(ERR_INVALID,
-                   "parsing \"%.200s\": expected image name as either <image>:<tag> or just "
-                   "<image>: invalid image ID",
-                   text);
+    return err_new(ERR_INVALID, "parsing \"%.200s\": " MALFORMED, text);
+}
+
+/* Blanks and control characters are in no name, but in what was meant to be something else. */
+static bool has_bad_byte(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text <= ' ' || *text == '\x7f')
+            return true;
+    }
+    return false;
 }
 
 /* The path as it stands to its parts. */
-static bool split_path(struct arena *mem, const char *path, struct image_ref *out)
+static struct err *split_path(struct arena *mem, const char *text, const char *path,
+                              struct image_ref *out)
 {
     const char *digest = strstr(path, DIGEST_MARK);
     const char *end = digest ? digest : path + strlen(path);
     const char *tag = memchr(path, ':', (size_t)(end - path));
-    if (path == end || tag == path || (tag && tag + 1 == end))
-        return false;
     if (tag && memchr(tag + 1, ':', (size_t)(end - tag - 1)))
-        return false;
+        return err_new(ERR_INVALID, "%s", MALFORMED);
+    if (path == end || tag == path || (tag && tag + 1 == end))
+        return malformed(text);
     if (digest &&
         (digest[strlen(DIGEST_MARK)] == '\0' || strchr(digest + strlen(DIGEST_MARK), ':')))
-        return false;
+        return malformed(text);
     out->path = arena_strndup(mem, path, (size_t)((tag ? tag : end) - path));
     out->tag = tag ? arena_strndup(mem, tag + 1, (size_t)(end - tag - 1)) : "";
     out->digest = digest ? arena_strdup(mem, digest + strlen(DIGEST_MARK)) : "";
-    return true;
+    return NULL;
 }
 
 struct err *image_ref_parse(struct arena *mem, const char *text, struct image_ref *out)
@@ -69,12 +88,13 @@ struct err *image_ref_parse(struct arena *mem, const char *text, struct image_re
     if (len > IMAGE_REF_BYTES_MAX)
         return err_new(ERR_LIMIT, "parsing \"%.60s…\": an image name of over %zu bytes", text,
                        IMAGE_REF_BYTES_MAX);
-    if (text[0] == '/' || text[len - 1] == '/')
+    if (text[0] == '/' || text[len - 1] == '/' || has_bad_byte(text))
         return malformed(text);
     const char *path = find_path(text);
+    TRY(split_path(mem, text, path, out));
     if (path != text)
         out->domain = arena_strndup(mem, text, (size_t)(path - text - 1));
-    return split_path(mem, path, out) ? NULL : malformed(text);
+    return NULL;
 }
 
 const char *image_ref_name(struct arena *mem, const struct image_ref *ref)
@@ -114,14 +134,24 @@ const char *image_ref_canonical_name(struct arena *mem, const struct image_ref *
     return arena_printf(mem, "%s/%s", image_ref_host(ref), image_ref_canonical_path(mem, ref));
 }
 
+/* The hex of "sha256:hex", or of hex alone; "" for every other kind. */
+static const char *digest_hex(const char *digest)
+{
+    static const char kind[] = "sha256:";
+    if (strncmp(digest, kind, strlen(kind)) == 0)
+        digest += strlen(kind);
+    return strchr(digest, ':') ? "" : digest;
+}
+
 struct image_ref image_ref_with_tag(const struct image_ref *ref, const char *tag,
                                     const char *digest)
 {
     struct image_ref other = *ref;
-    if (*ref->digest && *digest == '\0')
+    const char *hex = digest_hex(digest);
+    if (*ref->digest && *hex == '\0')
         return other;
     other.tag = tag;
     if (*ref->digest)
-        other.digest = digest;
+        other.digest = hex;
     return other;
 }

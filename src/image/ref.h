@@ -16,7 +16,8 @@ struct image_ref {
     const char *digest;        /* hex, without "sha256:"; "" : none */
 };
 
-/* ERR_INVALID in Flux's words: `parsing "": blank image name: invalid image ID`, … */
+/* ERR_INVALID in Flux's words: `parsing "": blank image name: invalid image ID`, … A host is a first part of three; or of two, if
+ * it has a dot, a port or "localhost" in it. */
 MUST_USE struct err *image_ref_parse(struct arena *mem, const char *text, struct image_ref *out);
 
 /* [domain/]path, then @sha256:digest or :tag: as Flux prints it (a tag next to a digest is lost). */
@@ -31,8 +32,8 @@ const char *image_ref_canonical_name(struct arena *mem, const struct image_ref *
 const char *image_ref_host(const struct image_ref *ref);
 const char *image_ref_canonical_path(struct arena *mem, const struct image_ref *ref);
 
-/* The same name with another tag; of an image that was pinned the digest goes with the tag ("" where it is not known: then the pin
- * stays as it was, and nothing is to be changed). */
+/* The same name with another tag; of an image that was pinned the digest goes with the tag: hex, or "sha256:" and hex ("" where it
+ * is not known: then the pin stays as it was, and nothing is to be changed). */
 struct image_ref image_ref_with_tag(const struct image_ref *ref, const char *tag,
                                     const char *digest);
 
