@@ -17,7 +17,11 @@
 
 /* In this order within the answer. Releases of Helm are there only in clusters that know them. */
 static const struct kube_resource resources[] = {
-    { .version = "v1", .api_version = "v1", .kind = "Namespace", .plural = "namespaces" },
+    { .group = "",
+      .version = "v1",
+      .api_version = "v1",
+      .kind = "Namespace",
+      .plural = "namespaces" },
     { .group = "batch",
       .version = "v1",
       .api_version = "batch/v1",

@@ -16,7 +16,7 @@ static const char *const serin_about =
 static const char *const fluxctl_about = "fluxctl asks the daemon and tells it what to do.";
 
 static const struct command *const commands[] = {
-    &cmd_canary,         &cmd_completion, &cmd_diff, &cmd_identity, &cmd_lint,
+    &cmd_canary,         &cmd_completion, &cmd_diff, &cmd_identity, &cmd_install, &cmd_lint,
     &cmd_list_workloads, &cmd_loadtester, &cmd_run,  &cmd_save,     &cmd_status,  &cmd_sync,
     &cmd_version,        &cmd_why,
 };
@@ -41,6 +41,11 @@ static const struct flags_spec cluster_flags[] = {
     { .name = "context", .type = FLAGS_TEXT, .usage = "context of the kubeconfig file" },
     { .name = "k8s-allow-exec", .type = FLAGS_BOOL,
       .usage = "run the credential plugin that the kubeconfig file names" },
+};
+
+const struct flags_spec command_output_flags[COMMAND_OUTPUT_FLAGS] = {
+    { .name = "output", .type = FLAGS_TEXT, .shorthand = 'o', .initial = "text",
+      .usage = "`format` of the answer: text or json" },
 };
 /* clang-format on */
 
@@ -132,6 +137,18 @@ struct err *command_no_args(struct command_call *call)
 {
     if (flags_arg_count(call->flags))
         return command_mistake(call, "expected no (non-flag) arguments");
+    return NULL;
+}
+
+bool command_as_json(const struct command_call *call)
+{
+    return !strcmp(flags_text(call->flags, "output"), "json");
+}
+
+struct err *command_check_output(struct command_call *call)
+{
+    if (!command_as_json(call) && strcmp(flags_text(call->flags, "output"), "text") != 0)
+        return command_mistake(call, "invalid output format specified: it is text or json");
     return NULL;
 }
 

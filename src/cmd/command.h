@@ -56,7 +56,7 @@ struct command {
 };
 
 /* One per file of this room; the table of all is in command.c. */
-extern const struct command cmd_canary, cmd_completion, cmd_diff, cmd_identity,
+extern const struct command cmd_canary, cmd_completion, cmd_diff, cmd_identity, cmd_install,
     cmd_lint, cmd_loadtester, cmd_list_workloads, cmd_run, cmd_save, cmd_status, cmd_sync,
     cmd_version, cmd_why;
 
@@ -69,6 +69,12 @@ void command_tell(const struct command_call *call, const char *fmt, ...) PRINTF(
 /* An error about the command line: the hint at --help goes with it. */
 MUST_USE struct err *command_mistake(struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
 MUST_USE struct err *command_no_args(struct command_call *call);
+
+/* --output text|json, of those who say it so: one JSON value on stdout. */
+#define COMMAND_OUTPUT_FLAGS 1
+extern const struct flags_spec command_output_flags[COMMAND_OUTPUT_FLAGS];
+bool command_as_json(const struct command_call *call);
+MUST_USE struct err *command_check_output(struct command_call *call);
 
 /* The commands of a face in order of name: the at-th, NULL past the last. */
 const struct command *command_at(enum command_face face, size_t at);

@@ -22,7 +22,6 @@ static const struct missing {
 } missing[] = {
     { "automate",    "it comes with image automation" },
     { "deautomate",  "it comes with image automation" },
-    { "install",     "use the manifests below deploy/ or scripts/flux-init.sh" },
     { "list-images", "it comes with image automation" },
     { "lock",        "it comes with releases" },
     { "policy",      "it comes with image automation" },

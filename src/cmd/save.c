@@ -64,7 +64,7 @@ static void leave(struct level *level)
 {
     const char *key;
     struct val *value = child(level, &key);
-    if (key && is_empty(value))
+    if (key && is_empty(value) && !says_something_empty(key))
         val_remove(level->of, key);
     else
         level->next++;
