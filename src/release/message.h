@@ -8,15 +8,20 @@
 #include "release/result.h"
 #include "release/spec.h"
 
-/* `ci_skip` goes to the very end; "" : none. */
+/* As it is given to git, which trims it and joins empty lines. Of policies: the events of the workloads that changed. `ci_skip` goes
+ * to the very end as it is; "" : none. */
 const char *release_message_commit(struct arena *mem, const struct release_spec *spec,
                                    const struct release_result *result, const char *ci_skip);
-/* {"jobID","spec","result"} */
+/* {"jobID","spec","result"}; the result of a policy update is null. */
 const char *release_message_note(struct arena *mem, const char *job_id,
                                  const struct release_spec *spec,
                                  const struct release_result *result);
-/* `Commit: <7>, <ids>` and its kin, as the daemon logs events. */
+/* `Commit: <7>, <ids>`, as the daemon logs it at once. */
 const char *release_message_event(struct arena *mem, const struct release_spec *spec,
                                   const struct release_result *result, const char *revision);
+/* `Released: <images> to <ids>, by <user>, with message "<m>"`, `Automated release of <images>`: once the commit is applied. "" for
+ * other updates. */
+const char *release_message_applied(struct arena *mem, const struct release_spec *spec,
+                                    const struct release_result *result);
 
 #endif
