@@ -54,6 +54,8 @@ DEFINE_SCOPED(struct releases, releases_free)
 
 /* Queues a job; its id, or NULL when too many wait. The spec is copied. */
 const char *releases_submit(struct releases *releases, const struct release_spec *spec);
+/* A job that fetches, then has sync go on even if the head is as before; with `reapply_all` everything is sent again. */
+const char *releases_submit_sync(struct releases *releases, bool reapply_all);
 /* A dry run, beside the queue: done comes once, in a later turn, with an id whose result can be asked for, or an error. */
 typedef void (*releases_planned)(void *ctx, const char *id, const struct err *e);
 ticket releases_plan(struct releases *releases, const struct release_spec *spec,

@@ -18,6 +18,7 @@ static void count_outcome(struct sync_status *out, enum sync_outcome outcome)
 void sync_status(const struct sync *sync, struct sync_status *out)
 {
     *out = (struct sync_status){ .head = sync->head,
+                                 .loaded = sync->loaded,
                                  .applied = sync->applied,
                                  .marker = sync->marker,
                                  .is_running = sync->run != NULL,

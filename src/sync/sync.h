@@ -77,6 +77,7 @@ struct sync_object_status {
 
 struct sync_status {
     const char *head;    /* last head seen */
+    const char *loaded;  /* revision that the objects are of, "" none */
     const char *applied; /* revision of the last sync that ended, "" none */
     const char *marker;  /* what the sync marker says, "" none */
     bool is_running;

@@ -1,0 +1,352 @@
+/* Automation: what git says is automated is kept up with the tags of its images. One job for all that is found at a time, and no
+ * change a second time that was taken back in git. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "doc/json.h"
+#include "image/automate.h"
+#include "image/place.h"
+#include "image/policy.h"
+#include "release/run.h"
+
+#define FLIPS_MAX     ((size_t)4096) /* remembered changes; with more all are forgotten */
+#define AUTOMATED_KEY "automated"    /* in the text of every manifest that can be of interest */
+
+struct releases_automation {
+    struct releases *releases;
+    /* What git says, from the manifests sync has. */
+    struct arena *mem;
+    VEC(struct image_automated) workloads;
+    bool is_read;
+    ticket calm, interval;
+    bool wants_run;      /* once sync has what was committed last */
+    bool waits_for_sync; /* a commit of ours is not applied yet */
+    char committed[MIRROR_SHA_BYTES];
+    struct map *flips; /* "id container from to" that were committed -> "" or told */
+    struct map *told;  /* notes that were logged */
+};
+
+static const char is_made[] = "made", is_told[] = "told";
+
+/* --- what git says */
+
+static bool is_candidate(const struct val *policies)
+{
+    return image_policy_is_on(policies, "automated") && !image_policy_is_on(policies, "locked") &&
+           !image_policy_is_ignored(policies);
+}
+
+static void read_object(struct releases_automation *automation,
+                        const struct sync_object_status *object)
+{
+    struct arena *mem = automation->mem;
+    const char *body = sync_object_body(automation->releases->opts.sync, object->id);
+    struct val *manifest = NULL;
+    if (!body || !image_place_is_workload(object->kind) || !strstr(body, AUTOMATED_KEY))
+        return;
+    SCOPED(err_free) struct err *e = doc_json_parse(mem, body, strlen(body), &manifest);
+    if (e)
+        return;
+    struct val *policies = image_policy_read(mem, VAL_PATH(manifest, "metadata", "annotations"));
+    if (!is_candidate(policies))
+        return;
+    struct image_places *places = arena_alloc(mem, sizeof(*places));
+    image_places_read(mem, manifest, places, NULL);
+    *vec_push(mem, &automation->workloads) = (struct image_automated){
+        .id = arena_strdup(mem, object->id), .policies = policies, .places = places
+    };
+}
+
+static void read_objects(struct releases_automation *automation)
+{
+    struct sync_object_status object;
+    arena_reset(automation->mem);
+    automation->workloads.at = NULL;
+    automation->workloads.len = automation->workloads.cap = 0;
+    for (size_t i = 0; sync_object_at(automation->releases->opts.sync, i, &object); i++)
+        read_object(automation, &object);
+    automation->is_read = true;
+}
+
+/* --- whose tags are wanted */
+
+struct wishes {
+    struct releases_automation *automation;
+    struct arena *mem;
+    VEC(struct image_wish) list;
+};
+
+static void add_wish(struct wishes *wishes, const struct image_automated *workload,
+                     const struct image_place *place, const struct image_pull *pull)
+{
+    struct arena *mem = wishes->mem;
+    const char *pattern = image_policy_tag(workload->policies, place->container);
+    const char **patterns = arena_alloc(mem, 2 * sizeof(*patterns));
+    patterns[0] = pattern ? pattern : "glob:*";
+    *vec_push(mem, &wishes->list) =
+        (struct image_wish){ .ref = place->ref,
+                             .patterns = patterns,
+                             .ns = arena_strndup(mem, workload->id, strcspn(workload->id, ":")),
+                             .pull = *pull };
+}
+
+static void wish_for(struct wishes *wishes, const struct image_automated *workload)
+{
+    struct sync *sync = wishes->automation->releases->opts.sync;
+    const char *body = sync_object_body(sync, workload->id);
+    struct val *manifest = NULL;
+    struct image_pull pull = { 0 };
+    if (body)
+        err_free(doc_json_parse(wishes->mem, body, strlen(body), &manifest));
+    image_place_pull(wishes->mem, manifest, &pull);
+    for (size_t i = 0; i < workload->places->len; i++)
+        add_wish(wishes, workload, &workload->places->at[i], &pull);
+}
+
+static void tell_wishes(struct releases_automation *automation)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct wishes wishes = { .automation = automation, .mem = mem };
+    for (size_t i = 0; i < automation->workloads.len; i++)
+        wish_for(&wishes, &automation->workloads.at[i]);
+    image_scans_want(automation->releases->opts.scans, wishes.list.at, wishes.list.len);
+}
+
+/* --- a run: what would be changed now */
+
+static const struct image_repo *find_repo(void *ctx, const char *name)
+{
+    return image_scans_find(ctx, name);
+}
+
+static const char *flip_key(struct arena *mem, const struct image_change *change)
+{
+    return arena_printf(mem, "%s %s %s %s", change->id, change->container, change->from,
+                        change->to);
+}
+
+static void tell_note(struct releases_automation *automation, struct arena *mem,
+                      const struct image_automate_note *note)
+{
+    const char *key = arena_printf(mem, "%s %s %s", note->id, note->container, note->text);
+    if (map_get(automation->told, key))
+        return;
+    if (map_len(automation->told) >= FLIPS_MAX)
+        map_clear(automation->told);
+    map_set(automation->told, key, automation);
+    log_warn(automation->releases->opts.log, F("component", "daemon"), F("workload", note->id),
+             F("container", note->container), F("warning", note->text));
+}
+
+/* It was committed once, and the manifest says again what it said before: somebody wants it so. */
+static bool was_taken_back(struct releases_automation *automation, const char *key,
+                           const struct image_change *change)
+{
+    const char *known = map_get(automation->flips, key);
+    if (known == is_made)
+        log_warn(automation->releases->opts.log, F("component", "daemon"),
+                 F("workload", change->id), F("container", change->container),
+                 F("warning", "an automated change was taken back in git, leaving it so until "
+                              "there is another image"),
+                 F("image", change->to));
+    if (known)
+        map_set(automation->flips, key, (void *)(uintptr_t)is_told);
+    return known != NULL;
+}
+
+static void submit(struct releases_automation *automation, struct arena *mem,
+                   const struct image_changes *changes)
+{
+    VEC(struct release_container_update) updates = { 0 };
+    for (size_t i = 0; i < changes->len; i++) {
+        const struct image_change *change = &changes->at[i];
+        if (!was_taken_back(automation, flip_key(mem, change), change))
+            *vec_push(mem, &updates) =
+                (struct release_container_update){ change->id, change->container, change->from,
+                                                   change->to };
+    }
+    const struct release_spec spec = { .type = RELEASE_AUTO,
+                                       .user = "",
+                                       .message = "",
+                                       .containers = updates.at,
+                                       .container_count = updates.len };
+    if (updates.len)
+        releases_submit(automation->releases, &spec);
+}
+
+static bool may_run(const struct releases_automation *automation)
+{
+    const struct releases *releases = automation->releases;
+    const struct release_job *running = release_jobs_running(releases->jobs);
+    bool is_busy = release_jobs_has_waiting(releases->jobs, RELEASE_AUTO) ||
+                   (running && running->spec.type == RELEASE_AUTO);
+    return releases->may_act && !releases->is_stopped && automation->is_read && !is_busy &&
+           !releases->opts.is_readonly && source_state(releases->opts.source) == SOURCE_READY;
+}
+
+static void run(struct releases_automation *automation)
+{
+    if (!may_run(automation))
+        return;
+    if (automation->waits_for_sync) {
+        automation->wants_run = true;
+        return;
+    }
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct image_changes changes = { 0 };
+    struct image_automate_notes notes = { 0 };
+    automation->wants_run = false;
+    image_automate_step(mem,
+                        &(struct image_automate_view){ .workloads = automation->workloads.at,
+                                                       .count = automation->workloads.len,
+                                                       .repo = find_repo,
+                                                       .ctx = automation->releases->opts.scans },
+                        &changes, &notes);
+    for (size_t i = 0; i < notes.len; i++)
+        tell_note(automation, mem, &notes.at[i]);
+    submit(automation, mem, &changes);
+}
+
+/* --- when */
+
+static void on_calm(void *ctx)
+{
+    struct releases_automation *automation = ctx;
+    automation->calm = 0;
+    run(automation);
+}
+
+static void run_soon(struct releases_automation *automation, int64_t after_ms)
+{
+    struct loop *loop = automation->releases->opts.loop;
+    if (!automation->releases->opts.scans || automation->calm)
+        return;
+    automation->calm = loop_after(loop, after_ms, on_calm, automation);
+}
+
+static void schedule(struct releases_automation *automation);
+
+static void on_interval(void *ctx)
+{
+    struct releases_automation *automation = ctx;
+    automation->interval = 0;
+    run(automation);
+    schedule(automation);
+}
+
+static void schedule(struct releases_automation *automation)
+{
+    const struct releases *releases = automation->releases;
+    if (!automation->interval && releases->may_act && !releases->is_stopped &&
+        releases->opts.scans && releases->opts.automation_interval_ms > 0)
+        automation->interval = loop_after(
+            releases->opts.loop, releases->opts.automation_interval_ms, on_interval, automation);
+}
+
+void releases_on_news(struct releases *releases, const char *name)
+{
+    (void)name; /* whose news it is shows in the view */
+    run_soon(releases->automation, releases->opts.calm_ms);
+}
+
+void releases_on_synced(struct releases *releases)
+{
+    struct releases_automation *automation = releases->automation;
+    struct sync_status status;
+    if (!releases->opts.scans || releases->is_stopped)
+        return;
+    sync_status(releases->opts.sync, &status);
+    if (automation->waits_for_sync && strcmp(status.loaded, automation->committed) == 0)
+        automation->waits_for_sync = false;
+    else if (automation->waits_for_sync && strcmp(status.loaded, status.head) == 0 &&
+             strcmp(source_head(releases->opts.source), automation->committed) != 0)
+        automation->waits_for_sync = false; /* others have committed since */
+    read_objects(automation);
+    tell_wishes(automation);
+    if (automation->wants_run && !automation->waits_for_sync)
+        run_soon(automation, 0);
+}
+
+void releases_automate_soon(struct releases *releases)
+{
+    releases->automation->wants_run = true;
+    run_soon(releases->automation, 0);
+}
+
+static bool asks_for_automation(const struct release_spec *spec)
+{
+    for (size_t i = 0; i < spec->policy_count; i++) {
+        if (val_get(spec->policies[i].add, "automated"))
+            return true;
+    }
+    return false;
+}
+
+static void remember(struct releases_automation *automation, const struct release_result *result)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    if (map_len(automation->flips) >= FLIPS_MAX)
+        map_clear(automation->flips);
+    for (size_t i = 0; i < result->len; i++) {
+        const struct release_outcome *outcome = &result->at[i];
+        for (size_t c = 0; outcome->status == RELEASE_SUCCESS && c < outcome->changes.len; c++) {
+            const struct release_change *change = &outcome->changes.at[c];
+            const struct image_change flip = { outcome->id, change->container, change->current,
+                                               change->target };
+            map_set(automation->flips, flip_key(mem, &flip), (void *)(uintptr_t)is_made);
+        }
+    }
+}
+
+void releases_auto_on_job(struct releases_automation *automation,
+                          const struct releases_outcome *outcome)
+{
+    if (outcome->err || !*outcome->revision)
+        return;
+    (void)snprintf(automation->committed, sizeof(automation->committed), "%s", outcome->revision);
+    automation->waits_for_sync = true;
+    if (outcome->spec->type == RELEASE_AUTO)
+        remember(automation, outcome->result);
+    else if (outcome->spec->type == RELEASE_POLICY && asks_for_automation(outcome->spec))
+        automation->wants_run = true;
+}
+
+/* --- life */
+
+struct releases_automation *releases_auto_new(struct releases *releases)
+{
+    struct releases_automation *automation = base_alloc(sizeof(*automation));
+    automation->releases = releases;
+    automation->mem = arena_new(ARENA_LIMIT_BYTES);
+    automation->flips = map_new(NULL);
+    automation->told = map_new(NULL);
+    return automation;
+}
+
+void releases_auto_act(struct releases_automation *automation)
+{
+    if (automation->releases->may_act)
+        run_soon(automation, automation->releases->opts.calm_ms);
+    schedule(automation);
+}
+
+void releases_auto_stop(struct releases_automation *automation)
+{
+    struct loop *loop = automation->releases->opts.loop;
+    loop_cancel(loop, automation->calm);
+    loop_cancel(loop, automation->interval);
+    automation->calm = automation->interval = 0;
+}
+
+void releases_auto_free(struct releases_automation *automation)
+{
+    if (!automation)
+        return;
+    releases_auto_stop(automation);
+    map_free(automation->flips);
+    map_free(automation->told);
+    arena_free(automation->mem);
+    free(automation);
+}

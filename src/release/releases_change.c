@@ -1,0 +1,162 @@
+/* The change itself, on a worker: edits of files, looked at again, committed and pushed. Nothing is written to the disk but the
+ * commit. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "io/stream.h"
+#include "release/change.h"
+#include "release/message.h"
+#include "release/rewrite.h"
+
+#define NO_CHANGES "no changes made in repo"
+
+/* --- files of the tree */
+
+static void free_map(void *map)
+{
+    map_free(map);
+}
+
+/* Paths with edits. */
+static struct map *edited_paths(const struct releases_run *run)
+{
+    struct map *paths = map_new(NULL);
+    arena_defer(run->mem, free_map, paths);
+    for (size_t i = 0; i < run->edits.len; i++) {
+        const struct release_workload *workload = run->edits.at[i].workload;
+        if (!workload->is_generated)
+            map_set(paths, workload->path, paths);
+    }
+    return paths;
+}
+
+static struct err *rewrite_files(struct releases_change *change)
+{
+    struct releases_run *run = change->run;
+    const struct map *paths = edited_paths(run);
+    for (size_t i = 0; i < run->texts.files.len; i++) {
+        const struct release_file *file = &run->texts.files.at[i];
+        struct release_file edited = { 0 };
+        bool is_changed = false;
+        if (!map_get(paths, file->path))
+            continue;
+        TRY(release_rewrite(run->mem, file, &run->edits, &edited, &is_changed));
+        *vec_push(run->mem, &change->before) = *file;
+        *vec_push(run->mem, &change->after) = is_changed ? edited : *file;
+        if (is_changed)
+            *vec_push(run->mem, &change->files) =
+                (struct mirror_file){ .path = file->path, .text = edited.text, .len = edited.len };
+    }
+    return NULL;
+}
+
+/* Of what stands in files: what generators make is looked at where they are run (releases_generated.c). */
+static void plain_edits(const struct releases_run *run, struct release_edits *out)
+{
+    for (size_t i = 0; i < run->edits.len; i++) {
+        if (!run->edits.at[i].workload->is_generated)
+            *vec_push(run->mem, out) = run->edits.at[i];
+    }
+}
+
+/* Only files with edits: no other can have changed. */
+static struct err *verify_files(struct releases_change *change)
+{
+    struct releases_run *run = change->run;
+    const char *ns = run->releases->opts.default_ns;
+    struct release_survey before = { 0 }, after = { 0 };
+    struct release_edits edits = { 0 };
+    for (size_t i = 0; i < change->before.len; i++) {
+        release_survey_add(run->mem, &before, &change->before.at[i], ns);
+        release_survey_add(run->mem, &after, &change->after.at[i], ns);
+    }
+    release_survey_seal(run->mem, &before);
+    release_survey_seal(run->mem, &after);
+    plain_edits(run, &edits);
+    return release_rewrite_verify(run->mem, &before, &after, &edits);
+}
+
+/* --- the commit */
+
+static struct err *commit(struct releases_change *change, struct mirror *mirror,
+                          int64_t deadline_ms)
+{
+    struct releases_run *run = change->run;
+    const struct releases_opts *opts = &run->releases->opts;
+    const struct release_spec *spec = &run->spec;
+    bool wants_note = opts->git_notes_ref && *opts->git_notes_ref;
+    const struct mirror_commit_request request = {
+        .parent = run->head,
+        .files = change->files.at,
+        .count = change->files.len,
+        .message = release_message_commit(run->mem, spec, &run->result, opts->ci_skip),
+        .author = opts->set_author && *spec->user ? spec->user : NULL,
+        .notes_ref = wants_note ? opts->git_notes_ref : NULL,
+        .note = wants_note ? release_message_note(run->mem, run->job_id, spec, &run->result) : NULL,
+    };
+    return mirror_commit(mirror, run->mem, &request, deadline_ms, &change->committed);
+}
+
+static struct err *change_work(struct mirror *mirror, void *job, int64_t deadline_ms)
+{
+    struct releases_change *change = ((struct releases_run *)job)->change;
+    int64_t began_ms = stream_now_ms();
+    TRY(err_wrap(rewrite_files(change), "applying changes"));
+    TRY(err_wrap(releases_generated_change(change, mirror, deadline_ms), "applying changes"));
+    int64_t written_ms = stream_now_ms();
+    change->write_ms = written_ms - began_ms;
+    TRY(verify_files(change));
+    change->verify_ms = stream_now_ms() - written_ms;
+    if (change->files.len)
+        return commit(change, mirror, deadline_ms);
+    if (change->run->spec.type == RELEASE_POLICY) /* nothing to do is no failure */
+        return NULL;
+    return err_new(ERR_INVALID, NO_CHANGES);
+}
+
+/* --- on the loop */
+
+static void on_changed(void *job, struct err *e)
+{
+    struct releases_run *run = job;
+    if (!releases_run_is_back(run)) {
+        err_free(e);
+        return;
+    }
+    const struct releases *releases = run->releases;
+    const struct releases_change *change = run->change;
+    metric_observe(releases->stage_duration, (const char *const[]){ "write_changes" },
+                   (double)change->write_ms / 1000);
+    metric_observe(releases->stage_duration, (const char *const[]){ "verify_changes" },
+                   (double)change->verify_ms / 1000);
+    if (change->committed.note_refused)
+        log_warn(releases->opts.log, F("component", "daemon"), F("jobID", run->job_id),
+                 F("warning", "the commit was pushed, its note was refused"),
+                 F("err", change->committed.note_refused));
+    releases_run_next(run, e);
+}
+
+void releases_change_start(struct releases_run *run)
+{
+    struct err *e = NULL;
+    if (run->spec.is_plan) {
+        releases_run_next(run, NULL);
+        return;
+    }
+    if (!run->edits.len && run->spec.type != RELEASE_POLICY)
+        e = err_new(ERR_INVALID, NO_CHANGES);
+    if (e || !run->edits.len) {
+        releases_run_next(run, e);
+        return;
+    }
+    run->change = arena_alloc(run->mem, sizeof(*run->change));
+    run->change->run = run;
+    run->is_out = true;
+    source_run(run->releases->opts.source, &(struct source_job){ change_work, on_changed }, run);
+}
+
+const char *releases_change_revision(const struct releases_run *run)
+{
+    return run->change ? run->change->committed.sha : "";
+}
