@@ -55,6 +55,7 @@ struct release_needs {
 void release_select_needs(struct arena *mem, const struct release_spec *spec,
                           const struct release_survey *survey, struct release_needs *out);
 
+/* The result is there in case of an error, too: it says of which workload, as far as one is to blame. */
 MUST_USE struct err *release_select(struct arena *mem, const struct release_view *view,
                                     struct release_result *result, struct release_edits *edits);
 

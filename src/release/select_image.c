@@ -1,0 +1,203 @@
+/* Which image each container of a workload gets when images are released by name, or all the latest. */
+#include <string.h>
+
+#include "image/pattern.h"
+#include "image/policy.h"
+#include "release/select_parts.h"
+
+/* What became of a container; the last one that was not changed speaks for its workload. */
+enum fate { FATE_IGNORED, FATE_CURRENT, FATE_UNKNOWN, FATE_CHANGED };
+
+static bool is_latest(const struct release_spec *spec)
+{
+    return strcmp(spec->image, RELEASE_ALL_LATEST) == 0;
+}
+
+/* --- the image that was asked for */
+
+static bool parse(struct arena *mem, const char *text, struct image_ref *out)
+{
+    SCOPED(err_free) struct err *e = image_ref_parse(mem, text, out);
+    return !e;
+}
+
+static bool is_same_name(struct arena *mem, const struct image_ref *a, const struct image_ref *b)
+{
+    return strcmp(image_ref_canonical_name(mem, a), image_ref_canonical_name(mem, b)) == 0;
+}
+
+bool release_select_image_is_used(struct arena *mem, const struct image_workload *live,
+                                  const char *image)
+{
+    struct image_ref wanted, used;
+    if (!parse(mem, image, &wanted))
+        return false;
+    for (size_t i = 0; i < live->containers.len; i++) {
+        if (parse(mem, live->containers.at[i].image, &used) && is_same_name(mem, &wanted, &used))
+            return true;
+    }
+    return false;
+}
+
+static const struct image_repo *repo_of(const struct select_run *run, const struct image_ref *ref)
+{
+    return run->view->repo(run->view->ctx, image_ref_canonical_name(run->mem, ref));
+}
+
+static bool is_useful(const struct image_info *info)
+{
+    return info && !(info->is_known && info->is_excluded);
+}
+
+struct err *release_select_image_check(const struct select_run *run)
+{
+    struct image_ref ref;
+    if (is_latest(run->spec))
+        return NULL;
+    TRY(image_ref_parse(run->mem, run->spec->image, &ref));
+    if (*ref.tag == '\0')
+        return err_new(ERR_INVALID,
+                       "blank tag (if you want latest, explicitly state the tag :latest): "
+                       "invalid image ID");
+    if (is_useful(image_repo_find(repo_of(run, &ref), ref.tag)))
+        return NULL;
+    return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID",
+                   image_ref_format(run->mem, &ref));
+}
+
+/* --- one container */
+
+struct container {
+    const struct release_workload *workload;
+    const char *name;
+    struct image_ref ref; /* as it runs */
+};
+
+/* Force passes the filters of one image, never those of all. */
+static const char *pattern_text(const struct select_run *run, const struct container *container)
+{
+    if (run->spec->force && !is_latest(run->spec))
+        return NULL;
+    return image_policy_tag(container->workload->policies, container->name);
+}
+
+static enum fate find_wanted(const struct select_run *run, const struct container *container,
+                             const struct image_pattern *pattern, const struct image_info **out)
+{
+    struct image_ref wanted;
+    if (!parse(run->mem, run->spec->image, &wanted) ||
+        !is_same_name(run->mem, &wanted, &container->ref))
+        return FATE_IGNORED;
+    /* Without a filter what was named is what is wanted, :latest included. */
+    if (pattern_text(run, container) && !image_pattern_matches(pattern, wanted.tag))
+        return FATE_UNKNOWN;
+    *out = image_repo_find(repo_of(run, &wanted), wanted.tag);
+    return is_useful(*out) ? FATE_CHANGED : FATE_UNKNOWN;
+}
+
+/* One tag without metadata, and nobody knows which is the newest. */
+static enum fate find_newest(const struct select_run *run, const struct container *container,
+                             const struct image_pattern *pattern, const struct image_info **out)
+{
+    const struct image_repo *repo = repo_of(run, &container->ref);
+    size_t count = 0;
+    if (!repo)
+        return FATE_IGNORED;
+    const struct image_info **infos = image_pattern_select(run->mem, pattern, repo, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!infos[i]->is_known)
+            return FATE_UNKNOWN;
+    }
+    for (size_t i = 0; i < count && !*out; i++)
+        *out = is_useful(infos[i]) ? infos[i] : NULL;
+    return *out ? FATE_CHANGED : FATE_IGNORED;
+}
+
+static const char *hex_of(const char *digest)
+{
+    static const char prefix[] = "sha256:";
+    bool is_known = digest && strncmp(digest, prefix, strlen(prefix)) == 0;
+    return is_known ? digest + strlen(prefix) : "";
+}
+
+static enum fate compare(const struct select_run *run, const struct container *container,
+                         const struct image_info *info, struct select_change *out)
+{
+    const char *digest = hex_of(info->digest);
+    if (*container->ref.digest && *digest == '\0')
+        return FATE_UNKNOWN; /* pinned, and to what is not known */
+    out->ref = image_ref_with_tag(&container->ref, info->tag, digest);
+    out->current = image_ref_write(run->mem, &container->ref);
+    out->target = image_ref_write(run->mem, &out->ref);
+    return strcmp(out->current, out->target) == 0 ? FATE_CURRENT : FATE_CHANGED;
+}
+
+/* `why`: a filter that is none; then the container is left as it is. */
+static enum fate look_at(struct select_run *run, const struct container *container,
+                         struct select_change *out, const char **why)
+{
+    const struct image_info *info = NULL;
+    struct image_pattern *pattern = NULL;
+    out->place = release_select_container_place(container->workload, container->name);
+    if (!out->place)
+        return FATE_IGNORED; /* somebody put it beside ours: it is not in the file */
+    SCOPED(err_free)
+    struct err *bad = image_pattern_parse(run->mem, pattern_text(run, container), &pattern);
+    if (bad) {
+        *why = arena_strdup(run->mem, err_text(bad));
+        return FATE_UNKNOWN;
+    }
+    enum fate fate = is_latest(run->spec) ? find_newest(run, container, pattern, &info)
+                                          : find_wanted(run, container, pattern, &info);
+    return fate == FATE_CHANGED ? compare(run, container, info, out) : fate;
+}
+
+/* --- one workload */
+
+static void conclude(struct select_run *run, const char *id, enum fate fate, const char *why)
+{
+    switch (fate) {
+    case FATE_CURRENT:
+        release_result_add(run->mem, run->result, id, RELEASE_SKIPPED, SELECT_UP_TO_DATE);
+        return;
+    case FATE_IGNORED:
+        release_result_add(run->mem, run->result, id, RELEASE_IGNORED, "does not use image(s)");
+        return;
+    case FATE_UNKNOWN:
+        release_result_add(run->mem, run->result, id, RELEASE_SKIPPED,
+                           why ? why : "cannot find one or more images");
+        return;
+    case FATE_CHANGED: return;
+    }
+}
+
+static void select_workload(struct select_run *run, const struct select_candidate *candidate)
+{
+    struct select_changes changes = { 0 };
+    enum fate last = FATE_IGNORED;
+    const char *why = NULL;
+    for (size_t i = 0; i < candidate->live->containers.len; i++) {
+        const struct image_container *live = &candidate->live->containers.at[i];
+        struct container container = { .workload = candidate->workload, .name = live->name };
+        struct select_change change = { 0 };
+        enum fate fate = FATE_IGNORED;
+        if (parse(run->mem, live->image, &container.ref))
+            fate = look_at(run, &container, &change, &why);
+        if (fate == FATE_CHANGED)
+            *vec_push(run->mem, &changes) = change;
+        else
+            last = fate;
+    }
+    if (changes.len > 0)
+        release_select_container_take(run, candidate->workload, &changes, "");
+    else
+        conclude(run, candidate->workload->id, last, why);
+}
+
+struct err *release_select_image_all(struct select_run *run,
+                                     const struct select_candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->len; i++)
+        select_workload(run, &candidates->at[i]);
+    return NULL;
+}
