@@ -10,7 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 scenarios=(first-sync rejected-push generators-command drift ssh-and-identity gc-on generators-patch ignore gc-off force-push unknown-kind
-  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly) # the long ones first
+  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly save-install) # the long ones first
 
 playground='' serin='' jobs=4 only=. out=$top/build/differential results=/dev/null keep=''
 while [ $# -gt 0 ]; do
