@@ -3,7 +3,8 @@
  * Ownership: results are in the caller's arena.
  * Reference: gitops.md 5.6.
  * Calm by construction: a repository of images that was not listed to its end, a matching tag whose metadata are missing, an
- * image without a time where times decide - each leaves its container as it is. */
+ * image without a time where times decide, or of the same time as the newest, a pattern that is none, a pinned image when the
+ * digest is not known - each leaves its container as it is. */
 #ifndef SERIN_IMAGE_AUTOMATE_H
 #define SERIN_IMAGE_AUTOMATE_H
 

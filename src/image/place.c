@@ -300,20 +300,26 @@ static void find_helm_images(struct search *search, const struct val *manifest)
 
 /* -- for all -- */
 
-void image_places_read(struct arena *mem, const struct val *manifest, struct image_places *out,
-                       size_t *bad)
+void image_places_read_kind(struct arena *mem, const char *kind, const struct val *object,
+                            struct image_places *out, size_t *bad)
 {
-    const struct workload_kind *kind = find_kind(object_kind(manifest));
+    const struct workload_kind *found = find_kind(kind);
     struct search search = { .mem = mem };
-    if (kind && kind->pod)
-        find_pod_images(&search, manifest, kind->pod);
-    else if (kind)
-        find_helm_images(&search, manifest);
+    if (found && found->pod)
+        find_pod_images(&search, object, found->pod);
+    else if (found)
+        find_helm_images(&search, object);
     *out = (struct image_places){ .at = NULL };
     for (size_t i = 0; i < search.found.len; i++)
         *vec_push(mem, out) = search.found.at[i].place;
     if (bad)
         *bad = search.bad;
+}
+
+void image_places_read(struct arena *mem, const struct val *manifest, struct image_places *out,
+                       size_t *bad)
+{
+    image_places_read_kind(mem, object_kind(manifest), manifest, out, bad);
 }
 
 /* What follows the registry in a name, if the name begins with it. */
@@ -371,14 +377,15 @@ static const char *service_account(const struct val *pod)
     return *name ? name : "default";
 }
 
-void image_place_pull(struct arena *mem, const struct val *manifest, struct image_pull *out)
+void image_place_pull_kind(struct arena *mem, const char *kind, const struct val *object,
+                           struct image_pull *out)
 {
     static const char *const none[] = { NULL };
-    const struct workload_kind *kind = find_kind(object_kind(manifest));
+    const struct workload_kind *found = find_kind(kind);
     *out = (struct image_pull){ .service_account = "", .secrets = none };
-    if (!kind || !kind->pod)
+    if (!found || !found->pod)
         return;
-    const struct val *pod = val_path(manifest, kind->pod);
+    const struct val *pod = val_path(object, found->pod);
     const struct val *secrets = val_get(pod, "imagePullSecrets");
     size_t len = val_is_list(secrets) ? val_len(secrets) : 0, count = 0;
     const char **names = arena_alloc(mem, (len + 1) * sizeof(*names));
@@ -389,4 +396,9 @@ void image_place_pull(struct arena *mem, const struct val *manifest, struct imag
     }
     out->service_account = arena_strdup(mem, service_account(pod));
     out->secrets = names;
+}
+
+void image_place_pull(struct arena *mem, const struct val *manifest, struct image_pull *out)
+{
+    image_place_pull_kind(mem, object_kind(manifest), manifest, out);
 }

@@ -33,6 +33,9 @@ struct image_places {
  * helm would not agree with us about what it is; so does one with an empty tag. Both have a place for the tag, though. */
 void image_places_read(struct arena *mem, const struct val *manifest, struct image_places *out,
                        size_t *bad);
+/* The same of an object that does not say its kind, as items of the API server's lists do not. */
+void image_places_read_kind(struct arena *mem, const char *kind, const struct val *object,
+                            struct image_places *out, size_t *bad);
 bool image_place_is_workload(const char *kind); /* any case */
 
 /* The texts that make the place name another image: up to three. A registry that the new name begins with (quay.io/team) stays as
@@ -51,5 +54,7 @@ struct image_pull {
     const char *const *secrets;
 };
 void image_place_pull(struct arena *mem, const struct val *manifest, struct image_pull *out);
+void image_place_pull_kind(struct arena *mem, const char *kind, const struct val *object,
+                           struct image_pull *out);
 
 #endif

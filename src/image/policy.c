@@ -53,3 +53,41 @@ bool image_policy_is_on(const struct val *policies, const char *name)
     const char *value = val_text(val_get(policies, name));
     return value && strcmp(value, "true") == 0;
 }
+
+bool image_policy_is_ignored(const struct val *policies)
+{
+    return image_policy_is_on(policies, "ignore");
+}
+
+const char *image_policy_tag(const struct val *policies, const char *container)
+{
+    /* By hand, as a look into the map would need the name put together. */
+    static const char prefix[] = "tag.";
+    for (size_t i = 0; val_is_map(policies) && i < policies->len; i++) {
+        const struct val_pair *pair = &policies->pairs[i];
+        if (strncmp(pair->key, prefix, strlen(prefix)) == 0 &&
+            strcmp(pair->key + strlen(prefix), container) == 0)
+            return val_text(pair->value);
+    }
+    return NULL;
+}
+
+/* The annotation that says a policy under a prefix; NULL: that prefix has no such policies. */
+static const char *annotation_key(struct arena *mem, const struct prefix *prefix,
+                                  const char *policy)
+{
+    size_t len = strlen(prefix->policy);
+    if (strncmp(policy, prefix->policy, len) != 0 || policy[len] == '\0')
+        return NULL;
+    return arena_printf(mem, "%s%s", prefix->text, policy + len);
+}
+
+const char *image_policy_key(struct arena *mem, const struct val *annotations, const char *policy)
+{
+    for (size_t p = ARRAY_LEN(prefixes); p-- > 0;) {
+        const char *key = annotation_key(mem, &prefixes[p], policy);
+        if (key && val_get(annotations, key))
+            return key;
+    }
+    return arena_printf(mem, "fluxcd.io/%s", policy);
+}

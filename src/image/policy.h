@@ -12,13 +12,13 @@
 struct val *image_policy_read(struct arena *mem, const struct val *annotations);
 
 bool image_policy_is_on(const struct val *policies, const char *name); /* "true" */
-/* On for sync and releases: ignore=true, or sync_only? Only the former keeps releases away. */
+/* ignore=true: left alone by sync, releases and automation. (sync_only keeps only garbage collection away.) */
 bool image_policy_is_ignored(const struct val *policies);
 /* The pattern of a container's tags, as it is written; NULL: none. */
 const char *image_policy_tag(const struct val *policies, const char *container);
 
-/* The annotation that says this policy (one that is there already, by the order of 5.1), else the one to be written:
- * fluxcd.io/<policy>. */
+/* The annotation that says this policy: of those that are there the one whose value counts, else the one to be written,
+ * fluxcd.io/<policy>. To take a policy away, remove it and ask again: another prefix may say it, too. */
 const char *image_policy_key(struct arena *mem, const struct val *annotations, const char *policy);
 
 #endif

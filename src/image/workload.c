@@ -4,8 +4,8 @@
 
 #include "base/vec.h"
 #include "doc/object.h"
+#include "image/place.h"
 #include "image/policy.h"
-#include "image/ref.h"
 
 #define SYSTEM_NS  "kube-system"
 #define ANTECEDENT "helm.fluxcd.io/antecedent"
@@ -115,9 +115,18 @@ static const struct progress {
     { "StatefulSet", read_stateful_set },
 };
 
+static bool is_helm_release(const char *kind)
+{
+    return strcmp(kind, "HelmRelease") == 0;
+}
+
 static const char *read_status(struct arena *mem, const char *kind, const struct val *object,
                                struct image_workload *out)
 {
+    if (is_helm_release(kind)) {
+        const struct val *status = VAL_PATH(object, "status", "releaseStatus");
+        return arena_strdup(mem, val_text_or(status, ""));
+    }
     for (size_t i = 0; i < ARRAY_LEN(progress); i++) {
         if (strcmp(progress[i].kind, kind) != 0)
             continue;
@@ -131,31 +140,25 @@ static const char *read_status(struct arena *mem, const char *kind, const struct
     return "ready"; /* a CronJob rolls nothing out */
 }
 
-/* False if an image cannot be parsed. */
-static bool read_containers(struct arena *mem, const struct val *list, struct image_workload *out)
+/* Of pods all or none: one image that cannot be parsed, and none is shown. Of a HelmRelease those that can. */
+static void read_containers(struct arena *mem, const char *kind, const struct val *object,
+                            struct image_workload *out)
 {
-    for (size_t i = 0; i < val_len(list); i++) {
-        const struct val *container = val_item(list, i);
-        struct image_ref ref;
-        SCOPED(err_free)
-        struct err *e = image_ref_parse(mem, val_text_or(val_get(container, "image"), ""), &ref);
-        if (e)
-            return false;
+    struct image_places places;
+    size_t bad = 0;
+    image_places_read_kind(mem, kind, object, &places, &bad);
+    if (bad > 0 && !is_helm_release(kind))
+        return;
+    for (size_t i = 0; i < places.len; i++)
         *vec_push(mem, &out->containers) = (struct image_container){
-            .name = arena_strdup(mem, val_text_or(val_get(container, "name"), "")),
-            .image = image_ref_format(mem, &ref),
+            .name = arena_strdup(mem, places.at[i].container),
+            .image = image_ref_format(mem, &places.at[i].ref),
         };
-    }
-    return true;
 }
 
 void image_workload_read(struct arena *mem, const char *kind, const struct val *object,
                          struct image_workload *out)
 {
-    const struct val *spec = val_get(object, "spec");
-    if (strcmp(kind, "CronJob") == 0)
-        spec = VAL_PATH(spec, "jobTemplate", "spec");
-    const struct val *pod = VAL_PATH(spec, "template", "spec");
     const struct val *labels = VAL_PATH(object, "metadata", "labels");
     const char *antecedent = object_annotation(object, ANTECEDENT);
     *out = (struct image_workload){
@@ -164,9 +167,7 @@ void image_workload_read(struct arena *mem, const char *kind, const struct val *
         .antecedent = arena_strdup(mem, antecedent ? antecedent : ""),
     };
     out->status = read_status(mem, kind, object, out);
-    if (!read_containers(mem, val_get(pod, "containers"), out) ||
-        !read_containers(mem, val_get(pod, "initContainers"), out))
-        out->containers.len = 0;
+    read_containers(mem, kind, object, out);
     if (val_len(labels) > 0) {
         out->labels = val_copy(mem, labels);
         val_sort_keys(out->labels);

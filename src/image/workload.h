@@ -21,7 +21,7 @@ struct image_workload {
     struct {
         struct image_container *at;
         size_t len, cap;
-    } containers; /* of the template, then its init containers; empty if one image cannot be parsed */
+    } containers; /* of the template, then its init containers; empty if one image cannot be parsed. Of a HelmRelease: image/place.h */
     struct val *labels; /* NULL if none */
 };
 

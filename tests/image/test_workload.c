@@ -8,8 +8,6 @@
 #include <cmocka.h>
 
 #include "doc/json.h"
-#include "image/policy.h"
-#include "image/ref.h"
 #include "image/workload.h"
 
 static struct val *parse(struct arena *mem, const char *json)
@@ -17,72 +15,6 @@ static struct val *parse(struct arena *mem, const char *json)
     struct val *v = NULL;
     assert_null(doc_json_parse(mem, json, strlen(json), &v));
     return v;
-}
-
-static const struct image_case {
-    const char *name, *text, *formatted; /* NULL: cannot be parsed */
-} image_cases[] = {
-    { "a name", "nginx", "nginx" },
-    { "a name and a tag", "nginx:1.25", "nginx:1.25" },
-    { "a path on a host with a port", "registry.example:5000/a/b:1",
-      "registry.example:5000/a/b:1" },
-    { "two parts, the first a host with a dot", "quay.io:443/app:2", "quay.io:443/app:2" },
-    { "two parts, the first localhost", "localhost:5000/app:2", "localhost:5000/app:2" },
-    { "a host without a dot is read as a path", "host:5000/app", "host:5000/app" },
-    { "a host without a dot cannot have a tag too", "host:5000/app:1", NULL },
-    { "a digest", "a/b@sha256:0123", "a/b@sha256:0123" },
-    { "a tag beside a digest is lost", "quay.io/a/b:1@sha256:0123", "quay.io/a/b@sha256:0123" },
-    { "nothing", "", NULL },
-    { "a slash at the beginning", "/a", NULL },
-    { "a slash at the end", "a/", NULL },
-    { "an empty tag", "a:", NULL },
-    { "an empty name", ":1", NULL },
-    { "two tags", "a:1:2", NULL },
-    { "an empty digest", "a@sha256:", NULL },
-    { "a digest of nothing", "@sha256:0123", NULL },
-};
-
-static void image_matches_case(void **state)
-{
-    const struct image_case *c = *state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct image_ref ref;
-    SCOPED(err_free) struct err *e = image_ref_parse(mem, c->text, &ref);
-    if (c->formatted)
-        assert_string_equal(image_ref_format(mem, &ref), c->formatted);
-    else
-        assert_non_null(e);
-}
-
-static const struct policy_case {
-    const char *name, *annotations, *policies;
-} policy_cases[] = {
-    { "no annotations, no policies", "null", "{}" },
-    { "annotations of others are none", "{\"a\":\"b\",\"example.org/automated\":\"true\"}", "{}" },
-    { "policies are sorted",
-      "{\"fluxcd.io/tag.web\":\"glob:1.*\",\"fluxcd.io/automated\":\"true\"}",
-      "{\"automated\":\"true\",\"tag.web\":\"glob:1.*\"}" },
-    { "filters are tags", "{\"filter.fluxcd.io/web\":\"semver:~1\"}",
-      "{\"tag.web\":\"semver:~1\"}" },
-    { "the old prefix counts", "{\"flux.weave.works/locked\":\"true\"}", "{\"locked\":\"true\"}" },
-    { "the new prefix wins",
-      "{\"fluxcd.io/tag.a\":\"2\",\"filter.fluxcd.io/a\":\"1\",\"flux.weave.works/tag.a\":\"0\"}",
-      "{\"tag.a\":\"2\"}" },
-    { "switches are on only if true",
-      "{\"fluxcd.io/automated\":\"false\",\"fluxcd.io/locked\":\"yes\"}", "{}" },
-    { "ignore keeps its value", "{\"fluxcd.io/ignore\":\"sync_only\"}",
-      "{\"ignore\":\"sync_only\"}" },
-    { "marks of the reconciler are none", "{\"fluxcd.io/sync-checksum\":\"abc\"}", "{}" },
-    { "a value that is no text is none", "{\"fluxcd.io/automated\":true}", "{}" },
-    { "a prefix alone is none", "{\"fluxcd.io/\":\"x\"}", "{}" },
-};
-
-static void policy_matches_case(void **state)
-{
-    const struct policy_case *c = *state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    assert_string_equal(val_json(mem, image_policy_read(mem, parse(mem, c->annotations)), NULL),
-                        c->policies);
 }
 
 #define META "\"metadata\":{\"name\":\"web\",\"namespace\":\"demo\",\"generation\":2}"
@@ -164,6 +96,11 @@ static const struct status_case {
       "\"currentRevision\":\"a\",\"updateRevision\":\"b\"}}",
       "ready", 0, 0, 1, 1, 0, NULL },
     { "a cron job is always ready", "CronJob", "{" META "}", "ready", 0, 0, 0, 0, 0, NULL },
+    { "a Helm release says its status itself", "HelmRelease",
+      "{" META ",\"status\":{\"observedGeneration\":1,\"releaseStatus\":\"deployed\"}}", "deployed",
+      0, 0, 0, 0, 0, NULL },
+    { "a Helm release that was not seen yet has no status", "HelmRelease", "{" META "}", "", 0, 0,
+      0, 0, 0, NULL },
 };
 
 static void status_matches_case(void **state)
@@ -269,6 +206,26 @@ static void an_image_that_cannot_be_parsed_hides_all_containers(void **state)
     assert_string_equal(val_text(val_get(v, "Antecedent")), "d:helmrelease/r");
 }
 
+/* An item of a list: it need not say its kind. */
+static void a_helm_release_has_the_images_of_its_values(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct image_workload workload;
+    image_workload_read(
+        mem, "HelmRelease",
+        parse(mem, "{\"metadata\":{\"name\":\"r\",\"namespace\":\"d\"},\"spec\":{\"values\":{"
+                   "\"side\":{\"image\":\"a/b\",\"tag\":\"2\"},\"broken\":{\"image\":\"a:1:2\"},"
+                   "\"image\":{\"registry\":\"quay.io\",\"repository\":\"x/y\",\"tag\":\"1\"}}}}"),
+        &workload);
+    assert_string_equal(workload.id, "d:helmrelease/r");
+    assert_int_equal(workload.containers.len, 2);
+    assert_string_equal(workload.containers.at[0].name, "chart-image");
+    assert_string_equal(workload.containers.at[0].image, "quay.io/x/y:1");
+    assert_string_equal(workload.containers.at[1].name, "side");
+    assert_string_equal(workload.containers.at[1].image, "a/b:2");
+}
+
 static void parts_of_the_cluster_itself_are_hidden(void **state)
 {
     (void)state;
@@ -308,15 +265,13 @@ static void parts_of_the_cluster_itself_are_hidden(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[3 + ARRAY_LEN(image_cases) + ARRAY_LEN(policy_cases) +
-                            ARRAY_LEN(status_cases) + ARRAY_LEN(read_only_cases)] = {
+    struct CMUnitTest tests[4 + ARRAY_LEN(status_cases) + ARRAY_LEN(read_only_cases)] = {
         cmocka_unit_test(a_workload_has_the_shape_of_flux),
         cmocka_unit_test(an_image_that_cannot_be_parsed_hides_all_containers),
+        cmocka_unit_test(a_helm_release_has_the_images_of_its_values),
         cmocka_unit_test(parts_of_the_cluster_itself_are_hidden),
     };
-    size_t at = 3;
-    ADD_ROWS(tests, at, image_cases, image_matches_case);
-    ADD_ROWS(tests, at, policy_cases, policy_matches_case);
+    size_t at = 4;
     ADD_ROWS(tests, at, status_cases, status_matches_case);
     ADD_ROWS(tests, at, read_only_cases, read_only_matches_case);
     return cmocka_run_group_tests_name("image_workload", tests, NULL, NULL);
