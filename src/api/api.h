@@ -6,7 +6,7 @@
  * Reference: gitops.md 0.3, 5.4, 5.8, 6.1, 8, 9, 10.1.
  *
  *     /api/flux/v…        the routes of Flux v1 (table in api/flux.c)
- *     /api/serin/v1/…     status, objects, why, sync (table in api/own.c)
+ *     /api/serin/v1/…     status, objects, canaries, why, sync (table in api/own.c)
  *     /metrics            here unless it has a listener of its own
  *     /healthz /readyz    the loop turns; git was fetched once and synced once, or no repository is
  * configured
@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "canary/canaries.h"
 #include "kube/discovery.h"
 #include "sync/sync.h"
 
@@ -48,6 +49,7 @@ struct api_opts {
                                 _queue_length_count, process_* */
     struct source *source;
     struct sync *sync;
+    const struct canaries *canaries; /* NULL: none are run here */
     struct kube *kube;
     struct kube_discovery *discovery;
     const struct api_identity *identity; /* copied; NULL: there is never a key */

@@ -106,6 +106,8 @@ MUST_USE struct err *api_services_read_ids(struct arena *mem, const char *list,
                                            const char *const **out);
 void api_export(struct api_call *call);        /* export.c */
 void api_why_ask(struct api_call *call);       /* why_ask.c */
+void api_canaries_list(struct api_call *call); /* canaries.c */
+struct val *api_canaries_status(struct api_call *call);
 
 /* What git and the reconciler say, for several handlers. */
 const char *api_git_url(const struct api *api); /* "file:" without a repository */

@@ -85,6 +85,7 @@ static void answer_status(struct api_call *call)
     };
     list_failures(call, &report, &counts);
     list_problems(call, &report);
+    report.canaries = api_canaries_status(call);
     api_call_json(call, 200, api_report_status(call->mem, &report));
 }
 
@@ -240,10 +241,11 @@ void api_metrics_show(struct api_call *call)
 
 const struct api_route api_own_routes[] = {
     // clang-format off
-    { "GET",  "/status",  NULL,  status },
-    { "GET",  "/objects", NULL,  objects },
-    { "GET",  "/why",     "ref", api_why_ask },
-    { "POST", "/sync",    NULL,  sync_now },
+    { "GET",  "/status",   NULL,  status },
+    { "GET",  "/objects",  NULL,  objects },
+    { "GET",  "/canaries", NULL,  api_canaries_list },
+    { "GET",  "/why",      "ref", api_why_ask },
+    { "POST", "/sync",     NULL,  sync_now },
     // clang-format on
 };
 const size_t api_own_route_count = ARRAY_LEN(api_own_routes);

@@ -186,6 +186,8 @@ struct val *api_report_status(struct arena *mem, const struct api_report *report
     set_count(mem, value, "failuresLeftOut", report->failures_left_out);
     val_set(mem, value, "problems", report->problems);
     set_count(mem, value, "problemsLeftOut", report->problems_left_out);
+    if (report->canaries)
+        val_set(mem, value, "canaries", report->canaries);
     return value;
 }
 

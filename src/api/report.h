@@ -52,6 +52,7 @@ struct api_report {
     const struct api_report_counts *counts;
     struct val *failures, *problems; /* lists, at most API_REPORT_LISTED each */
     size_t failures_left_out, problems_left_out;
+    struct val *canaries; /* null: none are run here */
     int64_t now_ms; /* Unix time */
 };
 #define API_REPORT_LISTED 200

@@ -520,6 +520,7 @@ static struct err *make_api(struct daemon *daemon)
         .metrics = daemon->metrics,
         .source = daemon->source,
         .sync = daemon->sync,
+        .canaries = daemon->canaries ? canary_service_canaries(daemon->canaries) : NULL,
         .kube = daemon->kube,
         .discovery = daemon->discovery,
         .identity = daemon->identity ? &identity : NULL,

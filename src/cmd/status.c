@@ -96,6 +96,39 @@ static void add_objects(const struct val *status, struct sbuf *out)
               (long long)int_at(drift, "healed"));
 }
 
+static void add_canaries(const struct val *status, struct sbuf *out)
+{
+    const struct val *canaries = val_get(status, "canaries"), *phases = val_get(canaries, "phases");
+    if (!val_is_map(canaries))
+        return;
+    sbuf_addf(out, "canaries\t%lld", (long long)int_at(canaries, "total"));
+    for (size_t i = 0; i < val_len(phases); i++)
+        sbuf_addf(out, "%s%lld %s", i ? ", " : ": ",
+                  (long long)int_at(phases, phases->pairs[i].key),
+                  *phases->pairs[i].key ? phases->pairs[i].key : "new");
+    sbuf_add_char(out, '\n');
+}
+
+/* Those that are not at rest. */
+static void add_active(const struct val *status, struct sbuf *out)
+{
+    const struct val *canaries = val_get(status, "canaries"), *list = val_get(canaries, "active");
+    if (!val_len(list))
+        return;
+    sbuf_add(out, "\nrollouts:\n");
+    for (size_t i = 0; i < val_len(list); i++) {
+        const struct val *one = val_item(list, i);
+        const char *waits_for = text_at(one, "waitsFor"), *said = text_at(one, "lastEvent");
+        sbuf_addf(out, "  %s/%s %s, weight %lld, failed checks %lld%s%s%s%s\n",
+                  text_at(one, "namespace"), text_at(one, "name"), text_at(one, "phase"),
+                  (long long)int_at(one, "weight"), (long long)int_at(one, "failedChecks"),
+                  *waits_for ? "; waits for " : "", waits_for, *said ? ": " : "", said);
+    }
+    if (int_at(canaries, "activeLeftOut"))
+        sbuf_addf(out, "  and %lld more: serin status -o json\n",
+                  (long long)int_at(canaries, "activeLeftOut"));
+}
+
 static void add_list(struct arena *mem, const struct val *status, const char *key, struct sbuf *out)
 {
     const struct val *list = val_get(status, key);
@@ -117,9 +150,11 @@ static struct err *print(struct command_call *call, const struct val *status)
     add_git(call->mem, val_get(status, "git"), &cells);
     add_sync(call->mem, status, &cells);
     add_objects(status, &cells);
+    add_canaries(status, &cells);
     sbuf_addf(&cells, "daemon\tserin %s, cluster %s\n", text_at(status, "version"),
               text_at(status, "clusterVersion"));
     table_layout(&text, sbuf_text(&cells));
+    add_active(status, &text);
     add_list(call->mem, status, "failures", &text);
     add_list(call->mem, status, "problems", &text);
     TRY(sbuf_finish(&text, call->mem, &shown, NULL));
@@ -131,8 +166,9 @@ static struct err *print(struct command_call *call, const struct val *status)
 static bool is_well(const struct val *status)
 {
     const struct val *sync = val_get(status, "sync"), *git = val_get(status, "git");
-    return !strcmp(text_at(git, "state"), "ready") && !*text_at(git, "unverified") &&
-           !*text_at(sync, "error") && *text_at(sync, "applied") &&
+    const struct val *phases = VAL_PATH(status, "canaries", "phases");
+    return !int_at(phases, "Failed") && !strcmp(text_at(git, "state"), "ready") &&
+           !*text_at(git, "unverified") && !*text_at(sync, "error") && *text_at(sync, "applied") &&
            !strcmp(text_at(sync, "applied"), text_at(sync, "head")) &&
            !val_len(val_get(status, "failures")) && !val_len(val_get(status, "problems"));
 }
