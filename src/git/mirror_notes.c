@@ -167,10 +167,7 @@ MUST_USE static struct err *walk(struct reading *reading, const git_oid *to, siz
 {
     SCOPED(git_revwalk_free) git_revwalk *commits = NULL;
     int code = git_revwalk_new(&commits, reading->repo->at);
-    if (!code)
-        code =
-            git_revwalk_sorting(commits, GIT_SORT_TIME); /* without reading what is not looked at */
-    if (!code)
+    if (!code) /* unsorted is by date, without reading what is not looked at */
         code = git_revwalk_push(commits, to);
     git_oid oid;
     bool is_done = false;

@@ -2,7 +2,8 @@
 """git http-backend behind a small web server, with faults on demand. Prints "ready PORT".
 
     http_backend.py ROOT [--user U --password P] [--cert F --key F]
-                    [--cut N | --stall N] [--redirect BASE] [--move FROM TO] [--dumb] [--status N [--retry-after TEXT]] [--log FILE]
+                    [--cut N | --stall N] [--redirect BASE] [--move FROM TO] [--dumb] [--status N [--retry-after TEXT]] [--deny TEXT]
+                    [--log FILE]
 """
 
 import argparse
@@ -61,6 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                           f"{self.headers.get('Git-Protocol', '-')}\n")
         if options.status:
             return self.plain(options.status, b"the server says no\n", [("Retry-After", options.retry_after)] if options.retry_after else [])
+        if options.deny and options.deny in self.command + " " + self.path:
+            return self.plain(403, b"this key may only read\n")
         if options.redirect and self.command == "GET":
             return self.plain(302, b"", [("Location", options.redirect + self.path)])
         if options.move and self.path.startswith(options.move[0] + "/"):
@@ -114,7 +117,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("root")
-    for name in ("user", "password", "cert", "key", "redirect", "log", "retry-after"):
+    for name in ("user", "password", "cert", "key", "redirect", "log", "retry-after", "deny"):
         parser.add_argument("--" + name)
     for name in ("cut", "stall", "status"):
         parser.add_argument("--" + name, type=int)
