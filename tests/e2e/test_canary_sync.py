@@ -1,8 +1,9 @@
 """Sync and canaries in one process: what a canary owns is not the repository's to reset."""
 
+import json
 import time
 
-from lab import expect, lasts, wait
+from lab import expect, lasts, request, wait
 from test_canary_crds import install
 
 
@@ -78,10 +79,16 @@ def test_a_commit_starts_a_run_that_ends_with_the_new_image_everywhere(w):
     w.synced()
     wait(lambda: phase(w) == "Progressing", "the run to begin")
     expect(w.get("Deployment", "cart")["spec"]["replicas"], 2, "replicas of the target during the run")
+    code, out, err = w.cli("status")
+    expect(f"\nrollouts:\n  {w.ns}/cart Progressing, weight " in out, True, f"the run in the status: {out}{err}")
+    status, text = request(f"http://127.0.0.1:{w.port}", "GET", f"/api/serin/v1/canaries?workload={w.ns}:deployment/cart")
+    expect((status, [(one["name"], one["phase"]) for one in json.loads(text)]), (200, [("cart", "Progressing")]), "canaries of the workload")
     wait(lambda: phase(w) == "Succeeded", "the run to end", 90)
     w.settle()
     as_the_canary_has_it(w)
     expect(w.get("Deployment", "cart-primary")["spec"]["template"]["spec"]["containers"][0]["image"], "app:2", "image of the primary")
+    code, out, err = w.cli("status")
+    expect((code, "1: 1 Succeeded" in out, "rollouts:" in out), (0, True, False), f"the status after the run: {out}{err}")
 
 
 def test_a_canary_that_goes_gives_back_what_it_owned(w):
