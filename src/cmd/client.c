@@ -376,7 +376,10 @@ struct err *client_poll(struct client *client, const struct client_poll *poll)
     for (int64_t delay = poll->first_ms; !is_done && !e; delay = MIN_OF(delay * 2, poll->most_ms)) {
         e = poll->ask(client, poll->ctx, &is_done);
         int64_t now = loop_now_ms(client->loop);
-        if (!is_done && !e && now + delay > end)
+        bool is_late = !is_done && !e && !poll->is_endless && now + delay > end;
+        if (poll->timed_out)
+            *poll->timed_out = is_late;
+        if (is_late)
             e = err_new(ERR_TRANSIENT, "timeout");
         if (is_done || e)
             break;

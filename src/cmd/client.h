@@ -33,6 +33,8 @@ struct client_poll {
     struct err *(*ask)(struct client *client, void *ctx, bool *is_done);
     void *ctx;
     const char *waiting_for; /* shown with the seconds on a terminal; NULL: nothing */
+    bool is_endless;         /* there is no timeout */
+    bool *timed_out;         /* says that it was that; may be NULL */
 };
 MUST_USE struct err *client_poll(struct client *client, const struct client_poll *poll);
 

@@ -16,9 +16,11 @@ static const char *const serin_about =
 static const char *const fluxctl_about = "fluxctl asks the daemon and tells it what to do.";
 
 static const struct command *const commands[] = {
-    &cmd_canary,         &cmd_completion, &cmd_diff, &cmd_identity, &cmd_install, &cmd_lint,
-    &cmd_list_workloads, &cmd_loadtester, &cmd_run,  &cmd_save,     &cmd_status,  &cmd_sync,
-    &cmd_version,        &cmd_why,
+    &cmd_automate,   &cmd_canary,  &cmd_completion, &cmd_deautomate,  &cmd_diff,
+    &cmd_identity,   &cmd_install, &cmd_lint,       &cmd_list_images, &cmd_list_workloads,
+    &cmd_loadtester, &cmd_lock,    &cmd_policy,     &cmd_release,     &cmd_run,
+    &cmd_save,       &cmd_status,  &cmd_sync,       &cmd_unlock,      &cmd_version,
+    &cmd_why,
 };
 
 /* clang-format off */
@@ -252,9 +254,6 @@ static size_t distance(const char *a, const char *b)
 static struct err *unknown_command(struct command_call *call, const char *name)
 {
     SBUF(text, TEXT_MAX_BYTES);
-    const char *missing = call->face == COMMAND_FLUXCTL ? fluxctl_missing(name) : NULL;
-    if (missing)
-        return err_new(ERR_INVALID, "%s is not in this version of serin (%s)", name, missing);
     const struct command *command = NULL;
     for (size_t i = 0; (command = command_at(call->face, i)); i++) {
         bool is_prefix = !strncmp(command->name, name, strlen(name));

@@ -56,8 +56,9 @@ struct command {
 };
 
 /* One per file of this room; the table of all is in command.c. */
-extern const struct command cmd_canary, cmd_completion, cmd_diff, cmd_identity, cmd_install,
-    cmd_lint, cmd_loadtester, cmd_list_workloads, cmd_run, cmd_save, cmd_status, cmd_sync,
+extern const struct command cmd_automate, cmd_canary, cmd_completion, cmd_deautomate, cmd_diff,
+    cmd_identity, cmd_install, cmd_lint, cmd_list_images, cmd_list_workloads, cmd_loadtester,
+    cmd_lock, cmd_policy, cmd_release, cmd_run, cmd_save, cmd_status, cmd_sync, cmd_unlock,
     cmd_version, cmd_why;
 
 int command_main(struct arena *mem, int argc, const char *const *argv);

@@ -1,7 +1,5 @@
 #include "cmd/fluxctl.h"
 
-#include <string.h>
-
 /* clang-format off */
 const struct flags_spec fluxctl_globals[FLUXCTL_GLOBALS] = {
     { .name = "context", .type = FLAGS_TEXT, .usage = "The kubeconfig context to use" },
@@ -16,25 +14,4 @@ const struct flags_spec fluxctl_globals[FLUXCTL_GLOBALS] = {
     { .name = "url", .type = FLAGS_TEXT, .shorthand = 'u',
       .usage = "Base URL of the daemon's API (FLUX_URL); without it a pod is looked for" },
 };
-
-static const struct missing {
-    const char *name, *instead;
-} missing[] = {
-    { "automate",    "it comes with image automation" },
-    { "deautomate",  "it comes with image automation" },
-    { "list-images", "it comes with image automation" },
-    { "lock",        "it comes with releases" },
-    { "policy",      "it comes with image automation" },
-    { "release",     "it comes with releases" },
-    { "unlock",      "it comes with releases" },
-};
 /* clang-format on */
-
-const char *fluxctl_missing(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(missing); i++) {
-        if (!strcmp(missing[i].name, name))
-            return missing[i].instead;
-    }
-    return NULL;
-}

@@ -11,8 +11,4 @@
 #define FLUXCTL_GLOBALS 6
 extern const struct flags_spec fluxctl_globals[FLUXCTL_GLOBALS];
 
-/* A command of fluxctl that this version does not have, and what to do instead; NULL for other
- * words. */
-const char *fluxctl_missing(const char *name);
-
 #endif

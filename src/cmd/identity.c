@@ -10,10 +10,14 @@ static const struct flags_spec own[] = {
 };
 /* clang-format on */
 
+static const struct flags_table output = { .at = command_output_flags,
+                                           .len = COMMAND_OUTPUT_FLAGS };
+
 static struct err *run(struct command_call *call, int *status)
 {
     *status = COMMAND_YES;
     TRY(command_no_args(call));
+    TRY(command_check_output(call));
     SCOPED(client_free) struct client *client = NULL;
     const struct val *config = NULL;
     bool is_visual = flags_bool(call->flags, "visual");
@@ -22,6 +26,10 @@ static struct err *run(struct command_call *call, int *status)
                     flags_bool(call->flags, "regenerate") ? "true" : "false", &config));
     const struct val *key = val_get(config, "publicSSHKey");
     const struct val *md5 = VAL_PATH(key, "fingerprints", "md5");
+    if (command_as_json(call)) {
+        command_print(call, "%s\n", key ? val_json(call->mem, key, NULL) : "null");
+        return NULL;
+    }
     if (!is_visual && !flags_bool(call->flags, "fingerprint")) {
         command_print(call, "%s", val_text_or(val_get(key, "key"), ""));
         return NULL;
@@ -43,5 +51,7 @@ const struct command cmd_identity = {
     .faces = COMMAND_SERIN | COMMAND_FLUXCTL,
     .asks = COMMAND_ASKS_DAEMON,
     .flags = { .at = own, .len = ARRAY_LEN(own) },
+    .more = &output,
+    .more_count = 1,
     .run = run,
 };

@@ -1,14 +1,13 @@
 #include <string.h>
 
-#include "cmd/client.h"
+#include "cmd/job.h"
 #include "cmd/words.h"
 
 /* One `sync`: reference/gitops.md 7.7. Everything is said on stderr. */
 struct sync_run {
     struct command_call *call;
-    const char *job;
-    const char *status, *error, *revision; /* of the job */
-    char short_revision[WORDS_SHA_CHARS + 1];
+    struct job job;
+    const struct val *config, *status; /* of the repository, and of the daemon at the end */
 };
 
 static struct err *check_ready(const struct val *config)
@@ -27,74 +26,37 @@ static struct err *check_ready(const struct val *config)
     return err_new(ERR_TRANSIENT, "git repository %s is not ready to sync%s%s", url, label, error);
 }
 
-static struct err *ask_job(struct client *client, void *ctx, bool *is_done)
-{
-    struct sync_run *run = ctx;
-    const struct val *job = NULL;
-    TRY(client_get(client, arena_printf(run->call->mem, "v6/jobs?id=%s", run->job), &job));
-    run->status = val_text_or(val_get(job, "StatusString"), "");
-    run->error = val_text_or(val_get(job, "Err"), "");
-    run->revision = val_text_or(VAL_PATH(job, "Result", "revision"), "");
-    *is_done = !strcmp(run->status, "succeeded") || !strcmp(run->status, "failed");
-    return NULL;
-}
-
-static struct err *ask_applied(struct client *client, void *ctx, bool *is_done)
-{
-    struct sync_run *run = ctx;
-    const struct val *waiting = NULL;
-    TRY(client_get(client, arena_printf(run->call->mem, "v6/sync?ref=%s", run->short_revision),
-                   &waiting));
-    *is_done = val_len(waiting) == 0;
-    return NULL;
-}
-
-/* A job that failed but names a revision: the head of the branch has no valid signature, an older commit has. */
+/* A job that failed but names a revision: the head of the branch has no valid signature, an older
+ * commit has. */
 static struct err *check_job(struct sync_run *run, struct err *failure)
 {
     struct command_call *call = run->call;
-    if (!failure && !strcmp(run->status, "succeeded"))
+    if (!failure && !job_failed(&run->job))
         return NULL;
-    if (!failure && *run->revision) {
-        command_tell(call, "Warning: %s\n", run->error);
+    if (!failure && *run->job.revision) {
+        command_tell(call, "Warning: %s\n", run->job.error);
         return NULL;
     }
-    command_tell(call, "Failed to complete sync job (ID \"%s\")\n", run->job);
-    return failure ? failure : err_new(ERR_INVALID, "%s", run->error);
+    command_tell(call, "Failed to complete sync job (ID \"%s\")\n", run->job.id);
+    return failure ? failure : err_new(ERR_INVALID, "%s", run->job.error);
 }
 
 static struct err *submit(struct client *client, struct sync_run *run)
 {
     static const char spec[] =
         "{\"type\":\"sync\",\"cause\":{\"Message\":\"\",\"User\":\"\"},\"spec\":{}}";
-    const struct val *job = NULL;
-    TRY(client_post(client, "v9/update-manifests", spec, &job));
-    run->job = val_text_or(job, "");
-    struct err *e = client_poll(client, &(struct client_poll){ .first_ms = 100,
-                                                               .most_ms = 5000,
-                                                               .ask = ask_job,
-                                                               .ctx = run,
-                                                               .waiting_for = "the fetch" });
-    return check_job(run, e);
-}
-
-static struct err *wait_applied(struct client *client, struct sync_run *run)
-{
-    return client_poll(client, &(struct client_poll){ .first_ms = 1000,
-                                                      .most_ms = 10000,
-                                                      .ask = ask_applied,
-                                                      .ctx = run,
-                                                      .waiting_for = run->short_revision });
+    struct err *e = job_run(client, spec, &run->job);
+    return run->job.id ? check_job(run, e) : e;
 }
 
 /* What fluxctl does not tell: whether all of it could be applied. */
-static struct err *check_applied(struct client *client, const struct sync_run *run, int *status)
+static struct err *check_applied(struct client *client, struct sync_run *run, int *status)
 {
     struct command_call *call = run->call;
-    const struct val *now = NULL;
-    TRY(client_get_own(client, "status", &now));
-    const struct val *lists[] = { val_get(now, "failures"), val_get(now, "problems") };
-    const char *error = val_text_or(VAL_PATH(now, "sync", "error"), "");
+    TRY(client_get_own(client, "status", &run->status));
+    const struct val *lists[] = { val_get(run->status, "failures"),
+                                  val_get(run->status, "problems") };
+    const char *error = val_text_or(VAL_PATH(run->status, "sync", "error"), "");
     if (*error || val_len(lists[0]) || val_len(lists[1]))
         *status = COMMAND_NO;
     if (*error)
@@ -109,27 +71,47 @@ static struct err *check_applied(struct client *client, const struct sync_run *r
 static struct err *follow(struct client *client, struct sync_run *run, int *status)
 {
     struct command_call *call = run->call;
-    const struct val *config = NULL;
-    TRY(client_post(client, "v9/git-repo-config", "false", &config));
-    TRY(check_ready(config));
+    TRY(client_post(client, "v9/git-repo-config", "false", &run->config));
+    TRY(check_ready(run->config));
     command_tell(call, "Synchronizing with %s\n",
-                 val_text_or(VAL_PATH(config, "remote", "url"), ""));
+                 val_text_or(VAL_PATH(run->config, "remote", "url"), ""));
     TRY(submit(client, run));
-    memcpy(run->short_revision, run->revision, strnlen(run->revision, WORDS_SHA_CHARS));
+    const char *revision = words_sha(call->mem, run->job.revision);
     command_tell(call, "Revision of %s to apply is %s\nWaiting for %s to be applied ...\n",
-                 val_text_or(VAL_PATH(config, "remote", "branch"), ""), run->short_revision,
-                 run->short_revision);
-    TRY(wait_applied(client, run));
+                 val_text_or(VAL_PATH(run->config, "remote", "branch"), ""), revision, revision);
+    TRY(job_wait_applied(client, revision, NULL));
     return call->face == COMMAND_SERIN ? check_applied(client, run, status) : NULL;
+}
+
+/* {"url","branch","revision","applied"}, and as serin what could not be applied. */
+static void print_json(const struct sync_run *run)
+{
+    static const char *const lists[] = { "failures", "problems" };
+    struct arena *mem = run->call->mem;
+    struct val *out = val_new_map(mem);
+    const struct val *remote = val_get(run->config, "remote");
+    val_set_text(mem, out, "url", val_text_or(val_get(remote, "url"), ""));
+    val_set_text(mem, out, "branch", val_text_or(val_get(remote, "branch"), ""));
+    val_set_text(mem, out, "revision", run->job.revision);
+    val_set(mem, out, "applied", val_new_bool(mem, true));
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const struct val *list = val_get(run->status, lists[i]);
+        if (list)
+            val_set(mem, out, lists[i], val_copy_sharing(mem, list));
+    }
+    command_print(run->call, "%s\n", val_json(mem, out, NULL));
 }
 
 static struct err *run(struct command_call *call, int *status)
 {
     SCOPED(client_free) struct client *client = NULL;
-    struct sync_run run = { .call = call, .status = "", .error = "", .revision = "" };
+    struct sync_run run = { .call = call };
     TRY(command_no_args(call));
+    TRY(command_check_output(call));
     TRY(client_new(call, &client));
     TRY(follow(client, &run, status));
+    if (command_as_json(call))
+        print_json(&run);
     command_tell(call, "Done.\n");
     return NULL;
 }
@@ -141,5 +123,6 @@ const struct command cmd_sync = {
              "Exit status: 0 applied, 1 applied but for objects that failed, 2 could not find out.",
     .faces = COMMAND_SERIN | COMMAND_FLUXCTL,
     .asks = COMMAND_ASKS_DAEMON,
+    .flags = { .at = command_output_flags, .len = COMMAND_OUTPUT_FLAGS },
     .run = run,
 };
