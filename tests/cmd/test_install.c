@@ -153,6 +153,46 @@ static void as_fluxctl_it_is_called_flux(void **state)
     assert_null(strstr(result.out, "app: serin"));
 }
 
+/* But for the arguments, the same as fluxctl install prints; its Deployment is ready when it has synced, as that of deploy/ is. */
+static void flux_init_installs_the_same(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    const char *argv[] = { "sh",
+                           PROJECT "/scripts/flux-init.sh",
+                           "--dry-run",
+                           "git@example.org:a/b",
+                           "--namespace",
+                           "tools",
+                           "--branch=main",
+                           NULL };
+    struct program_result script;
+    program_run(mem, &(struct program_run){ .program = "/bin/sh", .argv = argv }, &script);
+    assert_string_equal(script.err, "");
+    assert_int_equal(script.status, 0);
+    struct program_result result = RUN(mem, "fluxctl", "install", URL, MAIL, "--namespace=tools");
+    struct doc_yaml_list theirs = parse(mem, script.out), ours = parse(mem, result.out);
+    for (size_t i = 0; i < ours.len; i++) {
+        struct val *here = val_copy(mem, of_kind(&theirs, object_kind(ours.at[i].root)));
+        struct val *there = val_copy(mem, ours.at[i].root);
+        if (!strcmp(object_kind(there), "Deployment")) {
+            struct val *a = (struct val *)container_of(here),
+                       *b = (struct val *)container_of(there);
+            assert_non_null(strstr(joined_args(mem, here),
+                                   "run --git-url=git@example.org:a/b --git-branch=main "));
+            val_set(mem, a, "args", val_get(b, "args"));
+            val_set_text(mem, VAL_PATH(b, "readinessProbe", "httpGet"), "path", "/readyz");
+        }
+        if (!val_equal(here, there))
+            fail_msg("%s differs:\n%s\n%s", object_kind(there), val_json(mem, here, NULL),
+                     val_json(mem, there, NULL));
+    }
+    assert_int_equal(theirs.len, ours.len + 1);
+    result = RUN(mem, "serin", "install", URL, "--namespace=tools");
+    ours = parse(mem, result.out);
+    assert_true(val_equal(of_kind(&theirs, "Namespace"), of_kind(&ours, "Namespace")));
+}
+
 static void a_security_context_can_be_left_out(void **state)
 {
     (void)state;
@@ -328,6 +368,7 @@ int main(void)
         cmocka_unit_test(flags_become_arguments),
         cmocka_unit_test(what_is_installed_is_what_deploy_has),
         cmocka_unit_test(as_fluxctl_it_is_called_flux),
+        cmocka_unit_test(flux_init_installs_the_same),
         cmocka_unit_test(a_security_context_can_be_left_out),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(files_hold_what_is_printed),
