@@ -70,6 +70,8 @@ static struct err *split_path(struct arena *mem, const char *text, const char *p
         return err_new(ERR_INVALID, "%s", MALFORMED);
     if (path == end || tag == path || (tag && tag + 1 == end))
         return malformed(text);
+    if (tag && memchr(tag, '/', (size_t)(end - tag)))
+        return malformed(text);
     if (digest &&
         (digest[strlen(DIGEST_MARK)] == '\0' || strchr(digest + strlen(DIGEST_MARK), ':')))
         return malformed(text);

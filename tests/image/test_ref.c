@@ -77,6 +77,7 @@ static const struct error_case {
     { "a@sha256:", "parsing \"a@sha256:\": " MALFORMED },
     { "@sha256:00", "parsing \"@sha256:00\": " MALFORMED },
     { "a@sha256:00@sha256:11", "parsing \"a@sha256:00@sha256:11\": " MALFORMED },
+    { "a:b/c", "parsing \"a:b/c\": " MALFORMED },
     { "a b", "parsing \"a b\": " MALFORMED },
     { "nginx:1\n", "parsing \"nginx:1\n\": " MALFORMED },
 };
