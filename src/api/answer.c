@@ -237,6 +237,22 @@ struct api_error api_error_refused(struct arena *mem, const char *text)
     };
 }
 
+struct api_error api_error_unknown_client(struct arena *mem, const char *text)
+{
+    return (struct api_error){
+        .status = 401,
+        .type = "user",
+        .text = text,
+        .help = arena_printf(
+            mem,
+            "Error: %s\n\n"
+            "The token is in the Secret serin-api of the daemon's namespace (or what\n"
+            "--api-secret and --api-token-file name); commands take it as --token, or\n"
+            "read it from there when they go through the cluster.\n",
+            text),
+    };
+}
+
 struct api_error api_error_stopping(void)
 {
     return (struct api_error){

@@ -51,6 +51,7 @@ struct api_error api_error_user(struct arena *mem,
 struct api_error api_error_server(struct arena *mem,
                                   const char *text); /* 500: not the client's doing */
 struct api_error api_error_refused(struct arena *mem, const char *text); /* 403: api/guard.h */
-struct api_error api_error_stopping(void);                               /* 503 */
+struct api_error api_error_unknown_client(struct arena *mem, const char *text); /* 401 */
+struct api_error api_error_stopping(void);                                      /* 503 */
 
 #endif

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
+
 /* The name in "name", "name:port", "[v6]", "[v6]:port": its length, without brackets moved past in `name`. */
 static size_t host_name(const char **name)
 {
@@ -49,7 +51,24 @@ static bool is_same_origin(const char *origin, const char *host)
     return host && rest && strcasecmp(rest + 3, host) == 0;
 }
 
-const char *api_guard_refusal(struct arena *mem, const struct api_guard *request)
+/* What follows a scheme, in any case; NULL if it is another one. */
+static const char *after_scheme(const char *text, const char *scheme)
+{
+    size_t len = strlen(scheme);
+    if (!text || strncasecmp(text, scheme, len) != 0)
+        return NULL;
+    return text + len + strspn(text + len, " ");
+}
+
+const char *api_guard_token(const struct api_guard *request)
+{
+    if (request->own_header)
+        return request->own_header;
+    const char *bearer = after_scheme(request->authorization, "Bearer ");
+    return bearer ? bearer : after_scheme(request->authorization, "Scope-Probe token=");
+}
+
+static const char *refuse_page(struct arena *mem, const struct api_guard *request)
 {
     if (request->is_loopback && request->host && !api_guard_is_loopback(request->host))
         return arena_printf(
@@ -60,4 +79,28 @@ const char *api_guard_refusal(struct arena *mem, const struct api_guard *request
         return arena_printf(mem, "a page of \"%.200s\" may not change anything here",
                             request->origin);
     return NULL;
+}
+
+static const char *refuse_stranger(const struct api_guard *request)
+{
+    if (request->is_loopback || request->is_local || request->is_open || request->is_public)
+        return NULL;
+    const char *token = api_guard_token(request);
+    if (!request->token)
+        return "this daemon has no token, so it answers only on its own machine: use kubectl "
+               "port-forward, or give it one (--api-secret, --api-token-file)";
+    if (!token)
+        return "a request from another machine needs the token (Authorization: Bearer …, or "
+               "X-Serin-Token); or use kubectl port-forward";
+    return hash_secret_equal(token, request->token) ? NULL : "the token is not the right one";
+}
+
+enum api_guard_kind api_guard_judge(struct arena *mem, const struct api_guard *request,
+                                    const char **why)
+{
+    if ((*why = refuse_page(mem, request)))
+        return API_GUARD_PAGE;
+    if ((*why = refuse_stranger(request)))
+        return API_GUARD_TOKEN;
+    return API_GUARD_FINE;
 }

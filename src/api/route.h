@@ -14,6 +14,7 @@ struct api_route {
     const char *path;   /* below the table's base */
     const char *needs;  /* a query parameter that must be there (it may be empty); NULL: none */
     void (*handler)(struct api_call *call);
+    bool is_public; /* answered to whoever asks */
 };
 
 struct api_route_ask {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -73,6 +74,14 @@ struct err *hash_sign_rs256(struct arena *mem, const char *pem, const void *byte
                      EVP_DigestSign(ctx, *out, out_len, len ? bytes : (const void *)"", len) == 1;
     ERR_clear_error();
     return is_signed ? NULL : err_new(ERR_INVALID, "the private key cannot sign");
+}
+
+bool hash_secret_equal(const char *a, const char *b)
+{
+    unsigned char left[HASH_SHA256_BYTES], right[HASH_SHA256_BYTES];
+    hash_sha256(a, strlen(a), left); /* so that not even the lengths tell */
+    hash_sha256(b, strlen(b), right);
+    return CRYPTO_memcmp(left, right, sizeof(left)) == 0;
 }
 
 const char *hash_hex(struct arena *mem, const unsigned char *bytes, size_t len)

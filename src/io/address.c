@@ -83,6 +83,22 @@ size_t address_unescape(char *text)
     return (size_t)(to - text);
 }
 
+bool address_is_loopback(const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (address && address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        return ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    if (!address || address->sa_family != AF_INET6)
+        return false;
+    memcpy(&v6, address, sizeof(v6));
+    bool is_v4 = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
+    return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+           (is_v4 && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 int address_port_of(int fd, bool of_peer)
 {
     union {

@@ -5,6 +5,8 @@
 #ifndef SERIN_IO_ADDRESS_H
 #define SERIN_IO_ADDRESS_H
 
+#include <sys/socket.h>
+
 #include "base/err.h"
 
 struct address {
@@ -18,6 +20,9 @@ MUST_USE struct err *address_parse(const char *text, struct address *out);
 /* Decodes %XX in place and returns the new length. %00 stays as it is, and so does a % that no two hex digits follow: the
  * text cannot end early. */
 size_t address_unescape(char *text);
+
+/* 127.0.0.0/8, also as ::ffff:127.x.y.z, and ::1; false for NULL and other families. */
+bool address_is_loopback(const struct sockaddr *address);
 
 /* The port of a socket's own end, or of its peer's; 0 if it has none. */
 int address_port_of(int fd, bool of_peer);

@@ -56,6 +56,7 @@ struct server_request {
     enum request_state state;
     struct arena *mem;
     const char *method, *path;
+    bool is_local; /* its client */
     struct pairs query, headers;
     size_t header_bytes;
     char *body;
@@ -69,6 +70,7 @@ struct server_request {
 /* A connection. */
 struct peer {
     int fd;
+    bool is_local;
     int64_t since_ms; /* of its beginning, or the end of its last request */
     bool is_busy;     /* its request is complete and not yet answered */
     struct peer *next, **at;
@@ -107,8 +109,11 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **peer_at
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *client =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     peer = base_alloc(sizeof(*peer));
     *peer = (struct peer){ .fd = info ? info->connect_fd : -1,
+                           .is_local = client && address_is_loopback(client->client_addr),
                            .since_ms = loop_now_ms(server->loop),
                            .next = server->peers,
                            .at = &server->peers };
@@ -186,9 +191,11 @@ static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *
 static struct server_request *add_request(struct server *server, struct MHD_Connection *conn)
 {
     struct server_request *request = base_alloc(sizeof(*request));
+    struct peer *peer = peer_of(conn);
     *request = (struct server_request){ .server = server,
                                         .conn = conn,
-                                        .peer = peer_of(conn),
+                                        .peer = peer,
+                                        .is_local = peer && peer->is_local,
                                         .mem = arena_new(ARENA_LIMIT_BYTES),
                                         .next = server->requests,
                                         .at = &server->requests };
@@ -511,6 +518,11 @@ int server_port(const struct server *server)
 }
 
 /* --- a request as its handler sees it */
+
+bool server_is_local(const struct server_request *request)
+{
+    return request->is_local;
+}
 
 const char *server_method(const struct server_request *request)
 {

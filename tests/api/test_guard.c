@@ -40,48 +40,115 @@ static void address_matches_case(void **state)
     assert_int_equal(api_guard_is_loopback(c->address), c->is_loopback);
 }
 
+#define TOKEN "0123456789abcdef0123"
+
 static const struct refusal_case {
     const char *name;
     struct api_guard request;
-    bool refused;
+    enum api_guard_kind kind;
 } refusal_cases[] = {
-    { "a client on this machine reads", { true, "GET", "127.0.0.1:3030", NULL }, false },
-    { "a client on this machine writes", { true, "POST", "localhost:3030", NULL }, false },
-    { "a client without Host is no browser", { true, "POST", NULL, NULL }, false },
-    { "a rebound name may not read", { true, "GET", "evil.example:3030", NULL }, true },
-    { "a rebound name may not write", { true, "POST", "evil.example:3030", NULL }, true },
+    { "a client on this machine reads",
+      { .is_loopback = true, .method = "GET", .host = "127.0.0.1:3030" },
+      API_GUARD_FINE },
+    { "a client on this machine writes",
+      { .is_loopback = true, .method = "POST", .host = "localhost:3030" },
+      API_GUARD_FINE },
+    { "a client without Host is no browser",
+      { .is_loopback = true, .method = "POST" },
+      API_GUARD_FINE },
+    { "a rebound name may not read",
+      { .is_loopback = true, .method = "GET", .host = "evil.example:3030" },
+      API_GUARD_PAGE },
+    { "a rebound name may not write",
+      { .is_loopback = true, .method = "POST", .host = "evil.example:3030" },
+      API_GUARD_PAGE },
     { "any name is fine where everyone may connect",
-      { false, "POST", "flux.flux:3030", NULL },
-      false },
+      { .is_open = true, .method = "POST", .host = "flux.flux:3030" },
+      API_GUARD_FINE },
     { "a foreign page may not write",
-      { false, "POST", "flux.flux:3030", "http://evil.example" },
-      true },
+      { .is_open = true,
+        .method = "POST",
+        .host = "flux.flux:3030",
+        .origin = "http://evil.example" },
+      API_GUARD_PAGE },
     { "a foreign page may not write on this machine",
-      { true, "POST", "127.0.0.1:3030", "https://evil.example" },
-      true },
-    { "a page without an origin may not write", { true, "POST", "127.0.0.1:3030", "null" }, true },
+      { .is_loopback = true,
+        .method = "POST",
+        .host = "127.0.0.1:3030",
+        .origin = "https://evil.example" },
+      API_GUARD_PAGE },
+    { "a page without an origin may not write",
+      { .is_loopback = true, .method = "POST", .host = "127.0.0.1:3030", .origin = "null" },
+      API_GUARD_PAGE },
     { "another port is another origin",
-      { true, "POST", "127.0.0.1:3030", "http://127.0.0.1:8080" },
-      true },
-    { "a page of ours writes", { true, "POST", "127.0.0.1:3030", "http://127.0.0.1:3030" }, false },
+      { .is_loopback = true,
+        .method = "POST",
+        .host = "127.0.0.1:3030",
+        .origin = "http://127.0.0.1:8080" },
+      API_GUARD_PAGE },
+    { "a page of ours writes",
+      { .is_loopback = true,
+        .method = "POST",
+        .host = "127.0.0.1:3030",
+        .origin = "http://127.0.0.1:3030" },
+      API_GUARD_FINE },
     { "a foreign page may ask to read: it cannot see the answer",
-      { false, "GET", "flux:3030", "http://evil.example" },
-      false },
+      { .is_open = true, .method = "GET", .host = "flux:3030", .origin = "http://evil.example" },
+      API_GUARD_FINE },
     { "PATCH changes something, too",
-      { false, "PATCH", "flux:3030", "http://evil.example" },
-      true },
-    { "an origin without Host is foreign", { false, "POST", NULL, "http://flux:3030" }, true },
+      { .is_open = true, .method = "PATCH", .host = "flux:3030", .origin = "http://evil.example" },
+      API_GUARD_PAGE },
+    { "an origin without Host is foreign",
+      { .is_open = true, .method = "POST", .origin = "http://flux:3030" },
+      API_GUARD_PAGE },
+    { "a stranger without a token where there is none",
+      { .method = "GET", .host = "flux:3030" },
+      API_GUARD_TOKEN },
+    { "a stranger with one where there is none",
+      { .method = "GET", .authorization = "Bearer abc" },
+      API_GUARD_TOKEN },
+    { "a stranger without the token", { .method = "GET", .token = TOKEN }, API_GUARD_TOKEN },
+    { "a stranger with another token",
+      { .method = "GET", .token = TOKEN, .authorization = "Bearer " TOKEN "x" },
+      API_GUARD_TOKEN },
+    { "a stranger with the beginning of it",
+      { .method = "GET", .token = TOKEN, .authorization = "Bearer 0123" },
+      API_GUARD_TOKEN },
+    { "a stranger with an empty one",
+      { .method = "GET", .token = TOKEN, .authorization = "Bearer " },
+      API_GUARD_TOKEN },
+    { "a password is no token",
+      { .method = "GET", .token = TOKEN, .authorization = "Basic " TOKEN },
+      API_GUARD_TOKEN },
+    { "the bearer of the token",
+      { .method = "POST", .token = TOKEN, .authorization = "Bearer " TOKEN },
+      API_GUARD_FINE },
+    { "as fluxctl sends it",
+      { .method = "POST", .token = TOKEN, .authorization = "Scope-Probe token=" TOKEN },
+      API_GUARD_FINE },
+    { "through the API server's proxy",
+      { .method = "POST", .token = TOKEN, .own_header = TOKEN },
+      API_GUARD_FINE },
+    { "the token does not help a foreign page",
+      { .method = "POST", .token = TOKEN, .own_header = TOKEN, .host = "a", .origin = "http://b" },
+      API_GUARD_PAGE },
+    { "who is on this machine needs none",
+      { .method = "POST", .is_local = true, .token = TOKEN },
+      API_GUARD_FINE },
+    { "what everybody may see",
+      { .method = "GET", .is_public = true, .token = TOKEN },
+      API_GUARD_FINE },
+    { "a listener that asks for none", { .method = "POST", .is_open = true }, API_GUARD_FINE },
 };
 
 static void refusal_matches_case(void **state)
 {
     const struct refusal_case *c = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    const char *refusal = api_guard_refusal(mem, &c->request);
-    if (c->refused)
-        assert_non_null(refusal);
-    else
-        assert_null(refusal);
+    const char *why = NULL;
+    assert_int_equal(api_guard_judge(mem, &c->request, &why), c->kind);
+    assert_int_equal(why != NULL, c->kind != API_GUARD_FINE);
+    assert_null(why ? strstr(why, TOKEN) : NULL);
 }
 
 int main(void)

@@ -31,12 +31,15 @@ static void check_problem(struct arena *mem, const char *text)
 
 static void check_guard(struct arena *mem, const char *text)
 {
-    struct api_guard request = {
-        .is_loopback = true, .method = "POST", .host = text, .origin = text
-    };
-    bool is_loopback = api_guard_is_loopback(text);
-    const char *refusal = api_guard_refusal(mem, &request);
-    ASSERT(refusal || is_loopback);
+    const char *why;
+    struct api_guard page = { .is_loopback = true, .method = "POST", .host = text, .origin = text };
+    struct api_guard stranger = { .method = "POST",
+                                  .token = "0123456789abcdef",
+                                  .authorization = text };
+    ASSERT(api_guard_judge(mem, &page, &why) == API_GUARD_PAGE || api_guard_is_loopback(text));
+    const char *shown = api_guard_token(&stranger);
+    bool is_right = shown && strcmp(shown, stranger.token) == 0;
+    ASSERT((api_guard_judge(mem, &stranger, &why) == API_GUARD_FINE) == is_right);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

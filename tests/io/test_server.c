@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ static void reply_echo(struct server_request *request)
     size_t len = 0;
     const char *body = server_body(request, &len);
     SBUF(text, SBUF_MAX);
+    assert_true(server_is_local(request));
     sbuf_addf(&text, "%s %s", server_method(request), server_path(request));
     for (size_t i = 0; server_query_at(request, "q", i); i++)
         sbuf_addf(&text, " q=[%s]", server_query_at(request, "q", i));
@@ -645,6 +647,38 @@ static void it_listens_where_told(void **state)
     }
 }
 
+static const struct loopback_case {
+    const char *name;
+    int family;
+    const char *address;
+    bool is_loopback;
+} loopback_cases[] = {
+    { "127.0.0.1 is this machine", AF_INET, "127.0.0.1", true },
+    { "so is all of 127.0.0.0/8", AF_INET, "127.255.3.4", true },
+    { "128.0.0.1 is another one", AF_INET, "128.0.0.1", false },
+    { "10.127.0.1 is another one", AF_INET, "10.127.0.1", false },
+    { "::1 is this machine", AF_INET6, "::1", true },
+    { "::ffff:127.0.0.1 is this machine", AF_INET6, "::ffff:127.0.0.1", true },
+    { "::ffff:10.0.0.1 is another one", AF_INET6, "::ffff:10.0.0.1", false },
+    { "::127.0.0.1 is another one", AF_INET6, "::127.0.0.1", false },
+    { "fd00::1 is another one", AF_INET6, "fd00::1", false },
+    { "a socket's path is none", AF_UNIX, "", false },
+};
+
+static void an_address_is_of_this_machine_or_not(void **state)
+{
+    const struct loopback_case *row = *state;
+    struct sockaddr_in v4 = { .sin_family = (sa_family_t)row->family };
+    struct sockaddr_in6 v6 = { .sin6_family = (sa_family_t)row->family };
+    bool is_v6 = row->family == AF_INET6;
+    const struct sockaddr *address = is_v6 ? (const void *)&v6 : (const void *)&v4;
+    if (*row->address)
+        assert_int_equal(inet_pton(row->family, row->address,
+                                   is_v6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr),
+                         1);
+    assert_int_equal(address_is_loopback(address), row->is_loopback);
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
     struct world *world = *state;
@@ -692,8 +726,8 @@ int main(void)
         cmocka_unit_test(the_server_may_be_gone_by_then),
         cmocka_unit_test(it_listens_where_told),
     };
-    struct CMUnitTest
-        rows[ARRAY_LEN(request_cases) + ARRAY_LEN(refused_cases) + ARRAY_LEN(address_cases)];
+    struct CMUnitTest rows[ARRAY_LEN(request_cases) + ARRAY_LEN(refused_cases) +
+                           ARRAY_LEN(address_cases) + ARRAY_LEN(loopback_cases)];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(request_cases); i++)
         rows[count++] =
@@ -701,6 +735,9 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(refused_cases); i++)
         rows[count++] =
             row_test(refused_cases[i].name, a_bad_request_is_refused, &refused_cases[i]);
+    for (size_t i = 0; i < ARRAY_LEN(loopback_cases); i++)
+        rows[count++] = row_test(loopback_cases[i].name, an_address_is_of_this_machine_or_not,
+                                 &loopback_cases[i]);
     for (size_t i = 0; i < ARRAY_LEN(address_cases); i++)
         rows[count++] = row_test(address_cases[i].name, an_address_is_parsed, &address_cases[i]);
     int failed = cmocka_run_group_tests_name("io/server rows", rows, NULL, NULL);
