@@ -9,8 +9,6 @@
 #define FLUX_BASE "/api/flux"
 #define OWN_BASE  "/api/serin/v1"
 
-static const double job_buckets[] = { 0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 120 };
-
 /* --- from a request to its handler */
 
 static bool has_query(const void *ctx, const char *name)
@@ -34,20 +32,6 @@ static const struct api_route *find(const struct api_call *call, const struct ap
                                                    .path = call->path,
                                                    .has_query = has_query,
                                                    .ctx = call->request });
-}
-
-static bool refuse(struct api_call *call, const struct api_listener *listener)
-{
-    const struct api_guard guard = { .is_loopback = listener->is_loopback,
-                                     .method = server_method(call->request),
-                                     .host = server_header(call->request, "Host"),
-                                     .origin = server_header(call->request, "Origin") };
-    const char *refusal = api_guard_refusal(call->mem, &guard);
-    if (!refusal)
-        return false;
-    struct api_error error = api_error_refused(call->mem, refusal);
-    api_call_error(call, &error);
-    return true;
 }
 
 static void answer_stopping(struct api_call *call)
@@ -74,6 +58,42 @@ static const struct api_route *find_api(struct api_call *call)
     return find(call, api_health_routes, api_health_route_count);
 }
 
+/* What a probe, Prometheus and a git host's settings page may see. */
+static bool is_public(const struct api_call *call, const struct api_route *route)
+{
+    const char *path = server_path(call->request);
+    return is_metrics(call) || (route && route->is_public) ||
+           (!below(path, FLUX_BASE) && !below(path, OWN_BASE));
+}
+
+static bool refuse(struct api_call *call, const struct api_listener *listener,
+                   const struct api_route *route)
+{
+    const struct api_access *access = &call->api->opts.access;
+    const char *why;
+    const struct api_guard guard = {
+        .is_loopback = listener->is_loopback,
+        .is_local = server_is_local(call->request),
+        .is_open = access->is_open,
+        .is_public = is_public(call, route),
+        .token = access->token ? access->token(access->ctx) : NULL,
+        .method = server_method(call->request),
+        .host = server_header(call->request, "Host"),
+        .origin = server_header(call->request, "Origin"),
+        .authorization = server_header(call->request, "Authorization"),
+        .own_header = server_header(call->request, API_GUARD_HEADER),
+    };
+    enum api_guard_kind kind = api_guard_judge(call->mem, &guard, &why);
+    if (kind == API_GUARD_FINE)
+        return false;
+    if (kind == API_GUARD_TOKEN && access->look_again)
+        access->look_again(access->ctx);
+    struct api_error error = kind == API_GUARD_TOKEN ? api_error_unknown_client(call->mem, why)
+                                                     : api_error_refused(call->mem, why);
+    api_call_error(call, &error);
+    return true;
+}
+
 static void on_request(void *ctx, struct server_request *request)
 {
     const struct api_listener *listener = ctx;
@@ -82,13 +102,13 @@ static void on_request(void *ctx, struct server_request *request)
         answer_stopping(call);
         return;
     }
-    if (refuse(call, listener))
+    const struct api_route *route = listener->has_api ? find_api(call) : NULL;
+    if (refuse(call, listener, route))
         return;
     if (listener->has_metrics && is_metrics(call)) {
         api_metrics_show(call);
         return;
     }
-    const struct api_route *route = listener->has_api ? find_api(call) : NULL;
     if (route) {
         route->handler(call);
         return;
@@ -101,31 +121,6 @@ static void on_request(void *ctx, struct server_request *request)
 }
 
 /* --- life */
-
-static void declare_metrics(struct api *api)
-{
-    struct metrics *metrics = api->opts.metrics;
-    api->job_duration = metrics_declare(
-        metrics, &(struct metric_spec){ .name = "flux_daemon_job_duration_seconds",
-                                        .help = "Duration of job execution, in seconds.",
-                                        .type = METRIC_HISTOGRAM,
-                                        .labels = { "success" },
-                                        .buckets = job_buckets,
-                                        .bucket_count = ARRAY_LEN(job_buckets) });
-    api->queue_duration = metrics_declare(
-        metrics,
-        &(struct metric_spec){ .name = "flux_daemon_queue_duration_seconds",
-                               .help = "Duration of time spent in the job queue before execution.",
-                               .type = METRIC_HISTOGRAM,
-                               .buckets = job_buckets,
-                               .bucket_count = ARRAY_LEN(job_buckets) });
-    api->queue_length = metrics_declare(
-        metrics, &(struct metric_spec){ .name = "flux_daemon_queue_length_count",
-                                        .help = "Count of jobs waiting in the queue to be run.",
-                                        .type = METRIC_GAUGE });
-    metric_set(api->queue_length, NULL, 0);
-    api->process = api_process_new(metrics);
-}
 
 struct api *api_new(const struct api_opts *opts)
 {
@@ -143,8 +138,7 @@ struct api *api_new(const struct api_opts *opts)
     if (opts->identity)
         api->identity = *opts->identity;
     api->opts.identity = &api->identity;
-    api->jobs = api_jobs_new();
-    declare_metrics(api);
+    api->process = api_process_new(opts->metrics);
     return api;
 }
 
@@ -169,7 +163,6 @@ struct err *api_start(struct api *api)
 void api_stop(struct api *api)
 {
     api->is_stopped = true;
-    api_jobs_stop(api);
     while (api->calls)
         answer_stopping(api->calls);
 }
@@ -183,7 +176,6 @@ void api_free(struct api *api)
     server_free(api->apart.server);
     while (api->waits)
         api_wait_end(api->waits);
-    api_jobs_free(api->jobs);
     api_process_free(api->process);
     arena_free(api->commit_mem);
     arena_free(api->mem);

@@ -1,6 +1,6 @@
 /* api/api.h - the HTTP side of the daemon: what fluxctl asks, what serin's own commands ask,
  * metrics and health.
- * Effects:   listens; reads through kube, source and sync; asks source and sync to act.
+ * Effects:   listens; reads through kube, source and sync; asks source, sync and releases to act.
  * Ownership: borrows everything in api_opts until api_free; texts of the options are copied.
  * Units:     milliseconds.
  * Reference: gitops.md 0.3, 5.4, 5.8, 6.1, 8, 9, 10.1.
@@ -11,10 +11,10 @@
  *     /healthz /readyz    the loop turns; git was fetched once and synced once, or no repository is
  * configured
  *
- * Who may ask: no authentication, as in Flux. A listener on a loopback address answers only
- * requests whose Host is a loopback name or address (a web page that rebinds its own name to
- * 127.0.0.1 is refused, 403), and no listener takes a request that changes something from a page of
- * another origin. */
+ * Who may ask: whoever is on this machine (kubectl port-forward is), as in Flux; from elsewhere with the token (api/guard.h), but
+ * for health, metrics and the public key. A listener on a loopback address answers only requests whose Host is a loopback name or
+ * address (a web page that rebinds its own name to 127.0.0.1 is refused, 403), and no listener takes a request that changes
+ * something from a page of another origin. */
 #ifndef SERIN_API_API_H
 #define SERIN_API_API_H
 
@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "canary/canaries.h"
 #include "kube/discovery.h"
+#include "release/releases.h"
 #include "sync/sync.h"
 
 struct api;
@@ -42,17 +43,27 @@ struct api_identity {
     void *ctx;
 };
 
+/* Who asks from elsewhere shows this token. */
+struct api_access {
+    const char *(*token)(void *ctx);   /* NULL: there is none */
+    void (*look_again)(void *ctx);     /* somebody came with another one: it may have been changed */
+    void *ctx;
+    bool is_open; /* --listen-unauthenticated: nobody needs it */
+};
+
 struct api_opts {
     struct loop *loop;
     const struct log *log;
-    struct metrics *metrics; /* flux_daemon_job_duration_seconds, _queue_duration_seconds,
-                                _queue_length_count, process_* */
+    struct metrics *metrics; /* process_* */
     struct source *source;
     struct sync *sync;
+    struct releases *releases;
+    struct image_scans *scans;       /* NULL: registries are not read */
     const struct canaries *canaries; /* NULL: none are run here */
     struct kube *kube;
     struct kube_discovery *discovery;
     const struct api_identity *identity; /* copied; NULL: there is never a key */
+    struct api_access access;            /* token NULL: nobody has one */
     const char *version;                 /* of the program, for v11/version and status */
     const char *listen;                  /* --listen: ":3030", "127.0.0.1:3030" */
     const char *listen_metrics; /* --listen-metrics; NULL or "": /metrics is served by `listen` */
@@ -60,13 +71,12 @@ struct api_opts {
     const char *const *git_paths;  /* NULL or empty: the whole repository */
     const char *const *allowed_ns; /* NULL: all */
     bool is_readonly;              /* --git-readonly */
-    int64_t job_timeout_ms;        /* --sync-timeout: how long one job may take */
 };
 
 struct api *api_new(const struct api_opts *opts);
 /* Binds the listeners. ERR_INVALID for an address that is none, ERR_TRANSIENT when it is taken. */
 MUST_USE struct err *api_start(struct api *api);
-/* Answers what waits, and what still comes, with 503 "shutting down"; the running job is given up. The listeners stay until
+/* Answers what waits, and what still comes, with 503 "shutting down". The listeners stay until
  * api_free, so that these answers get out. */
 void api_stop(struct api *api);
 /* After source_stop has said done (and the identity provider is idle): nothing may call back into a

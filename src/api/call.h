@@ -12,7 +12,6 @@
 
 #include "api/answer.h"
 #include "api/api.h"
-#include "api/jobs.h"
 #include "api/process.h"
 #include "api/report.h"
 #include "api/route.h"
@@ -31,10 +30,6 @@ struct api {
     struct api_listener main, apart; /* --listen; --listen-metrics */
     struct api_call *calls;          /* those that wait */
     struct api_wait *waits;
-    struct api_jobs *jobs;
-    ticket jobs_turn, job_deadline;
-    uint64_t job_number; /* of the running job: answers meant for an earlier one are dropped */
-    struct metric *job_duration, *queue_duration, *queue_length;
     struct api_process *process;
     struct arena *commit_mem;
     struct api_commit commit; /* the last one asked for, in commit_mem; sha NULL: none */
@@ -86,11 +81,6 @@ struct api_git_how {
 void api_git_ask(struct api_call *call, const struct api_git_how *how, struct arena *mem,
                  void *facts);
 
-/* jobs_run.c: runs what is in the table of jobs. */
-struct api_job *api_jobs_submit(struct api *api,
-                                enum api_update_type type); /* NULL: the queue is full */
-void api_jobs_stop(struct api *api);
-
 /* The tables of routes. */
 extern const struct api_route api_flux_routes[]; /* below /api/flux */
 extern const size_t api_flux_route_count;
@@ -104,7 +94,15 @@ void api_services_list(struct api_call *call); /* services.c */
 /* "a:b/c,d:e/f" to IDs as they are written, NULL-terminated. */
 MUST_USE struct err *api_services_read_ids(struct arena *mem, const char *list,
                                            const char *const **out);
-void api_export(struct api_call *call);        /* export.c */
+void api_export(struct api_call *call); /* export.c */
+/* Of its manifest in git, in the arena; NULL if it is not there. */
+const struct val *api_services_annotations(const struct api *api, struct arena *mem,
+                                           const char *id);
+void api_images_list(struct api_call *call);      /* images.c */
+void api_update_manifests(struct api_call *call); /* update.c, and these three */
+void api_update_images(struct api_call *call);
+void api_update_policies(struct api_call *call);
+void api_update_status(struct api_call *call);
 void api_why_ask(struct api_call *call);       /* why_ask.c */
 void api_canaries_list(struct api_call *call); /* canaries.c */
 struct val *api_canaries_status(struct api_call *call);

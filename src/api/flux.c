@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/call.h"
 
 #define COMMITS_SHOWN 1000
@@ -46,6 +47,18 @@ static bool is_unrelated(struct api_call *call, const struct api_change *change)
                     strcmp(change->branch, call->api->opts.git_branch) != 0);
 }
 
+static void notify_image(struct api_call *call, const struct api_change *change)
+{
+    struct image_scans *scans = call->api->opts.scans;
+    const struct image_ref ref = {
+        .domain = change->domain, .path = change->image, .tag = "", .digest = ""
+    };
+    const char *name = image_ref_canonical_name(call->mem, &ref);
+    if (scans && !image_scans_notify(scans, name))
+        log_info(call->api->opts.log, F("component", "daemon"),
+                 F("msg", "notified about an image that is not followed"), F("image", name));
+}
+
 static void notify(struct api_call *call)
 {
     struct api_change change;
@@ -63,6 +76,8 @@ static void notify(struct api_call *call)
                  F("url", change.url), F("branch", change.branch));
     else if (change.kind == API_CHANGE_GIT)
         source_fetch(opts->source, NULL, NULL);
+    else
+        notify_image(call, &change);
     api_call_empty(call, 202);
 }
 
@@ -139,49 +154,6 @@ static void sync_range(struct api_call *call)
     facts->ref = arena_strdup(mem, api_git_ref(call));
     facts->paths = opts->git_paths; /* lives as long as the API, and nothing writes it */
     api_git_ask(call, &range_how, mem, facts);
-}
-
-/* --- jobs */
-
-static void update_manifests(struct api_call *call)
-{
-    struct api_update update;
-    int64_t offset;
-    size_t len;
-    const char *body = api_call_body(call, &len);
-    SCOPED(err_free) struct err *e = api_body_update(call->mem, body, len, &update, &offset);
-    if (e) {
-        api_call_undecodable(call, e, offset);
-        return;
-    }
-    struct api_error error;
-    if (update.type == API_UPDATE_SYNC) {
-        const struct api_job *job = api_jobs_submit(call->api, update.type);
-        if (job) {
-            api_call_json(call, 200, val_new_text(call->mem, job->id));
-            return;
-        }
-        error =
-            api_error_user(call->mem, "too many jobs are waiting: ask again when some are done");
-    } else if (update.type == API_UPDATE_AUTO) {
-        error = api_error_user(call->mem,
-                               "unknown update type \"auto\""); /* Flux keeps it to itself, too */
-    } else {
-        error = api_error_not_yet(call->mem, api_update_type_name(update.type));
-    }
-    api_call_error(call, &error);
-}
-
-static void job_status(struct api_call *call)
-{
-    const char *id = api_call_query(call, "id");
-    const struct api_job *job = api_jobs_find(call->api->jobs, id);
-    if (job) {
-        api_call_json(call, 200, api_jobs_json(call->mem, job));
-        return;
-    }
-    struct api_error error = api_error_no_job(call->mem, id);
-    api_call_error(call, &error);
 }
 
 /* --- the repository and its deploy key */
@@ -304,19 +276,23 @@ static void new_key(struct api_call *call)
 
 const struct api_route api_flux_routes[] = {
     // clang-format off
-    { "GET",  "/v11/ping",            NULL,  ping },
-    { "GET",  "/v11/version",         NULL,  version },
-    { "POST", "/v11/notify",          NULL,  notify },
-    { "GET",  "/v6/services",         NULL,  api_services_list },
-    { "GET",  "/v11/services",        NULL,  api_services_list },
-    { "POST", "/v9/update-manifests", NULL,  update_manifests },
-    { "GET",  "/v6/jobs",             "id",  job_status },
-    { "GET",  "/v6/sync",             "ref", sync_range },
-    { "GET",  "/v6/export",           NULL,  api_export },
-    { "HEAD", "/v6/export",           NULL,  api_export },
-    { "POST", "/v9/git-repo-config",  NULL,  git_repo_config },
-    { "GET",  "/v6/identity.pub",     NULL,  show_key },
-    { "POST", "/v6/identity.pub",     NULL,  new_key },
+    { "GET",  "/v11/ping",            NULL,  ping, false },
+    { "GET",  "/v11/version",         NULL,  version, false },
+    { "POST", "/v11/notify",          NULL,  notify, false },
+    { "GET",  "/v6/services",         NULL,  api_services_list, false },
+    { "GET",  "/v11/services",        NULL,  api_services_list, false },
+    { "GET",  "/v6/images",           NULL,  api_images_list, false },
+    { "GET",  "/v10/images",          NULL,  api_images_list, false },
+    { "POST", "/v9/update-manifests", NULL,  api_update_manifests, false },
+    { "POST", "/v6/update-images",    "service", api_update_images, false },
+    { "PATCH", "/v6/policies",        NULL,  api_update_policies, false },
+    { "GET",  "/v6/jobs",             "id",  api_update_status, false },
+    { "GET",  "/v6/sync",             "ref", sync_range, false },
+    { "GET",  "/v6/export",           NULL,  api_export, false },
+    { "HEAD", "/v6/export",           NULL,  api_export, false },
+    { "POST", "/v9/git-repo-config",  NULL,  git_repo_config, false },
+    { "GET",  "/v6/identity.pub",     NULL,  show_key, true },
+    { "POST", "/v6/identity.pub",     NULL,  new_key, false },
     // clang-format on
 };
 const size_t api_flux_route_count = ARRAY_LEN(api_flux_routes);

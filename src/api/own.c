@@ -182,17 +182,16 @@ static void objects(struct api_call *call)
 
 static void sync_now(struct api_call *call)
 {
-    struct api_job *job = api_jobs_submit(call->api, API_UPDATE_SYNC);
-    if (!job) {
+    bool reapplies_all = strcmp(api_call_query(call, "reapply"), "true") == 0;
+    const char *id = releases_submit_sync(call->api->opts.releases, reapplies_all);
+    if (!id) {
         struct api_error error =
             api_error_user(call->mem, "too many jobs are waiting: ask again when some are done");
         api_call_error(call, &error);
         return;
     }
-    job->wakes_sync = true;
-    job->reapply_all = strcmp(api_call_query(call, "reapply"), "true") == 0;
     struct val *value = val_new_map(call->mem);
-    val_set_text(call->mem, value, "job", job->id);
+    val_set_text(call->mem, value, "job", id);
     api_call_json(call, 202, value);
 }
 
@@ -241,21 +240,21 @@ void api_metrics_show(struct api_call *call)
 
 const struct api_route api_own_routes[] = {
     // clang-format off
-    { "GET",  "/status",   NULL,  status },
-    { "GET",  "/objects",  NULL,  objects },
-    { "GET",  "/canaries", NULL,  api_canaries_list },
-    { "GET",  "/why",      "ref", api_why_ask },
-    { "POST", "/sync",     NULL,  sync_now },
+    { "GET",  "/status",   NULL,  status, false },
+    { "GET",  "/objects",  NULL,  objects, false },
+    { "GET",  "/canaries", NULL,  api_canaries_list, false },
+    { "GET",  "/why",      "ref", api_why_ask, false },
+    { "POST", "/sync",     NULL,  sync_now, false },
     // clang-format on
 };
 const size_t api_own_route_count = ARRAY_LEN(api_own_routes);
 
 const struct api_route api_health_routes[] = {
     // clang-format off
-    { "GET",  "/healthz", NULL, healthz },
-    { "HEAD", "/healthz", NULL, healthz },
-    { "GET",  "/readyz",  NULL, readyz },
-    { "HEAD", "/readyz",  NULL, readyz },
+    { "GET",  "/healthz", NULL, healthz, false },
+    { "HEAD", "/healthz", NULL, healthz, false },
+    { "GET",  "/readyz",  NULL, readyz, false },
+    { "HEAD", "/readyz",  NULL, readyz, false },
     // clang-format on
 };
 const size_t api_health_route_count = ARRAY_LEN(api_health_routes);

@@ -1,72 +1,33 @@
-/* Lists workloads: what is in the cluster now, with what git says of it. Of each object only its line of the answer is kept. */
+/* Lists workloads: what is in the cluster now, with what git says of it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/call.h"
-#include "base/vec.h"
+#include "api/rows.h"
 #include "doc/json.h"
 #include "doc/object.h"
 #include "image/live.h"
 
-#define ANSWER_LIMIT_BYTES SBUF_MAX
-
-struct row {
-    const char *id, *json;
-};
-
 struct services {
     struct api_call *call;
     struct image_live *live; /* NULL once it has ended */
-    VEC(struct row) rows;
-    struct arena *scratch;
+    struct api_rows rows;
     bool is_ready; /* git */
 };
 
-static int by_id(const void *a, const void *b)
+/* An ignored object has no body: that it is ignored is all we know. */
+const struct val *api_services_annotations(const struct api *api, struct arena *mem, const char *id)
 {
-    return strcmp(((const struct row *)a)->id, ((const struct row *)b)->id);
-}
-
-static void answer_rows(struct services *services)
-{
-    struct api_call *call = services->call;
-    if (services->rows.len == 0) {
-        api_call_json(call, 200, val_new(call->mem, VAL_NULL));
-        return;
-    }
-    qsort(services->rows.at, services->rows.len, sizeof(*services->rows.at), by_id);
-    SBUF(text, ANSWER_LIMIT_BYTES);
-    for (size_t i = 0; i < services->rows.len; i++) {
-        sbuf_add_char(&text, i ? ',' : '[');
-        sbuf_add(&text, services->rows.at[i].json);
-    }
-    sbuf_add_char(&text, ']');
-    if (text.is_over) {
-        SCOPED(err_free)
-        struct err *e = err_new(ERR_LIMIT, "the list is over %zu MiB: ask for one namespace",
-                                ANSWER_LIMIT_BYTES >> 20);
-        api_call_fail(call, e);
-        return;
-    }
-    const struct api_answer answer = {
-        .status = 200, .content_type = API_TYPE_JSON, .body = sbuf_text(&text), .len = text.len
-    };
-    api_call_reply(call, &answer);
-}
-
-/* What the manifest says; NULL if it cannot be told. An ignored object has no body: that it is ignored is all we know. */
-static const struct val *read_annotations(struct services *services,
-                                          const struct sync_object_status *object)
-{
-    const char *body = sync_object_body(services->call->api->opts.sync, object->id);
+    struct sync_object_status object;
+    const char *body = sync_object_body(api->opts.sync, id);
     struct val *manifest = NULL;
-    if (!body && object->outcome == SYNC_SKIPPED) {
-        struct val *annotations = val_new_map(services->scratch);
-        val_set_text(services->scratch, annotations, "fluxcd.io/ignore", "true");
+    if (!body && sync_object_find(api->opts.sync, id, &object) && object.outcome == SYNC_SKIPPED) {
+        struct val *annotations = val_new_map(mem);
+        val_set_text(mem, annotations, "fluxcd.io/ignore", "true");
         return annotations;
     }
     if (body)
-        err_free(doc_json_parse(services->scratch, body, strlen(body), &manifest));
+        err_free(doc_json_parse(mem, body, strlen(body), &manifest));
     return VAL_PATH(manifest, "metadata", "annotations");
 }
 
@@ -82,7 +43,7 @@ static void read_source(struct services *services, const char *id,
     if (!sync_object_find(api->opts.sync, id, &object))
         return;
     out->is_in_repo = true;
-    out->annotations = read_annotations(services, &object);
+    out->annotations = api_services_annotations(api, services->rows.scratch, id);
     if (object.outcome == SYNC_FAILED || object.outcome == SYNC_UNKNOWN_KIND)
         out->sync_error = object.message;
 }
@@ -90,17 +51,12 @@ static void read_source(struct services *services, const char *id,
 static void on_workload(void *ctx, const struct val *object, const struct image_workload *workload)
 {
     struct services *services = ctx;
-    (void)object;
-    arena_reset(services->scratch);
     struct image_workload_source source;
+    (void)object;
+    arena_reset(services->rows.scratch);
     read_source(services, workload->id, &source);
-    struct arena *mem = services->call->mem;
-    *vec_push(mem, &services->rows) = (struct row){
-        .id = arena_strdup(mem, workload->id),
-        .json = arena_strdup(
-            mem, val_json(services->scratch,
-                          image_workload_json(services->scratch, workload, &source), NULL)),
-    };
+    api_rows_add(&services->rows, services->call, workload->id,
+                 image_workload_json(services->rows.scratch, workload, &source));
 }
 
 static void on_workloads(void *ctx, const struct err *e)
@@ -110,7 +66,7 @@ static void on_workloads(void *ctx, const struct err *e)
     if (e)
         api_call_fail_server(services->call, e);
     else
-        answer_rows(services);
+        api_rows_answer(&services->rows, services->call);
 }
 
 static void cancel_services(struct api_call *call)
@@ -118,18 +74,12 @@ static void cancel_services(struct api_call *call)
     image_live_cancel(((struct services *)call->state)->live);
 }
 
-static void free_scratch(void *scratch)
-{
-    arena_free(scratch);
-}
-
 static void list(struct api_call *call, const char *ns, const char *const *ids)
 {
     const struct api_opts *opts = &call->api->opts;
     struct services *services = arena_alloc(call->mem, sizeof(*services));
     services->call = call;
-    services->scratch = arena_new(ARENA_LIMIT_BYTES);
-    arena_defer(call->mem, free_scratch, services->scratch);
+    api_rows_init(&services->rows, call);
     services->is_ready = source_state(opts->source) == SOURCE_READY;
     call->state = services;
     call->cancel = cancel_services;

@@ -266,6 +266,21 @@ static bool check_listen(struct check *check)
     return true;
 }
 
+/* The older flag counts where only it was given. */
+static bool check_automation(struct check *check)
+{
+    const struct flags *flags = check->flags;
+    bool is_old =
+        flags_given(flags, "registry-poll-interval") && !flags_given(flags, "automation-interval");
+    const char *flag = is_old ? "registry-poll-interval" : "automation-interval";
+    check->config->automation_interval_ms = flags_ms(flags, flag);
+    if (check->config->automation_interval_ms > 0)
+        return true;
+    log_error(check->log,
+              F("err", arena_printf(check->mem, "--%s has to be more than nothing", flag)));
+    return false;
+}
+
 static bool check_registries(struct check *check)
 {
     for (const char *const *at = flags_list(check->flags, "registry-require", NULL); *at; at++) {
@@ -337,9 +352,10 @@ bool run_config_read(struct arena *mem, const struct flags *flags, const struct 
                      struct run_config *out)
 {
     static bool (*const checks[])(struct check * check) = {
-        check_readonly,   check_verify, check_label,    check_paths,      check_decryption,
-        check_namespaces, check_drift,  check_canaries, check_numbers,    check_kubeconfig,
-        check_url,        check_key,    check_listen,   check_registries, choose_state_dir,
+        check_readonly,   check_verify,     check_label,      check_paths,
+        check_decryption, check_namespaces, check_drift,      check_canaries,
+        check_numbers,    check_kubeconfig, check_url,        check_key,
+        check_listen,     check_registries, check_automation, choose_state_dir,
     };
     *out = (struct run_config){ .flags = flags };
     struct check check = { .mem = mem, .flags = flags, .log = log, .config = out };

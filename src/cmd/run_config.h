@@ -31,6 +31,7 @@ struct run_config {
     enum run_canaries canaries;
     enum sync_state_mode state_mode;
     const char *state_name; /* as given; checked by run_config_check_state */
+    int64_t automation_interval_ms;
     bool is_readonly;
     bool in_cluster;           /* service account files are here */
     bool wants_key;            /* a deploy key is to be read from the Secret, or made */

@@ -68,6 +68,9 @@ struct val *releases_job(const struct releases *releases, struct arena *mem, con
 void releases_job_from_notes(struct releases *releases, const char *id,
                              void (*done)(void *ctx, const struct val *status), void *ctx);
 
+/* What the log says of a commit with this note once it is applied: "" if nothing. Pure; for sync_opts. */
+const char *releases_note_event(struct arena *mem, const char *note);
+
 /* Wired to the scans (on_news) and to sync: what is automated is read from the manifests again. */
 void releases_on_news(struct releases *releases, const char *name);
 void releases_on_synced(struct releases *releases);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "doc/json.h"
+#include "release/message.h"
 #include "release/run.h"
 
 #define COMMITS_MAX 10000
@@ -98,6 +99,22 @@ void releases_job_from_notes(struct releases *releases, const char *id,
         source_run(source, &(struct source_job){ search_work, on_searched }, search);
     else
         search->turn = loop_after(releases->opts.loop, 0, on_nowhere_to_look, search);
+}
+
+const char *releases_note_event(struct arena *mem, const char *note)
+{
+    struct val *value = NULL;
+    struct release_spec spec;
+    struct release_result result = { 0 };
+    SCOPED(err_free) struct err *bad = doc_json_parse(mem, note, strlen(note), &value);
+    if (bad)
+        return "";
+    SCOPED(err_free) struct err *e = release_spec_parse(mem, val_get(value, "spec"), &spec);
+    if (e)
+        return "";
+    SCOPED(err_free)
+    struct err *unread = release_result_parse(mem, val_get(value, "result"), &result);
+    return unread ? "" : release_message_applied(mem, &spec, &result);
 }
 
 void releases_notes_free(struct releases *releases)

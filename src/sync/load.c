@@ -7,6 +7,7 @@
 #include "sync/generate.h"
 
 #define LOG_COMMITS_MAX  10000
+#define NOTES_MAX        1000 /* commits whose notes are read */
 #define DELTA_MAX        2000 /* changes; for more, the whole tree is looked at */
 #define MODE_LINK        0120000u
 #define LEADS_NOWHERE    "0000000000000000000000000000000000000000"
@@ -59,6 +60,22 @@ static struct err *read_log(struct mirror *mirror, struct load_list *job)
     job->marker_is_lost = true;
     return mirror_log(mirror, job->mem, NULL, job->rev, paths, LOG_COMMITS_MAX, false,
                       &job->commits);
+}
+
+/* What releases did in these commits. Without a marker nobody knows which of all commits are news. */
+static void read_release_notes(struct mirror *mirror, struct load_list *job)
+{
+    const struct load_settings *settings = job->settings;
+    const char *ref = settings->release_notes_ref;
+    bool is_wanted = ref && *ref && settings->release_event && *job->marker && !job->marker_is_lost;
+    for (size_t i = job->commits.len; is_wanted && i > 0 && job->commits.len <= NOTES_MAX; i--) {
+        const char *note = NULL;
+        SCOPED(err_free)
+        struct err *e = mirror_note_read(mirror, job->mem, ref, job->commits.at[i - 1].sha, &note);
+        const char *text = !e && note ? settings->release_event(job->mem, note) : "";
+        if (*text)
+            *vec_push(job->mem, &job->release_events) = text;
+    }
 }
 
 static struct err *run_generators(struct mirror *mirror, struct load_list *job,
@@ -226,6 +243,8 @@ struct err *load_list_work(struct mirror *mirror, void *at, int64_t deadline_ms)
     struct load_list *job = at;
     if (job->wants_log)
         TRY(err_wrap(read_log(mirror, job), "reading the commits to be synced"));
+    if (job->wants_log)
+        read_release_notes(mirror, job);
     if (*job->base && !job->settings->manifest_generation) {
         SCOPED(err_free) struct err *e = list_changes(mirror, job);
         job->is_delta = job->is_delta && !e; /* what is wrong is met again, and told, below */

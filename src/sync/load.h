@@ -20,6 +20,8 @@ struct load_settings { /* borrowed from who runs the jobs, which outlives them *
     const char *const *git_paths;
     bool manifest_generation;
     int64_t generator_timeout_ms;
+    const char *release_notes_ref; /* as in sync_opts */
+    const char *(*release_event)(struct arena *mem, const char *note);
 };
 
 /* First job: which files the commit has, and which commits are new since the marker. With a `base` that is still there, only
@@ -32,9 +34,10 @@ struct load_list {
     struct files_list
         links; /* of `base`: symlinks among the manifests, each with the id of what it leads to */
     bool wants_log;
-    struct mirror_commits commits; /* newest first */
-    bool marker_is_lost;           /* it is not in the history we have: as a first sync */
-    bool is_delta;                 /* `files` and `gone` are what is new against `base` */
+    struct mirror_commits commits;    /* newest first */
+    VEC(const char *) release_events; /* of notes on them, oldest first */
+    bool marker_is_lost;              /* it is not in the history we have: as a first sync */
+    bool is_delta;                    /* `files` and `gone` are what is new against `base` */
     struct files_list files;
     VEC(const char *)
     gone; /* with is_delta: paths that are no manifests any more (if they ever were) */

@@ -66,6 +66,9 @@ void sync_report_commit(struct sync_run *run)
                                                     .is_warning = run->failed > 0,
                                                     .reason = run->failed ? "SyncFailed" : "Synced",
                                                     .message = text });
+        for (size_t i = 0; i < run->list->release_events.len; i++)
+            log_info(sync->opts.log, F("component", "daemon"),
+                     F("event", run->list->release_events.at[i]), FB("logupstream", false));
     }
     void *value;
     for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);)

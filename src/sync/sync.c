@@ -49,7 +49,9 @@ static void copy_options(struct sync *sync, const struct sync_opts *opts)
                                              .allowed_ns = sync->opts.allowed_ns,
                                              .git_paths = sync->opts.git_paths,
                                              .manifest_generation = opts->manifest_generation,
-                                             .generator_timeout_ms = opts->timeout_ms };
+                                             .generator_timeout_ms = opts->timeout_ms,
+                                             .release_notes_ref = sync->opts.release_notes_ref,
+                                             .release_event = opts->release_event };
 }
 
 static void declare_metrics(struct sync *sync)
@@ -353,6 +355,8 @@ static void finish(struct sync_run *run, struct err *e)
     sync->run = NULL;
     free_run(run);
     malloc_trim(0); /* a run's values are many times what stays */
+    if (sync->opts.on_synced)
+        sync->opts.on_synced(sync->opts.ctx);
     sync_schedule_heal(sync);
     sync_wake(sync);
 }

@@ -37,6 +37,12 @@ struct sync_opts {
     bool is_readonly, gc, gc_dry, allow_prune_all, manifest_generation, write_notes;
     enum sync_drift drift;
     int64_t interval_ms, timeout_ms;
+    /* Notes on commits that releases made (refs/notes/NAME); NULL or "": nobody wants them. `release_event` makes a line of the log
+     * of one, in the arena, on a worker; "" if there is nothing to say. */
+    const char *release_notes_ref;
+    const char *(*release_event)(struct arena *mem, const char *note);
+    void (*on_synced)(void *ctx); /* a run has ended, with an error or without; NULL: nobody asks */
+    void *ctx;
 };
 
 /* refs/notes/serin: what became of each synced commit. Not the ref of releases (--git-notes-ref), whose readers know what they

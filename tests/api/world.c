@@ -44,6 +44,7 @@ struct world {
     struct map *paths;
     struct server_request *hanging;
     char *asked;
+    struct releases *releases;
     struct api *api;
     const char *url;
     bool is_source_stopped, has_real_cluster;
@@ -290,6 +291,26 @@ static void make_source(struct world *world, const struct world_opts *opts)
     source_start(world->source);
 }
 
+/* Without registries: what is released is told by who asks. */
+static void make_releases(struct world *world, const struct world_opts *opts)
+{
+    world->releases = releases_new(&(struct releases_opts){
+        .loop = world->loop,
+        .log = &world->log,
+        .metrics = world->metrics,
+        .kube = world->kube,
+        .discovery = world->discovery,
+        .source = world->source,
+        .sync = world->sync,
+        .git_branch = "main",
+        .git_notes_ref = "flux",
+        .git_paths = opts->git_paths,
+        .allowed_ns = opts->allowed_ns,
+        .default_ns = "default",
+        .is_readonly = opts->is_readonly,
+        .job_timeout_ms = opts->job_timeout_ms ? opts->job_timeout_ms : 60000 });
+}
+
 static void make_api(struct world *world, const struct world_opts *opts)
 {
     const struct api_identity identity = { identity_key, identity_regenerate, world };
@@ -299,6 +320,7 @@ static void make_api(struct world *world, const struct world_opts *opts)
         .metrics = world->metrics,
         .source = world->source,
         .sync = world->sync,
+        .releases = world->releases,
         .kube = world->kube,
         .discovery = world->discovery,
         .identity = opts->has_identity ? &identity : NULL,
@@ -308,8 +330,7 @@ static void make_api(struct world *world, const struct world_opts *opts)
         .git_branch = "main",
         .git_paths = opts->git_paths,
         .allowed_ns = opts->allowed_ns,
-        .is_readonly = opts->is_readonly,
-        .job_timeout_ms = opts->job_timeout_ms ? opts->job_timeout_ms : 60000 });
+        .is_readonly = opts->is_readonly });
     SCOPED(err_free) struct err *e = api_start(world->api);
     if (e)
         fail_msg("%s", err_text(e));
@@ -350,6 +371,7 @@ struct world *world_new(const struct world_opts *opts)
                                                 .timeout_ms = 60000 });
     if (world->has_real_cluster)
         sync_start(world->sync);
+    make_releases(world, opts);
     make_api(world, opts);
     return world;
 }
@@ -363,11 +385,13 @@ void world_free(struct world *world)
 {
     static const struct server_answer late = { .status = 503 };
     api_stop(world->api);
+    releases_stop(world->releases);
     sync_stop(world->sync);
     source_stop(world->source, on_source_stopped, world);
     while (!world->is_source_stopped && loop_turn(world->loop, 100))
         ;
     api_free(world->api);
+    releases_free(world->releases);
     sync_free(world->sync);
     source_free(world->source);
     kube_events_free(world->events);

@@ -1,0 +1,331 @@
+/* Lists the images of workloads, and the tags there are of each: those of registries as they are known after a moment. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/rows.h"
+#include "base/map.h"
+#include "image/live.h"
+#include "image/pattern.h"
+#include "image/place.h"
+#include "image/policy.h"
+#include "release/spec.h"
+
+#define TAGS_AGE_MS  60000
+#define TAGS_WAIT_MS 15000
+
+enum field {
+    FIELD_NAME = 1,
+    FIELD_CURRENT = 2,
+    FIELD_LATEST = 4,
+    FIELD_AVAILABLE = 8,
+    FIELD_ERROR = 16,
+    FIELD_COUNT = 32,
+    FIELD_NEW_COUNT = 64,
+    FIELD_FILTERED = 128,
+    FIELD_NEW_FILTERED = 256,
+    FIELD_ALL = 511,
+};
+
+static const struct {
+    const char *name;
+    enum field field;
+} field_names[] = {
+    { "Name", FIELD_NAME },
+    { "Current", FIELD_CURRENT },
+    { "LatestFiltered", FIELD_LATEST },
+    { "Available", FIELD_AVAILABLE },
+    { "AvailableError", FIELD_ERROR },
+    { "AvailableImagesCount", FIELD_COUNT },
+    { "NewAvailableImagesCount", FIELD_NEW_COUNT },
+    { "FilteredImagesCount", FIELD_FILTERED },
+    { "NewFilteredImagesCount", FIELD_NEW_FILTERED },
+};
+
+struct container {
+    const char *name;
+    struct image_ref ref;
+};
+
+/* A live workload, kept until tags are there. */
+struct workload {
+    const char *id;
+    VEC(struct container) containers;
+};
+
+struct images {
+    struct api_call *call;
+    unsigned fields; /* enum field */
+    struct image_live *live;
+    ticket ask;
+    VEC(struct workload) workloads;
+    VEC(struct image_wish) wishes;
+    struct map *wished; /* canonical names */
+    struct api_rows rows;
+};
+
+/* --- one container */
+
+static struct val *blank_info(struct arena *mem)
+{
+    struct val *value = val_new_map(mem);
+    val_set_text(mem, value, "ID", "");
+    val_set(mem, value, "Labels", val_new_map(mem));
+    return value;
+}
+
+static void set_count(struct arena *mem, struct val *value, const char *key, size_t count)
+{
+    if (count)
+        val_set(mem, value, key, val_new_int(mem, (int64_t)count));
+}
+
+/* How many come before the current one, which may not be among them. */
+static size_t count_newer(const struct image_info *const *infos, size_t count,
+                          const struct image_info *current)
+{
+    size_t newer = 0;
+    while (newer < count && infos[newer] != current)
+        newer++;
+    return newer;
+}
+
+struct shown {
+    const struct image_repo *repo;
+    struct image_pattern *pattern;
+    const struct image_info *current; /* NULL: not known */
+    const struct image_info **available, **filtered;
+    size_t available_count, filtered_count, newer_filtered;
+};
+
+/* Of a current image that the pattern leaves out: those of the filtered ones that come before it in the order of all. */
+static size_t count_newer_filtered(const struct shown *shown)
+{
+    size_t newer = 0, at = 0;
+    for (size_t i = 0; i < shown->available_count && at < shown->filtered_count; i++) {
+        if (shown->available[i] == shown->current)
+            return newer;
+        if (shown->available[i] == shown->filtered[at]) {
+            newer++;
+            at++;
+        }
+    }
+    return newer;
+}
+
+static void look_at(struct images *images, const struct container *container,
+                    const struct val *policies, struct shown *out)
+{
+    struct arena *mem = images->rows.scratch;
+    struct image_scans *scans = images->call->api->opts.scans;
+    const char *text = image_policy_tag(policies, container->name);
+    SCOPED(err_free) struct err *e = image_pattern_parse(mem, text, &out->pattern);
+    if (e) /* a mistake in git: what there is can be shown all the same */
+        err_free(image_pattern_parse(mem, NULL, &out->pattern));
+    out->repo =
+        scans ? image_scans_find(scans, image_ref_canonical_name(mem, &container->ref)) : NULL;
+    out->current = image_repo_find(out->repo, container->ref.tag);
+    out->available = image_pattern_sort(mem, out->pattern, out->repo, &out->available_count);
+    out->filtered = image_pattern_select(mem, out->pattern, out->repo, &out->filtered_count);
+    out->newer_filtered = count_newer_filtered(out);
+}
+
+static struct val *info_json(struct arena *mem, const struct container *container,
+                             const struct image_info *info)
+{
+    return info ? image_info_json(mem, &container->ref, info) : blank_info(mem);
+}
+
+static void add_available(struct arena *mem, struct val *value, const struct container *container,
+                          const struct shown *shown)
+{
+    struct val *list = val_new_list(mem);
+    for (size_t i = 0; i < shown->available_count; i++)
+        val_append(mem, list, image_info_json(mem, &container->ref, shown->available[i]));
+    if (val_len(list))
+        val_set(mem, value, "Available", list);
+}
+
+static struct val *container_json(struct images *images, const struct container *container,
+                                  const struct val *policies)
+{
+    struct arena *mem = images->rows.scratch;
+    unsigned fields = images->fields;
+    struct val *value = val_new_map(mem);
+    struct shown shown = { 0 };
+    look_at(images, container, policies, &shown);
+    const struct image_info *current = fields & FIELD_CURRENT ? shown.current : NULL;
+    const struct image_info *latest =
+        fields & FIELD_LATEST && shown.filtered_count ? shown.filtered[0] : NULL;
+    if (fields & FIELD_NAME)
+        val_set_text(mem, value, "Name", container->name);
+    val_set(mem, value, "Current", info_json(mem, container, current));
+    val_set(mem, value, "LatestFiltered", info_json(mem, container, latest));
+    if (fields & FIELD_AVAILABLE)
+        add_available(mem, value, container, &shown);
+    if (fields & FIELD_COUNT)
+        set_count(mem, value, "AvailableImagesCount", shown.available_count);
+    if (fields & FIELD_NEW_COUNT)
+        set_count(mem, value, "NewAvailableImagesCount",
+                  count_newer(shown.available, shown.available_count, shown.current));
+    if (fields & FIELD_FILTERED)
+        set_count(mem, value, "FilteredImagesCount", shown.filtered_count);
+    if (fields & FIELD_NEW_FILTERED)
+        set_count(mem, value, "NewFilteredImagesCount", shown.newer_filtered);
+    return value;
+}
+
+/* --- the answer */
+
+static void answer(void *ctx)
+{
+    struct images *images = ctx;
+    struct api_call *call = images->call;
+    images->ask = 0;
+    for (size_t i = 0; i < images->workloads.len; i++) {
+        const struct workload *workload = &images->workloads.at[i];
+        arena_reset(images->rows.scratch);
+        struct arena *mem = images->rows.scratch;
+        struct val *value = val_new_map(mem), *containers = val_new_list(mem);
+        const struct val *policies =
+            image_policy_read(mem, api_services_annotations(call->api, mem, workload->id));
+        for (size_t c = 0; c < workload->containers.len; c++)
+            val_append(mem, containers,
+                       container_json(images, &workload->containers.at[c], policies));
+        val_set_text(mem, value, "ID", workload->id);
+        val_set(mem, value, "Containers",
+                val_len(containers) ? containers : val_new(mem, VAL_NULL));
+        api_rows_add(&images->rows, call, workload->id, value);
+    }
+    api_rows_answer(&images->rows, call);
+}
+
+static void on_workloads(void *ctx, const struct err *e)
+{
+    struct images *images = ctx;
+    struct image_scans *scans = images->call->api->opts.scans;
+    images->live = NULL;
+    if (e)
+        api_call_fail_server(images->call, e);
+    else if (scans && images->wishes.len)
+        images->ask = image_scans_ask(scans, images->wishes.at, images->wishes.len, TAGS_AGE_MS,
+                                      TAGS_WAIT_MS, answer, images);
+    else
+        answer(images);
+}
+
+/* --- the cluster */
+
+static const struct image_pull *copy_pull(struct arena *mem, const struct val *object)
+{
+    struct image_pull *pull = arena_alloc(mem, sizeof(*pull));
+    image_place_pull(mem, object, pull);
+    pull->service_account = arena_strdup(mem, pull->service_account);
+    pull->secrets = arena_copy_texts(mem, pull->secrets);
+    return pull;
+}
+
+static void wish_for(struct images *images, const struct image_ref *ref, const char *ns,
+                     const struct val *object)
+{
+    struct arena *mem = images->call->mem;
+    const char *name = image_ref_canonical_name(mem, ref);
+    if (map_get(images->wished, name))
+        return;
+    map_set(images->wished, name, images);
+    *vec_push(mem, &images->wishes) = (struct image_wish){ .ref = *ref,
+                                                           .ns = arena_strdup(mem, ns),
+                                                           .pull = *copy_pull(mem, object) };
+}
+
+static void on_workload(void *ctx, const struct val *object, const struct image_workload *workload)
+{
+    struct images *images = ctx;
+    struct arena *mem = images->call->mem;
+    struct workload *kept = vec_push(mem, &images->workloads);
+    kept->id = arena_strdup(mem, workload->id);
+    for (size_t i = 0; i < workload->containers.len; i++) {
+        const struct image_container *from = &workload->containers.at[i];
+        struct container container = { .name = arena_strdup(mem, from->name) };
+        SCOPED(err_free)
+        struct err *e = image_ref_parse(mem, arena_strdup(mem, from->image), &container.ref);
+        if (e)
+            continue;
+        *vec_push(mem, &kept->containers) = container;
+        wish_for(images, &container.ref, workload->ns, object);
+    }
+}
+
+static void cancel_images(struct api_call *call)
+{
+    struct images *images = call->state;
+    image_live_cancel(images->live);
+    if (images->ask)
+        image_scans_cancel(call->api->opts.scans, images->ask);
+}
+
+static void free_map(void *map)
+{
+    map_free(map);
+}
+
+static void list(struct images *images, const char *ns, const char *const *ids)
+{
+    struct api_call *call = images->call;
+    const struct api_opts *opts = &call->api->opts;
+    images->wished = map_new(NULL);
+    arena_defer(call->mem, free_map, images->wished);
+    api_rows_init(&images->rows, call);
+    call->state = images;
+    call->cancel = cancel_images;
+    images->live = image_live_start(&(struct image_live_opts){ .loop = opts->loop,
+                                                               .kube = opts->kube,
+                                                               .discovery = opts->discovery,
+                                                               .log = opts->log,
+                                                               .ns = ns,
+                                                               .ids = ids,
+                                                               .allowed_ns = opts->allowed_ns },
+                                    on_workload, on_workloads, images);
+}
+
+/* --- what is asked for */
+
+static struct err *read_fields(struct arena *mem, const char *list, unsigned *out)
+{
+    *out = *list ? 0 : FIELD_ALL;
+    while (*list) {
+        size_t len = strcspn(list, ","), i = 0;
+        const char *name = arena_strndup(mem, list, len);
+        while (i < ARRAY_LEN(field_names) && strcmp(field_names[i].name, name) != 0)
+            i++;
+        if (i == ARRAY_LEN(field_names))
+            return err_new(ERR_INVALID, "%.200s is an invalid field", name);
+        *out |= field_names[i].field;
+        list += len + (list[len] == ',');
+    }
+    return NULL;
+}
+
+void api_images_list(struct api_call *call)
+{
+    const char *ns = api_call_query(call, "namespace"), *service = api_call_query(call, "service");
+    bool is_all = !*service || strcmp(service, RELEASE_ALL) == 0;
+    const char *const *ids = NULL;
+    struct images *images = arena_alloc(call->mem, sizeof(*images));
+    images->call = call;
+    SCOPED(err_free)
+    struct err *bad = is_all ? NULL : api_services_read_ids(call->mem, service, &ids);
+    if (bad) {
+        api_call_undecodable(call, bad, 0);
+        return;
+    }
+    SCOPED(err_free)
+    struct err *e =
+        *ns && !is_all
+            ? err_new(ERR_INVALID, "cannot filter by 'namespace' and 'workload' at the same time")
+            : read_fields(call->mem, api_call_query(call, "containerFields"), &images->fields);
+    if (e)
+        api_call_fail(call, e);
+    else
+        list(images, *ns ? ns : NULL, ids);
+}

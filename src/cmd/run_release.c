@@ -1,0 +1,98 @@
+/* The daemon's view of registries, and its jobs that change the repository. */
+#include <string.h>
+
+#include "cmd/run_parts.h"
+#include "cmd/tree.h"
+
+#define CALM_MS 2000 /* news of tags that come together make one commit */
+
+static void on_news(void *ctx, const char *name)
+{
+    const struct run_parts *daemon = ctx;
+    if (!daemon->exiting && daemon->releases)
+        releases_on_news(daemon->releases, name);
+}
+
+/* What cannot be read is no reason to stop, as in fluxd: public images need no credentials. */
+static const char *read_docker_config(struct run_parts *daemon)
+{
+    const char *file = run_daemon_text(daemon, "docker-config"), *text = NULL;
+    size_t len = 0;
+    if (!file)
+        return NULL;
+    SCOPED(err_free)
+    struct err *e = tree_read_text(daemon->mem, file, RUN_SMALL_FILE_BYTES, &text, &len);
+    if (e)
+        log_warn(daemon->log, F("component", "run"), F("warning", "--docker-config is not used"),
+                 F("err", err_text(e)));
+    return e ? NULL : text;
+}
+
+static void make_scans(struct run_parts *daemon)
+{
+    const struct flags *flags = daemon->flags;
+    daemon->scans = image_scans_new(&(struct image_scans_opts){
+        .loop = daemon->loop,
+        .http = daemon->http,
+        .kube = daemon->kube,
+        .log = daemon->log,
+        .metrics = daemon->metrics,
+        .is_disabled = flags_bool(flags, "registry-disable-scanning"),
+        .docker_config = read_docker_config(daemon),
+        .rps = flags_float(flags, "registry-rps"),
+        .burst = (int)flags_int(flags, "registry-burst"),
+        .interval_ms = daemon->config->automation_interval_ms,
+        .insecure_hosts = flags_list(flags, "registry-insecure-host", NULL),
+        .exclude = flags_list(flags, "registry-exclude-image", NULL),
+        .include = flags_list(flags, "registry-include-image", NULL),
+        .use_labels = flags_list(flags, "registry-use-labels", NULL),
+        .ecr_regions = flags_list(flags, "registry-ecr-region", NULL),
+        .ecr_include_ids = flags_list(flags, "registry-ecr-include-id", NULL),
+        .ecr_exclude_ids = flags_list(flags, "registry-ecr-exclude-id", NULL),
+        .trace = flags_bool(flags, "registry-trace"),
+        .on_news = on_news,
+        .ctx = daemon,
+    });
+}
+
+static const char *ci_skip_text(const struct run_parts *daemon)
+{
+    const char *text = flags_text(daemon->flags, "git-ci-skip-message");
+    if (*text)
+        return text;
+    return flags_bool(daemon->flags, "git-ci-skip") ? "\n\n[ci skip]" : "";
+}
+
+static void make_releases(struct run_parts *daemon)
+{
+    const struct run_config *config = daemon->config;
+    const struct flags *flags = daemon->flags;
+    daemon->releases = releases_new(&(struct releases_opts){
+        .loop = daemon->loop,
+        .log = daemon->log,
+        .metrics = daemon->metrics,
+        .kube = daemon->kube,
+        .discovery = daemon->discovery,
+        .source = daemon->source,
+        .sync = daemon->sync,
+        .scans = daemon->scans,
+        .git_branch = flags_text(flags, "git-branch"),
+        .git_notes_ref = config->notes_ref,
+        .git_paths = config->git_paths,
+        .allowed_ns = config->allowed_ns,
+        .default_ns = daemon->default_ns,
+        .ci_skip = ci_skip_text(daemon),
+        .is_readonly = config->is_readonly,
+        .set_author = flags_bool(flags, "git-set-author"),
+        .manifest_generation = flags_bool(flags, "manifest-generation"),
+        .job_timeout_ms = flags_ms(flags, "sync-timeout"),
+        .automation_interval_ms = config->automation_interval_ms,
+        .calm_ms = CALM_MS,
+    });
+}
+
+void run_release_make(struct run_parts *daemon)
+{
+    make_scans(daemon);
+    make_releases(daemon);
+}
