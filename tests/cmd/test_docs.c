@@ -209,6 +209,12 @@ static void manuals_are_well_formed(void **state)
     "GET /apis/flagger.app/v1beta1/canaries?limit=1 200 {\"items\":[]}\n"        \
     "GET /apis/flagger.app/v1beta1/metrictemplates?limit=1 200 {\"items\":[]}\n" \
     "GET /apis/flagger.app/v1beta1/alertproviders?limit=1 200 {\"items\":[]}\n"
+#define CHANGED(status)                                                                     \
+    "*POST /api/flux/v9/update-manifests 200 \"id\"\n"                                      \
+    "*GET /api/flux/v6/jobs 200 {\"StatusString\":\"" status                                \
+    "\",\"Err\":\"no\",\"Result\":{\"revision\":\"0123456789\",\"result\":{\"a:deployment/" \
+    "b\":{\"Status\":\"success\",\"PerContainer\":null}}}}\n"
+#define RELEASED   CHANGED("succeeded") "*GET /api/flux/v6/sync 200 []\n"
 #define OBJECT     "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}\n"
 #define PATH_OF_IT "/api/v1/namespaces/default/configmaps/a"
 #define NOBODY     "--url http://127.0.0.1:1 "
@@ -248,6 +254,26 @@ static const struct exit_case {
     { "serin identity", 2, "$serin identity " NOBODY, "" },
     { "serin list-workloads", 0, "$serin list-workloads", "GET /api/flux/v6/services 200 null\n" },
     { "serin list-workloads", 2, "$serin list-workloads " NOBODY, "" },
+    { "serin list-images", 0, "$serin list-images", "GET /api/flux/v10/images 200 null\n" },
+    { "serin list-images", 2, "$serin list-images " NOBODY, "" },
+    { "serin release", 0, "$serin release --all --update-all-images", RELEASED },
+    { "serin release", 1, "$serin release --all --update-all-images", CHANGED("failed") },
+    { "serin release", 2, "$serin release --all --update-all-images " NOBODY, "" },
+    { "serin automate", 0, "$serin automate -w a:deployment/b", CHANGED("succeeded") },
+    { "serin automate", 1, "$serin automate -w a:deployment/b", CHANGED("failed") },
+    { "serin automate", 2, "$serin automate -w a:deployment/b " NOBODY, "" },
+    { "serin deautomate", 0, "$serin deautomate -w a:deployment/b", CHANGED("succeeded") },
+    { "serin deautomate", 1, "$serin deautomate -w a:deployment/b", CHANGED("failed") },
+    { "serin deautomate", 2, "$serin deautomate -w a:deployment/b " NOBODY, "" },
+    { "serin lock", 0, "$serin lock -w a:deployment/b", CHANGED("succeeded") },
+    { "serin lock", 1, "$serin lock -w a:deployment/b", CHANGED("failed") },
+    { "serin lock", 2, "$serin lock -w a:deployment/b " NOBODY, "" },
+    { "serin unlock", 0, "$serin unlock -w a:deployment/b", CHANGED("succeeded") },
+    { "serin unlock", 1, "$serin unlock -w a:deployment/b", CHANGED("failed") },
+    { "serin unlock", 2, "$serin unlock -w a:deployment/b " NOBODY, "" },
+    { "serin policy", 0, "$serin policy --lock -w a:deployment/b", CHANGED("succeeded") },
+    { "serin policy", 1, "$serin policy --lock -w a:deployment/b", CHANGED("failed") },
+    { "serin policy", 2, "$serin policy --lock -w a:deployment/b " NOBODY, "" },
     { "serin version", 0, "$serin version", "" },
     { "serin version", 2, "$serin version now", "" },
     { "serin completion", 0, "$serin completion bash", "" },
