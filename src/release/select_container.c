@@ -15,6 +15,19 @@ const struct image_place *release_select_container_place(const struct release_wo
     return NULL;
 }
 
+bool release_select_container_current(struct arena *mem, const struct image_place *place,
+                                      const char *live, struct image_ref *out)
+{
+    SCOPED(err_free) struct err *bad = image_ref_parse(mem, live, out);
+    if (bad)
+        return false;
+    bool is_bare_pin = *out->digest && *out->tag == '\0';
+    bool may_be_it = *place->ref.digest == '\0' || strcmp(place->ref.digest, out->digest) == 0;
+    if (is_bare_pin && may_be_it && release_select_image_is_same(mem, out, &place->ref))
+        *out = place->ref;
+    return true;
+}
+
 static void add_image(struct arena *mem, struct release_edit *edit,
                       const struct select_change *change)
 {
@@ -39,13 +52,6 @@ void release_select_container_take(struct select_run *run, const struct release_
     }
 }
 
-static const char *written(struct arena *mem, const char *image)
-{
-    struct image_ref ref;
-    SCOPED(err_free) struct err *bad = image_ref_parse(mem, image, &ref);
-    return bad ? image : image_ref_write(mem, &ref);
-}
-
 /* --- chosen by a person */
 
 struct findings {
@@ -67,22 +73,32 @@ static const struct image_container *find_live(const struct image_workload *live
     return NULL;
 }
 
+/* As clients were shown it: of a pinned image without its tag. */
+static bool is_expected(struct arena *mem, const char *expected, const struct image_ref *current)
+{
+    struct image_ref ref;
+    SCOPED(err_free) struct err *bad = image_ref_parse(mem, expected, &ref);
+    return !bad && strcmp(image_ref_format(mem, &ref), image_ref_format(mem, current)) == 0;
+}
+
 static void look_at(struct select_run *run, const struct select_candidate *candidate,
                     const struct release_container_update *update, struct findings *out)
 {
     struct arena *mem = run->mem;
+    struct image_ref current;
     const struct image_container *live = find_live(candidate->live, update->container);
     struct select_change change = {
         .place = release_select_container_place(candidate->workload, update->container),
-        .target = written(mem, update->target),
     };
     SCOPED(err_free) struct err *bad = image_ref_parse(mem, update->target, &change.ref);
-    if (!live || !change.place || bad) {
+    if (bad || !live || !change.place ||
+        !release_select_container_current(mem, change.place, live->image, &current)) {
         note(mem, &out->missing, update->container);
         return;
     }
-    change.current = written(mem, live->image);
-    if (*update->current && strcmp(written(mem, update->current), change.current) != 0)
+    change.current = image_ref_write(mem, &current);
+    change.target = image_ref_write(mem, &change.ref);
+    if (*update->current && !is_expected(mem, update->current, &current))
         note(mem, &out->mismatched, update->container);
     else if (strcmp(change.current, change.target) != 0)
         *vec_push(mem, &out->changes) = change;
@@ -135,8 +151,7 @@ static bool is_for(struct arena *mem, const struct release_container_update *upd
 {
     SCOPED(err_free) struct err *bad = image_ref_parse(mem, update->target, target);
     return !bad && strcmp(update->container, place->container) == 0 &&
-           strcmp(image_ref_canonical_name(mem, target),
-                  image_ref_canonical_name(mem, &place->ref)) == 0;
+           release_select_image_is_same(mem, target, &place->ref);
 }
 
 static void move(struct select_run *run, const struct image_place *place,

@@ -21,7 +21,8 @@ static bool parse(struct arena *mem, const char *text, struct image_ref *out)
     return !e;
 }
 
-static bool is_same_name(struct arena *mem, const struct image_ref *a, const struct image_ref *b)
+bool release_select_image_is_same(struct arena *mem, const struct image_ref *a,
+                                  const struct image_ref *b)
 {
     return strcmp(image_ref_canonical_name(mem, a), image_ref_canonical_name(mem, b)) == 0;
 }
@@ -33,7 +34,8 @@ bool release_select_image_is_used(struct arena *mem, const struct image_workload
     if (!parse(mem, image, &wanted))
         return false;
     for (size_t i = 0; i < live->containers.len; i++) {
-        if (parse(mem, live->containers.at[i].image, &used) && is_same_name(mem, &wanted, &used))
+        if (parse(mem, live->containers.at[i].image, &used) &&
+            release_select_image_is_same(mem, &wanted, &used))
             return true;
     }
     return false;
@@ -86,7 +88,7 @@ static enum fate find_wanted(const struct select_run *run, const struct containe
 {
     struct image_ref wanted;
     if (!parse(run->mem, run->spec->image, &wanted) ||
-        !is_same_name(run->mem, &wanted, &container->ref))
+        !release_select_image_is_same(run->mem, &wanted, &container->ref))
         return FATE_IGNORED;
     /* Without a filter what was named is what is wanted, :latest included. */
     if (pattern_text(run, container) && !image_pattern_matches(pattern, wanted.tag))
@@ -95,22 +97,27 @@ static enum fate find_wanted(const struct select_run *run, const struct containe
     return is_useful(*out) ? FATE_CHANGED : FATE_UNKNOWN;
 }
 
-/* One tag without metadata, and nobody knows which is the newest. */
+/* One tag without metadata, or none with a time where times decide, and nobody knows which is the newest. */
+static bool is_clear(const struct image_pattern *pattern, const struct image_info *const *infos,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!infos[i]->is_known)
+            return false;
+    }
+    return count < 2 || infos[0]->has_created || !image_pattern_needs_times(pattern);
+}
+
 static enum fate find_newest(const struct select_run *run, const struct container *container,
                              const struct image_pattern *pattern, const struct image_info **out)
 {
-    const struct image_repo *repo = repo_of(run, &container->ref);
     size_t count = 0;
-    if (!repo)
+    const struct image_info **infos =
+        image_pattern_select(run->mem, pattern, repo_of(run, &container->ref), &count);
+    if (count == 0)
         return FATE_IGNORED;
-    const struct image_info **infos = image_pattern_select(run->mem, pattern, repo, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (!infos[i]->is_known)
-            return FATE_UNKNOWN;
-    }
-    for (size_t i = 0; i < count && !*out; i++)
-        *out = is_useful(infos[i]) ? infos[i] : NULL;
-    return *out ? FATE_CHANGED : FATE_IGNORED;
+    *out = infos[0];
+    return is_clear(pattern, infos, count) ? FATE_CHANGED : FATE_UNKNOWN;
 }
 
 static const char *hex_of(const char *digest)
@@ -138,9 +145,6 @@ static enum fate look_at(struct select_run *run, const struct container *contain
 {
     const struct image_info *info = NULL;
     struct image_pattern *pattern = NULL;
-    out->place = release_select_container_place(container->workload, container->name);
-    if (!out->place)
-        return FATE_IGNORED; /* somebody put it beside ours: it is not in the file */
     SCOPED(err_free)
     struct err *bad = image_pattern_parse(run->mem, pattern_text(run, container), &pattern);
     if (bad) {
@@ -171,6 +175,19 @@ static void conclude(struct select_run *run, const char *id, enum fate fate, con
     }
 }
 
+/* What somebody put beside ours is not in the file. */
+static enum fate look_at_live(struct select_run *run, const struct release_workload *workload,
+                              const struct image_container *live, struct select_change *out,
+                              const char **why)
+{
+    struct container container = { .workload = workload, .name = live->name };
+    out->place = release_select_container_place(workload, live->name);
+    if (!out->place ||
+        !release_select_container_current(run->mem, out->place, live->image, &container.ref))
+        return FATE_IGNORED;
+    return look_at(run, &container, out, why);
+}
+
 static void select_workload(struct select_run *run, const struct select_candidate *candidate)
 {
     struct select_changes changes = { 0 };
@@ -178,11 +195,8 @@ static void select_workload(struct select_run *run, const struct select_candidat
     const char *why = NULL;
     for (size_t i = 0; i < candidate->live->containers.len; i++) {
         const struct image_container *live = &candidate->live->containers.at[i];
-        struct container container = { .workload = candidate->workload, .name = live->name };
         struct select_change change = { 0 };
-        enum fate fate = FATE_IGNORED;
-        if (parse(run->mem, live->image, &container.ref))
-            fate = look_at(run, &container, &change, &why);
+        enum fate fate = look_at_live(run, candidate->workload, live, &change, &why);
         if (fate == FATE_CHANGED)
             *vec_push(run->mem, &changes) = change;
         else

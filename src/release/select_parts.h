@@ -29,7 +29,9 @@ MUST_USE struct err *release_select_image_all(struct select_run *run,
                                               const struct select_candidates *candidates);
 /* The image asked for: must be there. Nothing to be said where all the latest are wanted. */
 MUST_USE struct err *release_select_image_check(const struct select_run *run);
-/* The same of two references, however the domain of Docker Hub is written. */
+/* One image by two names, however the domain of Docker Hub is written. */
+bool release_select_image_is_same(struct arena *mem, const struct image_ref *a,
+                                  const struct image_ref *b);
 bool release_select_image_is_used(struct arena *mem, const struct image_workload *live,
                                   const char *image);
 
@@ -50,6 +52,10 @@ struct select_changes {
 };
 void release_select_container_take(struct select_run *run, const struct release_workload *workload,
                                    const struct select_changes *changes, const char *note);
+/* The image that runs. What is pinned in the cluster shows no tag: there the file says it, as long as both speak of one image. False:
+ * it cannot be read. */
+bool release_select_container_current(struct arena *mem, const struct image_place *place,
+                                      const char *live, struct image_ref *out);
 const struct image_place *release_select_container_place(const struct release_workload *workload,
                                                          const char *container);
 
