@@ -49,14 +49,29 @@ static struct err *malformed(const char *text)
     return err_new(ERR_INVALID, "parsing \"%.200s\": " MALFORMED, text);
 }
 
-/* Blanks and control characters are in no name, but in what was meant to be something else. */
-static bool has_bad_byte(const char *text)
+/* Nothing but letters, digits and these: what else there is was meant to be something else, as {{ .image }}. */
+static bool is_made_of(const char *bytes, size_t len, const char *others)
 {
-    for (; *text; text++) {
-        if ((unsigned char)*text <= ' ' || *text == '\x7f')
+    for (size_t i = 0; i < len; i++) {
+        if (!is_alnum(bytes[i]) && (bytes[i] == '\0' || !strchr(others, bytes[i])))
+            return false;
+    }
+    return true;
+}
+
+/* No element of a path is empty, "." or "..": each begins with a letter or a digit. */
+static bool has_bad_element(const char *path, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((i == 0 || path[i - 1] == '/') && !is_alnum(path[i]))
             return true;
     }
     return false;
+}
+
+static bool is_bad_tag(const char *tag, size_t len)
+{
+    return !is_made_of(tag, len, "._-") || (!is_alnum(tag[0]) && tag[0] != '_');
 }
 
 /* The path as it stands to its parts. */
@@ -64,20 +79,21 @@ static struct err *split_path(struct arena *mem, const char *text, const char *p
                               struct image_ref *out)
 {
     const char *digest = strstr(path, DIGEST_MARK);
+    const char *hex = digest ? digest + strlen(DIGEST_MARK) : "";
     const char *end = digest ? digest : path + strlen(path);
     const char *tag = memchr(path, ':', (size_t)(end - path));
     if (tag && memchr(tag + 1, ':', (size_t)(end - tag - 1)))
         return err_new(ERR_INVALID, "%s", MALFORMED);
-    if (path == end || tag == path || (tag && tag + 1 == end))
+    const char *path_end = tag ? tag : end;
+    if (path == path_end || (tag && tag + 1 == end) || (digest && *hex == '\0'))
         return malformed(text);
-    if (tag && memchr(tag, '/', (size_t)(end - tag)))
+    if (!is_made_of(path, (size_t)(path_end - path), "._-/") ||
+        has_bad_element(path, (size_t)(path_end - path)) || !is_made_of(hex, strlen(hex), "") ||
+        (tag && is_bad_tag(tag + 1, (size_t)(end - tag - 1))))
         return malformed(text);
-    if (digest &&
-        (digest[strlen(DIGEST_MARK)] == '\0' || strchr(digest + strlen(DIGEST_MARK), ':')))
-        return malformed(text);
-    out->path = arena_strndup(mem, path, (size_t)((tag ? tag : end) - path));
+    out->path = arena_strndup(mem, path, (size_t)(path_end - path));
     out->tag = tag ? arena_strndup(mem, tag + 1, (size_t)(end - tag - 1)) : "";
-    out->digest = digest ? arena_strdup(mem, digest + strlen(DIGEST_MARK)) : "";
+    out->digest = arena_strdup(mem, hex);
     return NULL;
 }
 
@@ -90,9 +106,11 @@ struct err *image_ref_parse(struct arena *mem, const char *text, struct image_re
     if (len > IMAGE_REF_BYTES_MAX)
         return err_new(ERR_LIMIT, "parsing \"%.60s…\": an image name of over %zu bytes", text,
                        IMAGE_REF_BYTES_MAX);
-    if (text[0] == '/' || text[len - 1] == '/' || has_bad_byte(text))
+    if (text[0] == '/' || text[len - 1] == '/')
         return malformed(text);
     const char *path = find_path(text);
+    if (!is_made_of(text, (size_t)(path - text), "._-:/[]"))
+        return malformed(text);
     TRY(split_path(mem, text, path, out));
     if (path != text)
         out->domain = arena_strndup(mem, text, (size_t)(path - text - 1));

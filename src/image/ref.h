@@ -17,7 +17,7 @@ struct image_ref {
 };
 
 /* ERR_INVALID in Flux's words: `parsing "": blank image name: invalid image ID`, … A host is a first part of three; or of two, if
- * it has a dot, a port or "localhost" in it. */
+ * it has a dot, a port or "localhost" in it. No part has a byte that would mean something in a URL, or a blank. */
 MUST_USE struct err *image_ref_parse(struct arena *mem, const char *text, struct image_ref *out);
 
 /* [domain/]path, then @sha256:digest or :tag: as Flux prints it (a tag next to a digest is lost). */

@@ -13,7 +13,7 @@
 /* A tag for every day; `digest` is what it names. */
 #define TAG(name, day)                                                                   \
     {                                                                                    \
-        .tag = (name), .is_known = true, .digest = "sha256:d" name, .has_created = true, \
+        .tag = (name), .is_known = true, .digest = "sha256:d" #day, .has_created = true, \
         .created_ns = (day)                                                              \
     }
 
@@ -25,7 +25,7 @@ static const struct image_info plain_infos[] = {
 static const struct image_info holey_infos[] = { TAG("1.0", 1), { .tag = "1.1" }, TAG("2.0", 3) };
 static const struct image_info timeless_infos[] = {
     TAG("1.0", 1),
-    { .tag = "1.1", .is_known = true, .digest = "sha256:d1.1" },
+    { .tag = "1.1", .is_known = true, .digest = "sha256:d2" },
 };
 static const struct image_info epoch_infos[] = { TAG("1.0", 1), TAG("1.1", 1), TAG("1.2", 1) };
 static const struct image_info foreign_infos[] = {
@@ -88,7 +88,7 @@ static const struct automate_case {
       NULL },
     { "the same tag: nothing", "a/plain:1.1", "semver:*", NULL, NULL },
     { "the same tag, pinned: nothing", "a/plain:1.1@sha256:00", "semver:*", NULL, NULL },
-    { "a pinned image gets both", "a/plain:1.0@sha256:00", "semver:*", "a/plain:1.1@sha256:d1.1",
+    { "a pinned image gets both", "a/plain:1.0@sha256:00", "semver:*", "a/plain:1.1@sha256:d2",
       NULL },
     { "a pinned image stays where no digest is known", "bare:1.0@sha256:00", "semver:*", NULL,
       "pinned image: no digest is known of image tag \"1.1\"" },
