@@ -153,7 +153,6 @@ void run_git_make_source(struct run_parts *daemon)
         .sync_tag = config->sync_tag,
         .notes_ref = SYNC_NOTES_REF,
         .commit_notes_ref = config->notes_ref,
-        .commit_notes_ref = config->notes_ref,
         .user_name = flags_text(flags, "git-user"),
         .user_email = flags_text(flags, "git-email"),
         .signing_key = run_daemon_text(daemon, "git-signing-key"),
