@@ -366,8 +366,11 @@ static void remove_from_flow(struct patcher *p, const struct edit_node *map)
 /* Behind the comma after a last entry; where there is none, the offset itself. */
 static size_t behind_comma(const struct patcher *p, size_t at)
 {
-    size_t comma = at + strspn(p->tree->text + at, " \t\r\n");
-    return comma < p->tree->len && p->tree->text[comma] == ',' ? comma + 1 : at;
+    const struct edit_tree *tree = p->tree;
+    size_t comma = at;
+    while (comma < tree->len && strchr(" \t\r\n", tree->text[comma]))
+        comma++;
+    return comma < tree->len && tree->text[comma] == ',' ? comma + 1 : at;
 }
 
 static void patch_flow_map(struct patcher *p, const struct edit_node *map)
@@ -393,23 +396,27 @@ static void patch_flow_map(struct patcher *p, const struct edit_node *map)
 
 /* ---- scalars ---- */
 
+static size_t word_len(const char *at, const char *end)
+{
+    size_t len = 0;
+    while (at + len < end && !strchr(" \t\r\n", at[len]))
+        len++;
+    return len;
+}
+
 /* What stays of the properties of a node: its anchor, its tag. */
 static void write_properties(const struct patcher *p, struct sbuf *out,
                              const struct edit_node *node, char which)
 {
     const char *at = p->tree->text + node->begin, *end = p->tree->text + node->body;
     bool is_in_comment = false;
-    for (; at < end; at++) {
-        size_t len = strcspn(at, " \t\r\n");
-        len = MIN_OF(len, (size_t)(end - at));
+    for (size_t len = 0; at < end; at += MAX_OF(len, (size_t)1)) {
+        len = word_len(at, end);
         is_in_comment = (is_in_comment || *at == '#') && *at != '\n' && *at != '\r';
-        if (is_in_comment || !len)
+        if (is_in_comment || !len || *at != which)
             continue;
-        if (*at == which) {
-            sbuf_add_bytes(out, at, len);
-            sbuf_add_char(out, ' ');
-        }
-        at += len - 1;
+        sbuf_add_bytes(out, at, len);
+        sbuf_add_char(out, ' ');
     }
 }
 

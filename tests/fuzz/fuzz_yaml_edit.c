@@ -94,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t out_len;
     bool is_changed;
     SCOPED(err_free) struct err *end = doc_edit_finish(edit, &out, &out_len, &is_changed);
+    ASSERT(end || is_changed == (out_len != len || memcmp(out, text, len) != 0));
     bool is_odd = memchr(text, '*', len) || memmem(text, len, "<<", 2) || memchr(text, '?', len);
     if (docs.len && docs.at[0].root && !is_odd)
         set_last(mem, text, len, docs.at[0].root);

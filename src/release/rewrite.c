@@ -1,0 +1,247 @@
+#include "release/rewrite.h"
+
+#include <string.h>
+
+#include "doc/edit.h"
+#include "doc/yaml.h"
+
+#define LISTS_MAX 16 /* Lists in Lists: more than manifests are read with */
+
+/* ---- where a workload stands ---- */
+
+static bool is_here(const struct release_workload *workload, const struct val *v)
+{
+    const char *name = val_text_or(VAL_PATH(v, "metadata", "name"), "");
+    const char *kind = val_text_or(val_get(v, "kind"), "");
+    return v->line == workload->line && v->column == workload->column &&
+           !strcmp(name, workload->name) && !strcmp(kind, workload->kind);
+}
+
+/* Writes the way to it: "items" and an index for each List. */
+static bool find_in(const struct val *root, const struct release_workload *workload,
+                    struct doc_step way[2 * LISTS_MAX + 1])
+{
+    struct {
+        const struct val *items;
+        size_t next;
+    } stack[LISTS_MAX];
+    size_t depth = 0;
+    for (const struct val *v = root; v;) {
+        if (is_here(workload, v)) {
+            way[2 * depth] = DOC_END;
+            return true;
+        }
+        const struct val *items = val_get(v, "items");
+        if (val_is_list(items) && depth < LISTS_MAX) {
+            stack[depth].items = items;
+            stack[depth++].next = 0;
+        }
+        while (depth && stack[depth - 1].next >= val_len(stack[depth - 1].items))
+            depth--;
+        if (!depth)
+            break;
+        way[2 * depth - 2] = DOC_KEY("items");
+        way[2 * depth - 1] = DOC_AT(stack[depth - 1].next);
+        v = val_item(stack[depth - 1].items, stack[depth - 1].next++);
+    }
+    return false;
+}
+
+/* ---- editing ---- */
+
+struct rewriter {
+    struct arena *mem;
+    struct doc_edit *edit;
+    const struct doc_yaml_list *docs;
+};
+
+static size_t count_steps(const struct doc_step *path)
+{
+    size_t count = 0;
+    while (path[count].key || path[count].index != DOC_EDIT_END)
+        count++;
+    return count;
+}
+
+/* Both one after the other, without the last step of the second, which is given back: the key of an entry. */
+static const struct doc_step *join(struct arena *mem, const struct doc_step *way,
+                                   const struct doc_step *path, const char **key)
+{
+    size_t before = count_steps(way), behind = count_steps(path);
+    struct doc_step *all = arena_alloc(mem, (before + behind + 1) * sizeof(*all));
+    memcpy(all, way, before * sizeof(*all));
+    memcpy(all + before, path, behind * sizeof(*all));
+    ASSERT(behind && path[behind - 1].key);
+    *key = path[behind - 1].key;
+    all[before + behind - 1] = DOC_END;
+    return all;
+}
+
+/* An image that a container has through a merge key is written into the container itself: so it is put, not set. */
+MUST_USE static struct err *edit_images(struct rewriter *r, size_t document,
+                                        const struct doc_step *way, const struct release_edit *edit)
+{
+    for (size_t i = 0; i < edit->image_count; i++) {
+        struct image_write writes[3];
+        size_t count =
+            image_place_write(r->mem, edit->images[i].place, &edit->images[i].ref, writes);
+        for (size_t k = 0; k < count; k++) {
+            const char *key;
+            const struct doc_step *path = join(r->mem, way, writes[k].path, &key);
+            TRY(doc_edit_put(r->edit, document, path, key, writes[k].text));
+        }
+    }
+    return NULL;
+}
+
+MUST_USE static struct err *edit_annotations(struct rewriter *r, size_t document,
+                                             const struct doc_step *way,
+                                             const struct release_edit *edit)
+{
+    static const struct doc_step annotations[] = { DOC_KEY("metadata"), DOC_KEY("annotations"),
+                                                   DOC_KEY(""), DOC_END };
+    const char *unused;
+    const struct doc_step *path = join(r->mem, way, annotations, &unused);
+    for (size_t i = 0; i < val_len(edit->annotations); i++) {
+        const struct val_pair *pair = &edit->annotations->pairs[i];
+        const char *text = val_text_or(pair->value, "");
+        if (*text)
+            TRY(doc_edit_put(r->edit, document, path, pair->key, text));
+        else
+            doc_edit_remove(r->edit, document, path, pair->key);
+    }
+    return NULL;
+}
+
+MUST_USE static struct err *edit_workload(struct rewriter *r, const struct release_edit *edit)
+{
+    struct doc_step way[2 * LISTS_MAX + 1];
+    for (size_t i = 0; i < r->docs->len; i++) {
+        if (!r->docs->at[i].root || !find_in(r->docs->at[i].root, edit->workload, way))
+            continue;
+        TRY(edit_images(r, i, way, edit));
+        return edit_annotations(r, i, way, edit);
+    }
+    return err_new(ERR_INVALID, "%s is not here (any more)", edit->workload->id);
+}
+
+/* A path that is missing is as wrong as any other here. */
+MUST_USE static struct err *place_error(struct err *e, const char *path, uint32_t line)
+{
+    if (!e)
+        return NULL;
+    SCOPED(err_free) struct err *cause = e;
+    enum err_kind kind = err_is(e, ERR_LIMIT) ? ERR_LIMIT : ERR_INVALID;
+    return line ? err_new(kind, "%s:%u: %s", path, line, err_text(cause))
+                : err_new(kind, "%s: %s", path, err_text(cause));
+}
+
+static bool is_of(const struct release_edit *edit, const struct release_file *file)
+{
+    return !edit->workload->is_generated && !strcmp(edit->workload->path, file->path);
+}
+
+struct err *release_rewrite(struct arena *mem, const struct release_file *file,
+                            const struct release_edits *edits, struct release_file *out,
+                            bool *is_changed)
+{
+    struct doc_yaml_list docs = { 0 };
+    struct doc_pos at = { 0 };
+    struct rewriter r = { .mem = mem, .docs = &docs };
+    struct err *e = doc_yaml_load(mem, file->text, file->len, &doc_yaml_default_limits, &docs, &at);
+    TRY(place_error(e, file->path, at.line));
+    e = doc_edit_new(mem, file->text, file->len, &doc_yaml_default_limits, &r.edit, &at);
+    TRY(place_error(e, file->path, at.line));
+    for (size_t i = 0; i < edits->len; i++) {
+        if (is_of(&edits->at[i], file))
+            TRY(place_error(edit_workload(&r, &edits->at[i]), file->path,
+                            edits->at[i].workload->line));
+    }
+    *out = *file;
+    e = doc_edit_finish(r.edit, &out->text, &out->len, is_changed);
+    return place_error(e, file->path, 0);
+}
+
+/* ---- verifying ---- */
+
+static const struct release_edit *find_edit(const struct release_edits *edits,
+                                            const struct release_workload *workload)
+{
+    for (size_t i = 0; i < edits->len; i++) {
+        if (!strcmp(edits->at[i].workload->id, workload->id) &&
+            !strcmp(edits->at[i].workload->path, workload->path))
+            return &edits->at[i];
+    }
+    return NULL;
+}
+
+/* The reference a container is to have: the one it had, or the one of its edit. Of containers of one name (an init container
+ * may have that of another) each is known by its place. */
+static const struct image_ref *expected_ref(const struct release_edit *edit,
+                                            const struct image_places *before, size_t at)
+{
+    for (size_t i = 0; edit && i < edit->image_count; i++) {
+        const struct image_places *known = &edit->workload->places;
+        bool is_same_list = known->len == before->len && known->len > at;
+        if (is_same_list && edit->images[i].place == &known->at[at])
+            return &edit->images[i].ref;
+        bool is_elsewhere =
+            edit->images[i].place < known->at || edit->images[i].place >= known->at + known->len;
+        if (is_elsewhere && !strcmp(edit->images[i].place->container, before->at[at].container))
+            return &edit->images[i].ref;
+    }
+    return &before->at[at].ref;
+}
+
+MUST_USE static struct err *verify_workload(struct arena *mem,
+                                            const struct release_workload *before,
+                                            const struct release_workload *after,
+                                            const struct release_edit *edit)
+{
+    if (before->places.len != after->places.len)
+        return err_new(ERR_INVALID, "resource \"%s\" should have %zu containers, but has %zu",
+                       before->id, before->places.len, after->places.len);
+    for (size_t i = 0; i < before->places.len; i++) {
+        const struct image_place *old = &before->places.at[i], *new = &after->places.at[i];
+        if (strcmp(old->container, new->container) != 0)
+            return err_new(ERR_INVALID,
+                           "container %zu in resource \"%s\" should be \"%s\", but is \"%s\"",
+                           i + 1, before->id, old->container, new->container);
+        const char *want = image_ref_write(mem, expected_ref(edit, &before->places, i));
+        const char *got = image_ref_write(mem, &new->ref);
+        if (strcmp(want, got) != 0)
+            return err_new(ERR_INVALID,
+                           "the image for container \"%s\" in resource \"%s\" should be \"%s\", "
+                           "but is \"%s\"",
+                           old->container, before->id, want, got);
+    }
+    return NULL;
+}
+
+MUST_USE static struct err *verify_all(struct arena *mem, const struct release_survey *before,
+                                       const struct release_survey *after,
+                                       const struct release_edits *edits)
+{
+    for (size_t i = 0; i < before->len || i < after->len; i++) {
+        const struct release_workload *old = i < before->len ? &before->at[i] : NULL;
+        const struct release_workload *new = i < after->len ? &after->at[i] : NULL;
+        int order = !old ? 1 : !new ? -1 : strcmp(old->id, new->id);
+        if (order < 0)
+            return err_new(ERR_INVALID, "resource \"%s\" is missing after the update", old->id);
+        if (order > 0)
+            return err_new(ERR_INVALID, "resource \"%s\" was not there before the update", new->id);
+        TRY(verify_workload(mem, old, new, find_edit(edits, old)));
+    }
+    return NULL;
+}
+
+struct err *release_rewrite_verify(struct arena *mem, const struct release_survey *before,
+                                   const struct release_survey *after,
+                                   const struct release_edits *edits)
+{
+    if (after->problems.len > before->problems.len)
+        return err_new(ERR_INVALID, "loading resources after updates: %s",
+                       manifest_problem_format(mem, &after->problems.at[after->problems.len - 1]));
+    return err_wrap(verify_all(mem, before, after, edits),
+                    "verifying changes: failed to verify changes");
+}
