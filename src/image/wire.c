@@ -27,11 +27,22 @@ static bool is_tag(const char *text, size_t len)
     return true;
 }
 
+/* Before the text is taken apart: values take many times its room. */
+static bool has_too_many(const char *body, size_t len)
+{
+    size_t commas = 0;
+    for (const char *at = body; (at = memchr(at, ',', len - (size_t)(at - body))); at++)
+        commas++;
+    return commas > IMAGE_TAGS_MAX + 100;
+}
+
 struct err *image_wire_tags(struct arena *mem, const char *body, size_t len,
                             struct image_tags *tags)
 {
     SCOPED(arena_free) struct arena *scratch = arena_new(TAGS_MEMORY_BYTES);
     struct val *root = NULL;
+    if (has_too_many(body, len))
+        return err_new(ERR_LIMIT, "more than %zu tags", IMAGE_TAGS_MAX);
     TRY(err_wrap(doc_json_parse(scratch, body, len, &root), "list of tags"));
     if (!val_is_map(root))
         return err_new(ERR_INVALID, "list of tags: not an object");

@@ -9,6 +9,7 @@
 #define DIGEST_PREFIX   "sha256:"
 #define DIGEST_HEX      64
 #define LABEL_BYTES_MAX ((size_t)64) /* a time is no longer */
+#define VALUES_MAX      ((size_t)100000)
 
 static bool is_hex(const char *text)
 {
@@ -19,6 +20,21 @@ static bool is_digest(const char *text)
 {
     return text && strncmp(text, DIGEST_PREFIX, strlen(DIGEST_PREFIX)) == 0 &&
            is_hex(text + strlen(DIGEST_PREFIX));
+}
+
+/* Before the text is taken apart: values take many times its room. */
+static struct err *parse(struct arena *mem, const char *what, const char *body, size_t len,
+                         struct val **out)
+{
+    size_t commas = 0;
+    if (len > IMAGE_MANIFEST_MAX)
+        return err_new(ERR_LIMIT, "%s: of over %zu bytes", what, IMAGE_MANIFEST_MAX);
+    for (const char *at = body; (at = memchr(at, ',', len - (size_t)(at - body))); at++)
+        commas++;
+    if (commas > VALUES_MAX)
+        return err_new(ERR_LIMIT, "%s: of more than %zu values", what, VALUES_MAX);
+    TRY(err_wrap(doc_json_parse(mem, body, len, out), "%s", what));
+    return val_is_map(*out) ? NULL : err_new(ERR_INVALID, "%s: not an object", what);
 }
 
 /* -- the configuration */
@@ -71,9 +87,7 @@ struct err *image_wire_config(struct arena *mem, const char *body, size_t len,
 {
     *out = empty_info();
     struct val *root = NULL;
-    TRY(err_wrap(doc_json_parse(mem, body, len, &root), "image configuration"));
-    if (!val_is_map(root))
-        return err_new(ERR_INVALID, "image configuration: not an object");
+    TRY(parse(mem, "image configuration", body, len, &root));
     read_config(root, out);
     return NULL;
 }
@@ -135,10 +149,7 @@ static struct err *read_v1(struct arena *mem, const struct val *root, struct ima
     struct val *config = NULL;
     if (!val_text(text))
         return err_new(ERR_INVALID, "manifest: history[0].v1Compatibility is missing");
-    TRY(err_wrap(doc_json_parse(mem, text->text, text->len, &config),
-                 "manifest: history[0].v1Compatibility"));
-    if (!val_is_map(config))
-        return err_new(ERR_INVALID, "manifest: history[0].v1Compatibility is no object");
+    TRY(parse(mem, "manifest: history[0].v1Compatibility", text->text, text->len, &config));
     read_config(config, &out->info);
     const char *id = val_text(val_get(config, "id"));
     if (id && is_hex(id))
@@ -256,11 +267,7 @@ struct err *image_wire_manifest(struct arena *mem, const char *body, size_t len,
 {
     *out = (struct image_manifest){ .info = empty_info() };
     struct val *root = NULL;
-    if (len > IMAGE_MANIFEST_MAX)
-        return err_new(ERR_LIMIT, "manifest: of over %zu bytes", IMAGE_MANIFEST_MAX);
-    TRY(err_wrap(doc_json_parse(mem, body, len, &root), "manifest"));
-    if (!val_is_map(root))
-        return err_new(ERR_INVALID, "manifest: not an object");
+    TRY(parse(mem, "manifest", body, len, &root));
     TRY(find_kind(root, content_type, &out->kind));
     switch (out->kind) {
     case IMAGE_MANIFEST_V1: return read_v1(mem, root, out);

@@ -173,6 +173,24 @@ static enum err_kind kind_of(int status)
     return status == UV_EACCES || status == UV_EPERM ? ERR_DENIED : ERR_TRANSIENT;
 }
 
+/* A pipe that holds all of the input and has no writer any more: nobody can wait on it. -1: no input. */
+static int open_input(const char *input, uv_file *out)
+{
+    uv_file ends[2];
+    *out = -1;
+    if (!input)
+        return 0;
+    size_t len = strlen(input);
+    ASSERT(len <= PROCESS_INPUT_MAX); /* what a pipe takes at once */
+    int status = uv_pipe(ends, 0, 0);
+    if (status != 0)
+        return status;
+    ASSERT(write(ends[1], input, len) == (ssize_t)len);
+    (void)close(ends[1]);
+    *out = ends[0];
+    return 0;
+}
+
 /* Both ends of one pipe: ours on the loop, the child's as its stdout and stderr. */
 static int spawn(struct process *process, const struct process_spec *spec)
 {
@@ -185,8 +203,14 @@ static int spawn(struct process *process, const struct process_spec *spec)
     process->pipe.data = process;
     process->users++;
     ASSERT(uv_pipe_open(&process->pipe, ends[0]) == 0);
+    uv_file input;
+    status = open_input(spec->input, &input);
+    if (status != 0) {
+        (void)close(ends[1]);
+        return status;
+    }
     uv_stdio_container_t stdio[3] = {
-        { .flags = UV_IGNORE },
+        { .flags = input < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = input },
         { .flags = UV_INHERIT_FD, .data.fd = ends[1] },
         { .flags = UV_INHERIT_FD, .data.fd = ends[1] },
     };
@@ -201,6 +225,8 @@ static int spawn(struct process *process, const struct process_spec *spec)
     process->users++; /* uv_spawn makes the handle even when it fails */
     status = uv_spawn(uv, &process->child, &options);
     (void)close(ends[1]);
+    if (input >= 0)
+        (void)close(input);
     process->has_child = status == 0;
     if (status == 0)
         status = uv_read_start((uv_stream_t *)&process->pipe, on_buffer, on_output);

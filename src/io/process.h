@@ -3,7 +3,7 @@
  * Ownership: everything is copied; a result is borrowed for the callback. processes_free kills what runs; no callback comes
  *            after it, nor after process_cancel.
  * Units:     milliseconds, bytes.
- * A process has a session of its own and no input; what it says on stdout and stderr is one text in the order it came. When
+ * A process has a session of its own and, unless it is given some, no input; what it says on stdout and stderr is one text in the order it came. When
  * it ends, its deadline passes or it is cancelled, its whole group is killed.
  * Completion comes exactly once, in a later turn, failures included.
  * Errors:    ERR_NOT_FOUND when the program is missing, ERR_DENIED when it may not be run, ERR_TRANSIENT when it cannot be
@@ -20,8 +20,11 @@ struct processes *processes_new(struct loop *loop);
 void processes_free(struct processes *all); /* not from a callback */
 DEFINE_SCOPED(struct processes, processes_free)
 
+#define PROCESS_INPUT_MAX ((size_t)4096)
+
 struct process_spec {
     const char *const *argv; /* argv[0] is looked up in PATH */
+    const char *input;       /* its stdin, at most PROCESS_INPUT_MAX bytes; NULL: none */
     int64_t timeout_ms;      /* 0: none */
     size_t output_limit;     /* what is said beyond is dropped */
 };
