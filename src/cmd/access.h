@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "kube/client.h"
 
-#define ACCESS_TOKEN_KEY "token" /* in the Secret */
+#define ACCESS_SECRET    "serin-api" /* unless told otherwise */
+#define ACCESS_TOKEN_KEY "token"     /* in it */
 
 struct access;
 

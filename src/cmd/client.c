@@ -5,6 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/guard.h"
+#include "base/hash.h"
+#include "cmd/access.h"
 #include "cmd/home.h"
 #include "cmd/pods.h"
 #include "doc/json.h"
@@ -84,13 +87,18 @@ static struct err *check_base(const char *base)
 /* fluxctl's way when nobody says where the daemon is. */
 static struct err *find_daemon(struct client *client)
 {
-    if (*client->token)
-        return err_new(ERR_INVALID,
-                       "--token needs --url: the service it was for without one is no more");
     client->base = BASE_SUFFIX;
     TRY(cluster_open(&client->cluster, client->call));
     client->loop = client->cluster.loop;
     return pods_find_daemon(client->call, &client->cluster, &client->proxy_path);
+}
+
+/* fluxctl always does; serin looks on this machine first unless it is told where in the cluster. */
+static bool wants_cluster(const struct command_call *call)
+{
+    return call->face == COMMAND_FLUXCTL || flags_given(call->flags, "k8s-fwd-ns") ||
+           flags_given(call->flags, "k8s-fwd-labels") || home_env("FLUX_FORWARD_NAMESPACE") ||
+           home_env("FLUX_FORWARD_LABELS");
 }
 
 static struct err *set_up(struct client *client)
@@ -101,7 +109,7 @@ static struct err *set_up(struct client *client)
     const char *base = choose(call, "url", url_names);
     client->token = choose(call, "token", token_names);
     TRY(read_timeout(client));
-    if (!*base && call->face == COMMAND_FLUXCTL)
+    if (!*base && wants_cluster(call))
         return find_daemon(client);
     if (!*base)
         base = DEFAULT_BASE;
@@ -264,12 +272,44 @@ static struct err *send_through_cluster(struct client *client, const struct http
         .body_len = request->body_len,
         .accept_text = "application/json",
         .timeout_ms = request->timeout_ms,
+        .more_header =
+            *client->token ? arena_printf(mem, API_GUARD_HEADER ": %s", client->token) : NULL,
     };
     TRY(err_wrap(cluster_ask(&client->cluster, mem, &through, &answer), "executing HTTP request"));
     client->status = answer.status;
     client->body = answer.body;
     client->body_len = answer.len;
     return NULL;
+}
+
+/* The daemon wants its token, which lies beside it for who may read it. */
+static struct err *find_token(struct client *client)
+{
+    struct arena *mem = client->call->mem;
+    struct cluster_answer answer = { 0 };
+    struct val *secret = NULL;
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    const char *path = arena_printf(mem, "/api/v1/namespaces/%s/secrets/" ACCESS_SECRET,
+                                    flags_text(client->call->flags, "k8s-fwd-ns"));
+    TRY(cluster_ask(&client->cluster, mem, &(struct kube_request){ .method = "GET", .path = path },
+                    &answer));
+    if (answer.status != 200)
+        return NULL; /* what the daemon said tells what to do */
+    TRY(doc_json_parse(mem, answer.body, answer.len, &secret));
+    const char *encoded = val_text_or(VAL_PATH(secret, "data", ACCESS_TOKEN_KEY), "");
+    TRY(hash_base64_parse(mem, encoded, strlen(encoded), &bytes, &len));
+    client->token = arena_strndup(mem, (const char *)bytes, len);
+    return NULL;
+}
+
+static struct err *send_with_token(struct client *client, const struct http_request *request)
+{
+    TRY(send_through_cluster(client, request));
+    if (client->status != 401 || *client->token)
+        return NULL;
+    TRY(err_wrap(find_token(client), "the token of the daemon (Secret " ACCESS_SECRET ")"));
+    return *client->token ? send_through_cluster(client, request) : NULL;
 }
 
 static struct err *read_answer(struct client *client, const struct val **out)
@@ -305,8 +345,7 @@ static struct err *ask(struct client *client, const char *url, const char *body,
         .limit_bytes = ANSWER_BYTES,
     };
     client->call->help = NULL;
-    TRY(client->proxy_path ? send_through_cluster(client, &request)
-                           : send_direct(client, &request));
+    TRY(client->proxy_path ? send_with_token(client, &request) : send_direct(client, &request));
     return read_answer(client, out);
 }
 

@@ -30,11 +30,15 @@ static const struct flags_spec root_flags[] = {
 
 static const struct flags_spec daemon_flags[] = {
     { .name = "url", .type = FLAGS_TEXT, .shorthand = 'u',
-      .usage = "base `URL` of the daemon's API; else FLUX_URL, else http://127.0.0.1:3030/api/flux" },
+      .usage = "base `URL` of the daemon's API; else FLUX_URL, else http://127.0.0.1:3030/api/flux unless --k8s-fwd-ns says where else" },
     { .name = "token", .type = FLAGS_TEXT, .shorthand = 't',
       .usage = "token to send with each request; else FLUX_SERVICE_TOKEN" },
     { .name = "timeout", .type = FLAGS_DURATION, .initial = "60s",
       .usage = "how long to wait; else FLUX_TIMEOUT" },
+    { .name = "k8s-fwd-ns", .type = FLAGS_TEXT, .initial = "default",
+      .usage = "look for the daemon's pod in this namespace of the cluster; else FLUX_FORWARD_NAMESPACE" },
+    { .name = "k8s-fwd-labels", .type = FLAGS_MAP, .initial = "app=serin",
+      .usage = "labels of the daemon's pod; else FLUX_FORWARD_LABELS" },
 };
 
 static const struct flags_spec cluster_flags[] = {
@@ -103,7 +107,7 @@ size_t command_tables(struct arena *mem, const struct command_call *call,
         out[count++] = fluxctl_shared[0];
     if (call->face == COMMAND_SERIN && command && command->asks & COMMAND_ASKS_DAEMON)
         out[count++] = serin_shared[0];
-    if (call->face == COMMAND_SERIN && command && command->asks & COMMAND_ASKS_CLUSTER)
+    if (call->face == COMMAND_SERIN && command && command->asks)
         out[count++] = serin_shared[1];
     ASSERT(count <= COMMAND_TABLES_MAX);
     return count;

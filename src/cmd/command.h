@@ -20,7 +20,8 @@ enum command_status {
 };
 
 enum command_flags_of {
-    COMMAND_ASKS_DAEMON = 1,  /* takes --url, --token, --timeout */
+    COMMAND_ASKS_DAEMON =
+        1, /* takes --url, --token, --timeout, and the way to it through the cluster */
     COMMAND_ASKS_CLUSTER = 2, /* takes --kubeconfig, --context */
 };
 

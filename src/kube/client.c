@@ -35,7 +35,7 @@ struct call {
     enum call_state state;
     enum queue_name queue;
     ticket id, http, timer;
-    char *method, *url, *path, *content_type, *accept, *body;
+    char *method, *url, *path, *content_type, *accept, *more_header, *body;
     size_t body_len, limit_bytes;
     int64_t timeout_ms, attempt_ms; /* attempt_ms: of the next attempt; 0: no bound of its own */
     int64_t first_ms;               /* when it was sent first; -1: not yet */
@@ -158,6 +158,7 @@ static void call_fill(struct call *call, const struct kube_request *request)
     call->path = base_copy_text(request->path);
     call->url = url_of(kube, request);
     call->accept = base_copy_text(accept_of(request));
+    call->more_header = request->more_header ? base_copy_text(request->more_header) : NULL;
     if (request->body) {
         const char *type = request->content_type;
         call->content_type = base_copy_text(type ? type : "application/json");
@@ -211,6 +212,7 @@ static void call_free(struct call *call)
     free(call->path);
     free(call->content_type);
     free(call->accept);
+    free(call->more_header);
     free(call->body);
     err_free(call->doom);
     free(call);
@@ -439,6 +441,8 @@ static void send_call(struct call *call, struct kube_identity *identity)
         snprintf(agent, sizeof(agent), "User-Agent: %s", kube->user_agent);
         headers[len++] = agent;
     }
+    if (call->more_header)
+        headers[len++] = call->more_header;
     const char *const *own = kube_identity_headers(identity);
     while (own && *own && len < HEADERS_MAX - 1)
         headers[len++] = *own++;

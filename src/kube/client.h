@@ -60,7 +60,9 @@ struct kube_request {
     size_t body_len;
     enum kube_accept accept;
     const char *accept_text; /* the whole header instead of `accept`; NULL: none */
-    int64_t timeout_ms;      /* default 60 s, all attempts together, from the first one on */
+    const char
+        *more_header;   /* "Name: value", for what stands behind the server's proxy; NULL: none */
+    int64_t timeout_ms; /* default 60 s, all attempts together, from the first one on */
     /* For the first attempt alone, of what may be repeated; twice as long for each later one. Default: all there is. */
     int64_t attempt_ms;
     size_t limit_bytes; /* default 64 MiB */

@@ -52,6 +52,16 @@ static const struct pods_case {
     { "an error of the daemon comes through", { "fluxctl", "identity" }, NULL,
       PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 422 {\"type\":\"user\",\"help\":\"Long\\n\",\"error\":\"short\"}\n",
       1, "", "== Error ==\n\nLong\n\n" },
+    { "serin asks in the cluster when it is told where", { "serin", "identity", "--k8s-fwd-ns=default" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"ssh-ed25519 A\\n\"}}\n",
+      0, "ssh-ed25519 A\n", "" },
+    { "a daemon that wants its token gets the one beside it", { "fluxctl", "identity" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"help\":\"token?\",\"error\":\"x\"}\n"
+      "GET /api/v1/namespaces/default/secrets/serin-api 200 {\"data\":{\"token\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}\n"
+      "POST " PROXY "v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"ssh-ed25519 A\\n\"}}\n", 0, "ssh-ed25519 A\n", "" },
+    { "who may not read the token is told what the daemon said", { "fluxctl", "identity" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"type\":\"user\",\"help\":\"token?\\n\",\"error\":\"x\"}\n"
+      "GET /api/v1/namespaces/default/secrets/serin-api 403 {\"kind\":\"Status\"}\n", 1, "", "== Error ==\n\ntoken?\n\n" },
     /* clang-format on */
 };
 
