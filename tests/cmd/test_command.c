@@ -173,7 +173,7 @@ static void bash_completes_commands_and_flags(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
-    assert_string_equal(offered(mem, "", "li"), "lint list-workloads\n");
+    assert_string_equal(offered(mem, "", "li"), "lint list-images list-workloads\n");
     assert_string_equal(offered(mem, "run", "--git-p"), "--git-path --git-poll-interval\n");
     assert_string_equal(offered(mem, "lint", "--ou"), "--output\n");
     assert_string_equal(offered(mem, "completion", "b"), "bash\n");
