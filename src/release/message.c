@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/map.h"
+
 #define SHORT_REVISION 7
 
 /* --- lists in one line */
@@ -119,14 +121,23 @@ static bool makes_event(const struct release_policy_update *update, const struct
     return has_other(update->add) || has_other(update->remove);
 }
 
+static struct map *changed_set(const struct release_result *result)
+{
+    struct map *changed = map_new(NULL);
+    for (size_t i = 0; i < result->len; i++) {
+        if (result->at[i].status == RELEASE_SUCCESS)
+            map_set(changed, result->at[i].id, &result->at[i]);
+    }
+    return changed;
+}
+
 static const char *event_ids(struct arena *mem, const struct release_spec *spec,
-                             const struct release_result *result, const struct event *event)
+                             const struct map *changed, const struct event *event)
 {
     SBUF(out, SBUF_MAX);
     for (size_t i = 0; i < spec->policy_count; i++) {
         const struct release_policy_update *update = &spec->policies[i];
-        const struct release_outcome *outcome = release_result_find(result, update->id);
-        if (outcome && outcome->status == RELEASE_SUCCESS && makes_event(update, event))
+        if (map_get(changed, update->id) && makes_event(update, event))
             add_joined(&out, update->id);
     }
     return arena_strdup(mem, sbuf_text(&out));
@@ -135,10 +146,11 @@ static const char *event_ids(struct arena *mem, const struct release_spec *spec,
 static void add_policies(struct arena *mem, const struct release_spec *spec,
                          const struct release_result *result, struct sbuf *out)
 {
+    SCOPED(map_free) struct map *changed = changed_set(result);
     const char *ids[ARRAY_LEN(events)];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-        ids[i] = event_ids(mem, spec, result, &events[i]);
+        ids[i] = event_ids(mem, spec, changed, &events[i]);
         count += *ids[i] != '\0';
     }
     bool is_alone = *spec->message == '\0' && count < 2;

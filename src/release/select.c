@@ -139,6 +139,15 @@ static void find_candidates(struct select_run *run, const struct scope *scope,
     }
 }
 
+const char *release_select_missing(const struct select_run *run)
+{
+    const struct manifest_problem *gap = release_survey_gap(run->view->survey);
+    if (!gap)
+        return "not found in repository";
+    return arena_printf(run->mem, "not found in repository, of which a part cannot be read: %s",
+                        manifest_problem_format(run->mem, gap));
+}
+
 static void note_missing(struct select_run *run, const struct scope *scope)
 {
     const char *id;
@@ -147,7 +156,7 @@ static void note_missing(struct select_run *run, const struct scope *scope)
         const struct release_workload *workload = release_survey_find(run->view->survey, id);
         if (!workload || !workload->is_workload)
             release_result_add(run->mem, run->result, arena_strdup(run->mem, id), RELEASE_SKIPPED,
-                               SELECT_NOT_IN_GIT);
+                               release_select_missing(run));
     }
 }
 

@@ -51,6 +51,16 @@ static bool is_useful(const struct image_info *info)
     return info && !(info->is_known && info->is_excluded);
 }
 
+static struct err *check_info(const struct image_info *info, const char *image)
+{
+    if (!info)
+        return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID", image);
+    if (!is_useful(info))
+        return err_new(ERR_INVALID, "image \"%s\" is of no use here: %s", image,
+                       info->why_excluded);
+    return NULL;
+}
+
 struct err *release_select_image_check(const struct select_run *run)
 {
     struct image_ref ref;
@@ -61,10 +71,8 @@ struct err *release_select_image_check(const struct select_run *run)
         return err_new(ERR_INVALID,
                        "blank tag (if you want latest, explicitly state the tag :latest): "
                        "invalid image ID");
-    if (is_useful(image_repo_find(repo_of(run, &ref), ref.tag)))
-        return NULL;
-    return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID",
-                   image_ref_format(run->mem, &ref));
+    return check_info(image_repo_find(repo_of(run, &ref), ref.tag),
+                      image_ref_format(run->mem, &ref));
 }
 
 /* --- one container */

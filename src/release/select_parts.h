@@ -62,7 +62,9 @@ const struct image_place *release_select_container_place(const struct release_wo
 /* --- select_policy.c: annotations */
 MUST_USE struct err *release_select_policy_all(struct select_run *run);
 
+/* --- select.c: what is to be said of an ID that is not in the repository */
+const char *release_select_missing(const struct select_run *run);
+
 #define SELECT_UP_TO_DATE "image(s) up to date"
-#define SELECT_NOT_IN_GIT "not found in repository"
 
 #endif

@@ -135,24 +135,28 @@ static struct err *update_workload(struct select_run *run,
     return NULL;
 }
 
+/* Where a part of the repository cannot be read nobody knows that there is nothing to do. */
+static struct err *update_one(struct select_run *run, const struct release_policy_update *wanted)
+{
+    const struct release_workload *workload = release_survey_find(run->view->survey, wanted->id);
+    if (workload)
+        return update_workload(run, wanted, workload);
+    const char *missing = release_select_missing(run);
+    if (release_survey_gap(run->view->survey))
+        return err_new(ERR_INVALID, "resource %s %s", wanted->id, missing);
+    release_result_add(run->mem, run->result, wanted->id, RELEASE_SKIPPED, missing);
+    return NULL;
+}
+
 struct err *release_select_policy_all(struct select_run *run)
 {
-    for (size_t i = 0; i < run->spec->policy_count; i++) {
-        const struct release_policy_update *update = &run->spec->policies[i];
-        const struct release_workload *workload =
-            release_survey_find(run->view->survey, update->id);
-        if (!workload) {
-            release_result_add(run->mem, run->result, update->id, RELEASE_SKIPPED,
-                               SELECT_NOT_IN_GIT);
-            continue;
-        }
-        struct err *e = update_workload(run, update, workload);
-        if (e) {
-            release_result_add(run->mem, run->result, update->id, RELEASE_FAILED,
+    struct err *e = NULL;
+    for (size_t i = 0; i < run->spec->policy_count && !e; i++) {
+        e = update_one(run, &run->spec->policies[i]);
+        if (e)
+            release_result_add(run->mem, run->result, run->spec->policies[i].id, RELEASE_FAILED,
                                arena_strdup(run->mem, err_text(e)));
-            return e;
-        }
     }
     release_result_sort(run->result);
-    return NULL;
+    return e;
 }

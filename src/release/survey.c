@@ -107,11 +107,22 @@ const struct release_workload *release_survey_find(const struct release_survey *
     return is_there ? &survey->at[low] : NULL;
 }
 
+static int by_text(const void *key, const void *text)
+{
+    return strcmp(key, *(const char *const *)text);
+}
+
 bool release_survey_is_duplicate(const struct release_survey *survey, const char *id)
 {
-    for (size_t i = 0; i < survey->duplicate_count; i++) {
-        if (strcmp(survey->duplicates[i], id) == 0)
-            return true;
+    return survey->duplicate_count > 0 && bsearch(id, survey->duplicates, survey->duplicate_count,
+                                                  sizeof(*survey->duplicates), by_text);
+}
+
+const struct manifest_problem *release_survey_gap(const struct release_survey *survey)
+{
+    for (size_t i = 0; i < survey->problems.len; i++) {
+        if (survey->problems.at[i].severity == MANIFEST_ERROR)
+            return &survey->problems.at[i];
     }
-    return false;
+    return NULL;
 }

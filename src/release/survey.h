@@ -31,7 +31,7 @@ struct release_survey {
     size_t len, cap;
     struct manifest_problems
         problems; /* of files that cannot be read: what they declare cannot be released */
-    const char **duplicates; /* IDs claimed twice: not released either */
+    const char **duplicates; /* IDs claimed twice, sorted: not released either */
     size_t duplicate_count, duplicate_cap;
 };
 
@@ -45,6 +45,8 @@ void release_survey_add_manifests(struct arena *mem, struct release_survey *surv
 void release_survey_seal(struct arena *mem, struct release_survey *survey); /* after the last one */
 const struct release_workload *release_survey_find(const struct release_survey *survey,
                                                    const char *id);
+/* The first of what could not be read: what is not found may have been there. NULL: all was read. */
+const struct manifest_problem *release_survey_gap(const struct release_survey *survey);
 bool release_survey_is_duplicate(const struct release_survey *survey, const char *id);
 
 #endif

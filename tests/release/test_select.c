@@ -203,7 +203,7 @@ static const struct select_case {
     { "an image of which nothing is known", IMAGE(ALL, "r.io/nobody:1", ""), NULL, NULL, "",
       "image \"r.io/nobody:1\" does not exist: invalid image ID" },
     { "an image that is not for our platforms", IMAGE(ALL, "r.io/arm:3", ""), NULL, NULL, "",
-      "image \"r.io/arm:3\" does not exist: invalid image ID" },
+      "image \"r.io/arm:3\" is of no use here: it is for windows/amd64" },
     { "up to date", IMAGE(ALL, LATEST, ""), APP("x", "", "r.io/app:2.0.0"), NULL,
       "deployment/x skipped image(s) up to date\n", NULL },
     { "the last container speaks for its workload: up to date", IMAGE(ALL, LATEST, ""),
@@ -462,6 +462,20 @@ static const struct select_case {
       "invalid tag pattern: \"regexp:(\"" },
     { "policies of what is not there", POLICY("demo:deployment/nope", "\"locked\":\"true\"", ""),
       WEB, NULL, "deployment/nope skipped not found in repository\n", NULL },
+    { "policies of what may be where nobody can read",
+      POLICY("demo:deployment/nope", "\"locked\":\"true\"", ""), WEB "---\nkind: [\n", NULL,
+      "deployment/nope failed resource demo:deployment/nope not found in repository, of which a "
+      "part cannot be read: "
+      "…\n",
+      "resource demo:deployment/nope not found in repository, of which a part cannot be read: …" },
+    { "policies of what can be read, whatever else cannot",
+      POLICY("demo:deployment/web", "\"locked\":\"true\"", ""), WEB "---\nkind: [\n", NULL,
+      "deployment/web success \n+ deployment/web {\"fluxcd.io/locked\":\"true\"}\n", NULL },
+    { "named, and a part of the repository cannot be read", IMAGE(W("nope"), LATEST, ""),
+      APP("x", "", "r.io/app:1.0.0") "---\nkind: [\n", NULL,
+      "deployment/nope skipped not found in repository, of which a part cannot be read: …\n"
+      "deployment/x ignored not included\n",
+      NULL },
     { "policies of what has no containers", POLICY("demo:configmap/map", "\"locked\":\"true\"", ""),
       MAP, NULL, "configmap/map failed resource demo:configmap/map does not have containers\n",
       "resource demo:configmap/map does not have containers" },
@@ -497,6 +511,7 @@ static void add_info(struct arena *mem, const char *word, size_t len, size_t i,
         .tag = arena_strndup(mem, word, mark == ' ' ? len : len - 1),
         .is_known = mark != '?',
         .is_excluded = mark == '!',
+        .why_excluded = mark == '!' ? "it is for windows/amd64" : "",
         .has_created = mark != '~' && mark != '?',
         .created_ns = (int64_t)i + 1,
         .digest = mark == '=' ? "sha256:" D2 : "",
@@ -545,12 +560,15 @@ static struct val *live_policies(struct arena *mem, const struct val *object)
     return out;
 }
 
+/* The cases with a gap in the repository have this document. */
+#define BROKEN "---\nkind: [\n"
+
 static void survey_text(struct arena *mem, const char *text, struct release_survey *out)
 {
     struct release_file file = { .path = "all.yaml", .text = text, .len = strlen(text) };
     release_survey_add(mem, out, &file, "default");
     release_survey_seal(mem, out);
-    assert_int_equal(out->problems.len, 0);
+    assert_int_equal(out->problems.len, strstr(text, BROKEN) ? 1 : 0);
 }
 
 /* Sorted by ID as the survey is. */
@@ -616,8 +634,14 @@ static bool is_like(const char *text, const char *wanted)
     if (!dots)
         return strcmp(text, wanted) == 0;
     size_t len = (size_t)(dots - wanted);
-    const char *rest = strncmp(text, wanted, len) == 0 ? strchr(text + len, '\n') : NULL;
+    const char *rest = strncmp(text, wanted, len) == 0 ? strchrnul(text + len, '\n') : NULL;
     return rest && strcmp(rest, dots + strlen("…")) == 0;
+}
+
+static void assert_like(const char *text, const char *wanted)
+{
+    if (!is_like(text, wanted))
+        assert_string_equal(text, wanted);
 }
 
 static void select_matches_case(void **state)
@@ -639,14 +663,13 @@ static void select_matches_case(void **state)
     struct release_result result;
     struct release_edits edits;
     SCOPED(err_free) struct err *e = release_select(mem, &view, &result, &edits);
-    assert_string_equal(err_text(e), c->error ? c->error : "");
+    assert_like(err_text(e), c->error ? c->error : "");
     SBUF(out, SBUF_MAX);
     for (size_t i = 0; i < result.len; i++)
         describe_outcome(&result.at[i], &out);
     for (size_t i = 0; !e && i < edits.len; i++)
         describe_edit(mem, &edits.at[i], &out);
-    if (!is_like(sbuf_text(&out), c->result))
-        assert_string_equal(sbuf_text(&out), c->result);
+    assert_like(sbuf_text(&out), c->result);
 }
 
 /* --- what has to be known before */
