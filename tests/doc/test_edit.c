@@ -223,11 +223,14 @@ static void assert_ok(const struct err *e)
         fail_msg("%s", err_text(e));
 }
 
+/* Without a NUL behind it, as files are. */
+/* Without a NUL behind it, as files are. */
 static struct doc_edit *open_text(struct arena *mem, const char *text)
 {
     struct doc_edit *edit = NULL;
     SCOPED(err_free)
-    struct err *e = doc_edit_new(mem, text, strlen(text), &doc_yaml_default_limits, &edit, NULL);
+    struct err *e = doc_edit_new(mem, arena_copy(mem, text, strlen(text)), strlen(text),
+                                 &doc_yaml_default_limits, &edit, NULL);
     assert_ok(e);
     return edit;
 }

@@ -72,6 +72,20 @@ static void set_last(struct arena *mem, const char *text, size_t len, const stru
     ASSERT(!end);
 }
 
+/* Aliases and merges may be in the way of an edit; libyaml takes | and > where it takes no other text, at the front of lines. */
+static bool is_odd(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        size_t before = i;
+        while (before && (text[before - 1] == ' ' || text[before - 1] == '\t'))
+            before--;
+        bool is_first = !before || !strchr("-:", text[before - 1]);
+        if (text[i] == '*' || text[i] == '?' || ((text[i] == '|' || text[i] == '>') && is_first))
+            return true;
+    }
+    return memmem(text, len, "<<", 2) != NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 8)
@@ -95,8 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool is_changed;
     SCOPED(err_free) struct err *end = doc_edit_finish(edit, &out, &out_len, &is_changed);
     ASSERT(end || is_changed == (out_len != len || memcmp(out, text, len) != 0));
-    bool is_odd = memchr(text, '*', len) || memmem(text, len, "<<", 2) || memchr(text, '?', len);
-    if (docs.len && docs.at[0].root && !is_odd)
+    if (docs.len && docs.at[0].root && !is_odd(text, len))
         set_last(mem, text, len, docs.at[0].root);
     return 0;
 }
