@@ -265,8 +265,8 @@ static void go_on(struct fetch *fetch, const struct image_manifest *manifest)
     if (!manifest->child_digest) {
         exclude(fetch, manifest->why);
     } else if (++fetch->depth > INDEX_DEPTH_MAX) {
-        end_fetch(fetch,
-                  err_new(ERR_LIMIT, "indexes in indexes, more than %d deep", INDEX_DEPTH_MAX));
+        give_up(fetch,
+                err_new(ERR_LIMIT, "indexes in indexes, more than %d deep", INDEX_DEPTH_MAX));
     } else {
         fetch->wanted = manifest->child_digest;
         ask(fetch, "GET", arena_printf(fetch->mem, "manifests/%s", fetch->wanted), on_manifest);

@@ -732,8 +732,8 @@ static bool is_fresh(struct repo *repo, const struct wanted *wanted, int64_t max
     if (!repo->is_tried)
         return false;
     if (*repo->error)
-        return age_ms <= MIN_OF(max_age_ms, FAILURE_FRESH_MS);
-    return repo->is_complete && age_ms <= max_age_ms && has_images(repo, wanted);
+        return age_ms < MIN_OF(max_age_ms, FAILURE_FRESH_MS);
+    return repo->is_complete && age_ms < max_age_ms && has_images(repo, wanted);
 }
 
 ticket image_scans_ask(struct image_scans *scans, const struct image_wish *wishes, size_t count,

@@ -138,6 +138,8 @@ static char *read_request(struct connection *connection, struct sbuf *text, size
         if (got <= 0)
             return NULL;
         sbuf_add_bytes(text, buffer, (size_t)got);
+        if (text->bytes[0] == 0x16) /* TLS, which is not spoken here */
+            return NULL;
     }
 }
 
