@@ -249,6 +249,81 @@ static void place_matches_case(void **state)
     assert_string_equal(describe(mem, c->yaml, c->other), c->places);
 }
 
+/* The files of the scenario "helmrelease", and what became of them when all images were released. */
+static const struct file_case {
+    const char *name, *before, *other, *after;
+} file_cases
+    [] = {
+        { "file: a whole reference with a comment",
+          RELEASE "  values:\n    image: reg.host:1/chart:1.0.0  # the whole reference\n",
+          "reg.host:1/chart:1.1.0",
+          RELEASE "  values:\n    image: reg.host:1/chart:1.1.0  # the whole reference\n" },
+        { "file: a map",
+          RELEASE
+          "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.0.0\n      "
+          "pullPolicy: Always\n",
+          "reg.host:1/chart:1.1.0",
+          RELEASE
+          "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.1.0\n      "
+          "pullPolicy: Always\n" },
+        { "file: registries, quotes and numbers",
+          RELEASE
+          "  values:\n"
+          "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.0.0\"}\n"
+          "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.0.0'\n"
+          "    numeric:\n      image: reg.host:1/chart\n      tag: 1.10\n"
+          "    plain: {image: \"reg.host:1/chart:1.0.0\"}\n",
+          "reg.host:1/chart:1.1.0",
+          RELEASE
+          "  values:\n"
+          "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.1.0\"}\n"
+          "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.1.0'\n"
+          "    numeric:\n      image: reg.host:1/chart\n      tag: 1.1.0\n"
+          "    plain: {image: \"reg.host:1/chart:1.1.0\"}\n" },
+        { "file: aliases",
+          ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
+                  "some.where.version") "  values:\n    some:\n      where:\n        repo: "
+                                        "reg.host:1/chart\n        version: "
+                                        "\"1.0.0\"\n",
+          "reg.host:1/chart:1.1.0",
+          ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
+                  "some.where.version") "  values:\n    some:\n      where:\n        repo: "
+                                        "reg.host:1/chart\n        version: "
+                                        "\"1.1.0\"\n" },
+        { "file: a tag without a value",
+          RELEASE "  values:\n    image:\n      repository: a/b\n      tag:\n", "a/b:1.10",
+          RELEASE "  values:\n    image:\n      repository: a/b\n      tag: '1.10'\n" },
+        { "file: a pinned image of a deployment",
+          DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:1@sha256:00'}]}}\n",
+          "a/b:2@sha256:11",
+          DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:2@sha256:11'}]}}\n" },
+    };
+
+static void file_matches_case(void **state)
+{
+    const struct file_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct image_places places;
+    image_places_read(mem, load(mem, c->before), &places, NULL);
+    struct image_ref ref;
+    assert_null(image_ref_parse(mem, c->other, &ref));
+    struct doc_edit *edit = NULL;
+    assert_null(
+        doc_edit_new(mem, c->before, strlen(c->before), &doc_yaml_default_limits, &edit, NULL));
+    for (size_t i = 0; i < places.len; i++) {
+        struct image_write writes[3];
+        size_t count = image_place_write(mem, &places.at[i], &ref, writes);
+        for (size_t j = 0; j < count; j++)
+            assert_null(doc_edit_set(edit, 0, writes[j].path, writes[j].text));
+    }
+    const char *after = NULL;
+    size_t len = 0;
+    bool is_changed = false;
+    assert_null(doc_edit_finish(edit, &after, &len, &is_changed));
+    assert_true(is_changed);
+    assert_string_equal(arena_strndup(mem, after, len), c->after);
+}
+
 static void workloads_are_known_by_kind(void **state)
 {
     (void)state;
@@ -359,14 +434,16 @@ static void pull_matches_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[4 + ARRAY_LEN(place_cases) + ARRAY_LEN(pull_cases)] = {
-        cmocka_unit_test(workloads_are_known_by_kind),
-        cmocka_unit_test(items_of_lists_are_read_by_kind),
-        cmocka_unit_test(places_are_bounded),
-        cmocka_unit_test(aliases_reach_as_deep_as_values_are),
-    };
+    struct CMUnitTest
+        tests[4 + ARRAY_LEN(place_cases) + ARRAY_LEN(pull_cases) + ARRAY_LEN(file_cases)] = {
+            cmocka_unit_test(workloads_are_known_by_kind),
+            cmocka_unit_test(items_of_lists_are_read_by_kind),
+            cmocka_unit_test(places_are_bounded),
+            cmocka_unit_test(aliases_reach_as_deep_as_values_are),
+        };
     size_t at = 4;
     ADD_ROWS(tests, at, place_cases, place_matches_case);
     ADD_ROWS(tests, at, pull_cases, pull_matches_case);
+    ADD_ROWS(tests, at, file_cases, file_matches_case);
     return cmocka_run_group_tests_name("image_place", tests, NULL, NULL);
 }
