@@ -34,13 +34,25 @@ void hash_fingerprint(const void *bytes, size_t len, unsigned char out[16])
     memcpy(out, full, 16);
 }
 
+static void sign(const EVP_MD *algorithm, const void *key, size_t key_len, const void *bytes,
+                 size_t len, unsigned char *out)
+{
+    ASSERT(key_len <= INT32_MAX);
+    const unsigned char *made = HMAC(algorithm, key_len ? key : "", (int)key_len,
+                                     len ? bytes : (const void *)"", len, out, NULL);
+    ASSERT(made && "libcrypto lacks HMAC");
+}
+
 void hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                       unsigned char out[HASH_SHA256_BYTES])
 {
-    ASSERT(key_len <= INT32_MAX);
-    const unsigned char *made = HMAC(EVP_sha256(), key_len ? key : "", (int)key_len,
-                                     len ? bytes : (const void *)"", len, out, NULL);
-    ASSERT(made && "libcrypto lacks HMAC");
+    sign(EVP_sha256(), key, key_len, bytes, len, out);
+}
+
+void hash_hmac_sha1(const void *key, size_t key_len, const void *bytes, size_t len,
+                    unsigned char out[HASH_SHA1_BYTES])
+{
+    sign(EVP_sha1(), key, key_len, bytes, len, out);
 }
 
 DEFINE_SCOPED(BIO, BIO_free_all)

@@ -20,6 +20,9 @@ void hash_fingerprint(const void *bytes, size_t len, unsigned char out[16]);
 /* Keyed: RFC 2104 with SHA-256. */
 void hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                       unsigned char out[HASH_SHA256_BYTES]);
+/* The same with SHA-1, for those who still sign by it. */
+void hash_hmac_sha1(const void *key, size_t key_len, const void *bytes, size_t len,
+                    unsigned char out[HASH_SHA1_BYTES]);
 /* Whether two secrets are the same, in a time that tells nothing of where they differ. */
 bool hash_secret_equal(const char *a, const char *b);
 /* An RSA signature as JSON Web Signatures have it (RS256). `pem` holds the private key, not encrypted; texts of errors hold

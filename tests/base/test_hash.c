@@ -112,6 +112,10 @@ static void keyed_digests_are_the_published_ones(void **state)
     hash_hmac_sha256("Jefe", 4, data, strlen(data), out);
     assert_string_equal(hash_hex(mem, out, sizeof(out)),
                         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    unsigned char short_out[HASH_SHA1_BYTES];
+    hash_hmac_sha1("Jefe", 4, data, strlen(data), short_out); /* RFC 2202 */
+    assert_string_equal(hash_hex(mem, short_out, sizeof(short_out)),
+                        "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
     static const char longer[] = "Test Using Larger Than Block-Size Key - Hash Key First";
     memset(key, 0xaa, sizeof(key));
     hash_hmac_sha256(key, sizeof(key), longer, strlen(longer), out);
