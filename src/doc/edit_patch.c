@@ -110,9 +110,19 @@ static size_t entry_end(const struct edit_node *key)
     return MAX_OF(key->end, key->value->end);
 }
 
+/* The blanks at the front of a line before an offset; false: there is more than blanks. */
+static bool find_line(const struct patcher *p, size_t at, size_t *begin)
+{
+    while (at && is_blank(p->tree->text[at - 1]))
+        at--;
+    *begin = at;
+    return !at || edit_tree_break_before(p->tree, at) > 0;
+}
+
 static bool is_first_on_line(const struct patcher *p, size_t at)
 {
-    return is_all_blank(p, edit_tree_line_begin(p->tree, at), at);
+    size_t unused;
+    return find_line(p, at, &unused);
 }
 
 /* In characters, from 0. */
@@ -194,7 +204,7 @@ static void add_lines(struct patcher *p, size_t at, const struct val *extras,
                       const struct block *block)
 {
     SBUF(text, TEXT_MAX_BYTES);
-    bool at_line_begin = at && edit_tree_line_begin(p->tree, at) == at;
+    bool at_line_begin = edit_tree_break_before(p->tree, at) > 0;
     size_t end = at_line_begin ? at : edit_tree_line_end(p->tree, at);
     size_t width = at_line_begin ? 0 : edit_tree_break(p->tree, end);
     bool is_open_line = !at_line_begin && !width; /* the last one, without an end */
@@ -218,7 +228,7 @@ static struct block block_of(const struct patcher *p, const struct edit_node *ma
 static void remove_lines(struct patcher *p, size_t from, size_t to)
 {
     const struct edit_tree *tree = p->tree;
-    bool at_line_begin = edit_tree_line_begin(tree, to) == to;
+    bool at_line_begin = edit_tree_break_before(tree, to) > 0;
     size_t begin = edit_tree_line_begin(tree, from);
     size_t end = at_line_begin ? to : edit_tree_line_end(tree, to);
     end += at_line_begin ? 0 : edit_tree_break(tree, end);
@@ -266,7 +276,7 @@ static void patch_block_map(struct patcher *p, const struct edit_node *map)
     else
         sbuf_add(&text, "{}");
     size_t end = map->end;
-    if (edit_tree_line_begin(p->tree, end) == end) /* blank lines that were content */
+    if (edit_tree_break_before(p->tree, end)) /* blank lines that were content */
         sbuf_add(&text, block.line_end);
     add(p, entry_begin(p, map->first), end, finish(p, &text));
 }
@@ -276,8 +286,8 @@ static void patch_block_map(struct patcher *p, const struct edit_node *map)
 /* The blanks before an offset from the last break on; "": there is text on its line. */
 static const char *line_before(const struct patcher *p, size_t at)
 {
-    size_t begin = edit_tree_line_begin(p->tree, at);
-    if (!begin || !is_all_blank(p, begin, at))
+    size_t begin;
+    if (!find_line(p, at, &begin) || !begin)
         return "";
     const char *line = p->tree->text + begin;
     const char *line_end = begin >= 2 && !memcmp(line - 2, "\r\n", 2) ? "\r\n"
@@ -464,7 +474,8 @@ static void patch_scalar(struct patcher *p, const struct edit_node *node)
     SBUF(text, TEXT_MAX_BYTES);
     bool is_empty = node->body == node->end, drops = node->has_wrong_tag;
     write_colon(p, &text, node);
-    if (is_empty && !drops)
+    bool is_close = node->body > node->begin && !strchr(" \t\r\n", p->tree->text[node->body - 1]);
+    if (!drops && (is_empty || is_close)) /* &a:b is an anchor and a text */
         sbuf_add_char(&text, ' ');
     if (drops)
         write_properties(p, &text, node, '&');

@@ -1,5 +1,6 @@
 #include "doc/edit_tree.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include <yaml.h>
@@ -50,9 +51,10 @@ size_t edit_tree_break(const struct edit_tree *tree, size_t at)
     return break_in(tree->text, tree->len, at);
 }
 
-/* Bytes of the line break that ends at an offset. */
-static size_t break_before(const struct edit_tree *tree, size_t at)
+size_t edit_tree_break_before(const struct edit_tree *tree, size_t at)
 {
+    if (!at || !strchr("\n\r\x85\xa8\xa9", tree->text[at - 1]))
+        return 0;
     for (size_t width = MIN_OF(at, (size_t)3); width > 0; width--) {
         if (edit_tree_break(tree, at - width) == width)
             return width;
@@ -62,7 +64,7 @@ static size_t break_before(const struct edit_tree *tree, size_t at)
 
 size_t edit_tree_line_begin(const struct edit_tree *tree, size_t at)
 {
-    while (at && !break_before(tree, at))
+    while (at && !edit_tree_break_before(tree, at))
         at--;
     return at;
 }
@@ -93,7 +95,7 @@ size_t edit_tree_block_end(const struct edit_tree *tree, const struct edit_node 
             return *head;
         if (!is_all_blank(tree, line, end))
             return end;
-        end = line - break_before(tree, line);
+        end = line - edit_tree_break_before(tree, line);
     }
 }
 
@@ -123,6 +125,15 @@ static size_t offset_of(const struct marks *marks, const yaml_mark_t *mark)
     return at;
 }
 
+/* What libyaml takes for the name of an anchor: what follows need not be a blank. */
+static size_t name_len(const char *text, size_t most)
+{
+    size_t len = 0;
+    while (len < most && (isalnum((unsigned char)text[len]) || strchr("-_", text[len])))
+        len++;
+    return len;
+}
+
 /* Behind anchors, tags, and the blanks, breaks and comments that follow them. */
 static size_t skip_properties(const struct edit_tree *tree, size_t at, size_t end)
 {
@@ -131,7 +142,9 @@ static size_t skip_properties(const struct edit_tree *tree, size_t at, size_t en
         size_t width = edit_tree_break(tree, at);
         if (c == '#') {
             at = edit_tree_line_end(tree, at);
-        } else if (c == '&' || c == '!') {
+        } else if (c == '&') {
+            at += 1 + name_len(tree->text + at + 1, end - at - 1);
+        } else if (c == '!') {
             while (at < end && !is_blank(tree->text[at]) && !edit_tree_break(tree, at))
                 at++;
         } else if (is_blank(c) || width) {

@@ -68,8 +68,9 @@ const struct edit_node *edit_tree_meant(const struct edit_node *node);
 /* The entry of a map, by the text its key has in JSON; NULL: none, or it comes through a merge key. */
 struct edit_node *edit_tree_entry(const struct edit_node *map, const char *key);
 
-/* Bytes of the line break at an offset; 0: there is none. */
+/* Bytes of the line break at an offset, and of the one that ends there; 0: there is none. */
 size_t edit_tree_break(const struct edit_tree *tree, size_t at);
+size_t edit_tree_break_before(const struct edit_tree *tree, size_t at);
 /* Where the line of an offset begins; where its text ends, before the break. */
 size_t edit_tree_line_begin(const struct edit_tree *tree, size_t at);
 size_t edit_tree_line_end(const struct edit_tree *tree, size_t at);
