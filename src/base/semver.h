@@ -20,7 +20,8 @@ int semver_compare(const struct semver *a, const struct semver *b);
 
 struct semver_range;
 
-/* ERR_INVALID: what is wrong with it, and where. At most 4096 bytes and 256 conditions (ERR_LIMIT). */
+/* The table of 5.2; blank text is any release. ERR_INVALID: what is wrong with it, and where. At most 4096 bytes and 256
+ * conditions (ERR_LIMIT). */
 MUST_USE struct err *semver_range_parse(struct arena *mem, const char *text,
                                         struct semver_range **out);
 bool semver_range_matches(const struct semver_range *range, const struct semver *version);

@@ -9,7 +9,8 @@
 
 struct image_pattern;
 
-/* NULL or "" is glob:*. ERR_INVALID: `invalid tag pattern: "<text>"`, and why. */
+/* NULL or "" is glob:*. The tag latest, in any case, is matched by no pattern but glob:latest. ERR_INVALID:
+ * `invalid tag pattern: "<text>"`, and why. */
 MUST_USE struct err *image_pattern_parse(struct arena *mem, const char *text,
                                          struct image_pattern **out);
 
@@ -19,7 +20,8 @@ bool image_pattern_matches(const struct image_pattern *pattern, const char *tag)
 /* By time of creation (glob, regexp), so that tags without are of no use? */
 bool image_pattern_needs_times(const struct image_pattern *pattern);
 
-/* The tags that match, newest first; NULL-terminated, in the arena; `count` may be NULL. */
+/* The tags that match, newest first, without those that no platform of ours can run; NULL-terminated, in the arena; `count` may be
+ * NULL. Tags that are not known yet are among them: those without a time come last where times decide. */
 const struct image_info **image_pattern_select(struct arena *mem,
                                                const struct image_pattern *pattern,
                                                const struct image_repo *repo, size_t *count);
