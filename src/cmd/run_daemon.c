@@ -211,39 +211,6 @@ static struct err *make_canaries(struct run_parts *daemon)
                               &daemon->canaries);
 }
 
-static struct err *make_api(struct run_parts *daemon)
-{
-    const struct run_config *config = daemon->config;
-    const struct flags *flags = daemon->flags;
-    const char *metrics = flags_text(flags, "listen-metrics");
-    const struct api_identity identity = run_git_identity(daemon);
-    daemon->api = api_new(&(struct api_opts){
-        .loop = daemon->loop,
-        .log = daemon->log,
-        .metrics = daemon->metrics,
-        .source = daemon->source,
-        .sync = daemon->sync,
-        .releases = daemon->releases,
-        .scans = daemon->scans,
-        .canaries = daemon->canaries ? canary_service_canaries(daemon->canaries) : NULL,
-        .kube = daemon->kube,
-        .discovery = daemon->discovery,
-        .identity = daemon->identity ? &identity : NULL,
-        .version = SERIN_VERSION,
-        .listen = config->listen,
-        .listen_metrics = metrics,
-        .git_branch = flags_text(flags, "git-branch"),
-        .git_paths = config->git_paths,
-        .allowed_ns = config->allowed_ns,
-        .is_readonly = config->is_readonly,
-    });
-    TRY(api_start(daemon->api));
-    log_info(daemon->log, F("addr", config->listen));
-    if (*metrics)
-        log_info(daemon->log, F("metrics-addr", metrics));
-    return NULL;
-}
-
 static void act(struct run_parts *daemon, bool may_act)
 {
     if (may_act)
@@ -314,7 +281,7 @@ static struct err *start(struct run_parts *daemon)
     make_sync(daemon);
     run_release_make(daemon);
     TRY(make_canaries(daemon));
-    TRY(make_api(daemon));
+    TRY(run_api_make(daemon));
     run_git_start(daemon);
     if (daemon->canaries)
         canary_service_start(daemon->canaries);
@@ -326,6 +293,7 @@ static void free_all(struct run_parts *daemon)
 {
     kube_lease_free(daemon->lease);
     api_free(daemon->api);
+    access_free(daemon->access);
     canary_service_free(daemon->canaries);
     worker_free(daemon->workers); /* waits for what runs: nobody works for those below any more */
     releases_free(daemon->releases);

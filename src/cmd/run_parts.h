@@ -6,6 +6,7 @@
 #define SERIN_CMD_RUN_PARTS_H
 
 #include "api/api.h"
+#include "cmd/access.h"
 #include "cmd/canary_service.h"
 #include "cmd/run_config.h"
 #include "image/scans.h"
@@ -39,6 +40,7 @@ struct run_parts {
     struct releases *releases;
     struct canary_service *canaries; /* NULL: --canaries=off */
     struct sync_owner owner;         /* what the canaries own of what sync applies */
+    struct access *access;           /* NULL: nobody needs a token, or nobody has one */
     struct api *api;
     struct kube_lease *lease;
 
@@ -66,6 +68,9 @@ void run_git_make_identity(struct run_parts *daemon);
 void run_git_make_source(struct run_parts *daemon);
 void run_git_start(struct run_parts *daemon);
 struct api_identity run_git_identity(struct run_parts *daemon);
+
+/* run_api.c */
+MUST_USE struct err *run_api_make(struct run_parts *daemon);
 
 /* run_release.c: registries, and jobs that change the repository. */
 void run_release_make(struct run_parts *daemon);

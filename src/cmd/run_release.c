@@ -41,7 +41,7 @@ static void make_scans(struct run_parts *daemon)
         .docker_config = read_docker_config(daemon),
         .rps = flags_float(flags, "registry-rps"),
         .burst = (int)flags_int(flags, "registry-burst"),
-        .interval_ms = daemon->config->automation_interval_ms,
+        .interval_ms = flags_ms(flags, "registry-scan-interval"),
         .insecure_hosts = flags_list(flags, "registry-insecure-host", NULL),
         .exclude = flags_list(flags, "registry-exclude-image", NULL),
         .include = flags_list(flags, "registry-include-image", NULL),
