@@ -233,6 +233,21 @@ static int by_id(const void *a, const void *b)
                   ((const struct release_live *)b)->workload->id);
 }
 
+/* Tags are borrowed from the scans, for this turn only; edits are carried out later. */
+static void keep_tags(struct releases_run *run)
+{
+    for (size_t i = 0; i < run->edits.len; i++) {
+        struct release_edit *edit = &run->edits.at[i];
+        for (size_t k = 0; k < edit->image_count; k++) {
+            struct image_ref *ref = &edit->images[k].ref;
+            *ref = (struct image_ref){ .domain = arena_strdup(run->mem, ref->domain),
+                                       .path = arena_strdup(run->mem, ref->path),
+                                       .tag = arena_strdup(run->mem, ref->tag),
+                                       .digest = arena_strdup(run->mem, ref->digest) };
+        }
+    }
+}
+
 static void start_choose(struct releases_run *run)
 {
     if (run->live.len)
@@ -244,6 +259,7 @@ static void start_choose(struct releases_run *run)
                                        .repo = find_repo,
                                        .ctx = run->releases->opts.scans };
     struct err *e = release_select(run->mem, &view, &run->result, &run->edits);
+    keep_tags(run);
     if (!e)
         release_result_sort(&run->result);
     releases_run_next(run, e);

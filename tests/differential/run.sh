@@ -9,8 +9,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-scenarios=(first-sync rejected-push generators-command drift ssh-and-identity gc-on generators-patch ignore gc-off force-push unknown-kind
-  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly save-install) # the long ones first
+scenarios=(release policies automation helmrelease commit-settings list-images yaml-edits api-errors first-sync rejected-push generators-command drift ssh-and-identity gc-on generators-patch ignore gc-off force-push unknown-kind
+  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly save-install cli-errors) # the long ones first
 
 playground='' serin='' jobs=4 only=. out=$top/build/differential results=/dev/null keep=''
 while [ $# -gt 0 ]; do
@@ -41,7 +41,7 @@ one() { # SCENARIO
   rm -f "$out/$name.json" "$out/$name".daemon*.log
   if "$PYTHON" "$here/gitops.py" run --playground "$playground" --scenarios "$here/scenarios/gitops/$name.yaml" --out "$out" $keep \
     --accept "$here/accepted-gitops" --cli "$out/bin/fluxctl" --daemon "$serin run --kube-config= --git-url={git_url} --git-branch={git_branch}
-      --listen=127.0.0.1:{listen_port} --k8s-secret-volume-mount-path={home} --state-dir={state_dir} {flags}" >"$log" 2>&1 </dev/null &&
+      --listen=127.0.0.1:{listen_port} --registry-insecure-host=127.0.0.1 --k8s-secret-volume-mount-path={home} --state-dir={state_dir} {flags}" >"$log" 2>&1 </dev/null &&
     "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux/$name.json" "$out/$name.json" --accept "$here/accepted-gitops" >>"$log" 2>&1; then
     outcome=pass
   fi
