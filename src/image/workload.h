@@ -18,10 +18,11 @@ struct image_workload {
         int64_t desired, updated, ready, available, outdated;
         struct val *messages; /* a list; NULL if there is nothing to say */
     } rollout;
+    /* Of the template, then its init containers; empty if one image cannot be parsed. Of a HelmRelease those of image/place.h. */
     struct {
         struct image_container *at;
         size_t len, cap;
-    } containers; /* of the template, then its init containers; empty if one image cannot be parsed. Of a HelmRelease: image/place.h */
+    } containers;
     struct val *labels; /* NULL if none */
 };
 

@@ -252,52 +252,47 @@ static void place_matches_case(void **state)
 /* The files of the scenario "helmrelease", and what became of them when all images were released. */
 static const struct file_case {
     const char *name, *before, *other, *after;
-} file_cases
-    [] = {
-        { "file: a whole reference with a comment",
-          RELEASE "  values:\n    image: reg.host:1/chart:1.0.0  # the whole reference\n",
-          "reg.host:1/chart:1.1.0",
-          RELEASE "  values:\n    image: reg.host:1/chart:1.1.0  # the whole reference\n" },
-        { "file: a map",
-          RELEASE
-          "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.0.0\n      "
-          "pullPolicy: Always\n",
-          "reg.host:1/chart:1.1.0",
-          RELEASE
-          "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.1.0\n      "
-          "pullPolicy: Always\n" },
-        { "file: registries, quotes and numbers",
-          RELEASE
-          "  values:\n"
-          "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.0.0\"}\n"
-          "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.0.0'\n"
-          "    numeric:\n      image: reg.host:1/chart\n      tag: 1.10\n"
-          "    plain: {image: \"reg.host:1/chart:1.0.0\"}\n",
-          "reg.host:1/chart:1.1.0",
-          RELEASE
-          "  values:\n"
-          "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.1.0\"}\n"
-          "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.1.0'\n"
-          "    numeric:\n      image: reg.host:1/chart\n      tag: 1.1.0\n"
-          "    plain: {image: \"reg.host:1/chart:1.1.0\"}\n" },
-        { "file: aliases",
-          ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
-                  "some.where.version") "  values:\n    some:\n      where:\n        repo: "
-                                        "reg.host:1/chart\n        version: "
-                                        "\"1.0.0\"\n",
-          "reg.host:1/chart:1.1.0",
-          ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
-                  "some.where.version") "  values:\n    some:\n      where:\n        repo: "
-                                        "reg.host:1/chart\n        version: "
-                                        "\"1.1.0\"\n" },
-        { "file: a tag without a value",
-          RELEASE "  values:\n    image:\n      repository: a/b\n      tag:\n", "a/b:1.10",
-          RELEASE "  values:\n    image:\n      repository: a/b\n      tag: '1.10'\n" },
-        { "file: a pinned image of a deployment",
-          DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:1@sha256:00'}]}}\n",
-          "a/b:2@sha256:11",
-          DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:2@sha256:11'}]}}\n" },
-    };
+} file_cases[] = {
+    { "file: a whole reference with a comment",
+      RELEASE "  values:\n    image: reg.host:1/chart:1.0.0  # the whole reference\n",
+      "reg.host:1/chart:1.1.0",
+      RELEASE "  values:\n    image: reg.host:1/chart:1.1.0  # the whole reference\n" },
+    { "file: a map",
+      RELEASE "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.0.0\n      "
+              "pullPolicy: Always\n",
+      "reg.host:1/chart:1.1.0",
+      RELEASE "  values:\n    image:\n      repository: reg.host:1/chart\n      tag: 1.1.0\n      "
+              "pullPolicy: Always\n" },
+    { "file: registries, quotes and numbers",
+      RELEASE "  values:\n"
+              "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.0.0\"}\n"
+              "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.0.0'\n"
+              "    numeric:\n      image: reg.host:1/chart\n      tag: 1.10\n"
+              "    plain: {image: \"reg.host:1/chart:1.0.0\"}\n",
+      "reg.host:1/chart:1.1.0",
+      RELEASE "  values:\n"
+              "    image: {registry: \"reg.host:1\", repository: chart, tag: \"1.1.0\"}\n"
+              "    sidecar:\n      image: chart\n      registry: reg.host:1\n      tag: '1.1.0'\n"
+              "    numeric:\n      image: reg.host:1/chart\n      tag: 1.1.0\n"
+              "    plain: {image: \"reg.host:1/chart:1.1.0\"}\n" },
+    { "file: aliases",
+      ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
+              "some.where.version") "  values:\n    some:\n      where:\n        repo: "
+                                    "reg.host:1/chart\n        version: "
+                                    "\"1.0.0\"\n",
+      "reg.host:1/chart:1.1.0",
+      ALIASED("repository.fluxcd.io/deep: some.where.repo, tag.fluxcd.io/deep: "
+              "some.where.version") "  values:\n    some:\n      where:\n        repo: "
+                                    "reg.host:1/chart\n        version: "
+                                    "\"1.1.0\"\n" },
+    { "file: a tag without a value",
+      RELEASE "  values:\n    image:\n      repository: a/b\n      tag:\n", "a/b:1.10",
+      RELEASE "  values:\n    image:\n      repository: a/b\n      tag: '1.10'\n" },
+    { "file: a pinned image of a deployment",
+      DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:1@sha256:00'}]}}\n",
+      "a/b:2@sha256:11",
+      DEPLOYMENT "  template: {spec: {containers: [{name: p, image: 'a/b:2@sha256:11'}]}}\n" },
+};
 
 static void file_matches_case(void **state)
 {
