@@ -23,10 +23,9 @@ static const char *git_value(struct arena *mem, const char *key)
     const char *const argv[] = { "git", "config", "--get", "--null", key, NULL };
     struct child_output output;
     SCOPED(err_free)
-    struct err *e =
-        child_run(mem,
-                  &(struct child_spec){ .argv = argv, .deadline_ms = stream_now_ms() + GIT_MS },
-                  &(struct child_io){ .out_limit = GIT_BYTES, .err_limit = GIT_BYTES }, &output);
+    struct err *e = child_run(
+        mem, &(struct child_spec){ .argv = argv, .deadline_ms = stream_now_ms() + GIT_MS },
+        &(struct child_io){ .out_limit = GIT_BYTES, .err_limit = GIT_BYTES }, &output);
     return e || output.exit_status ? "" : output.out; /* ends where the NUL of --null stands */
 }
 
