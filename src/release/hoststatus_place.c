@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -255,7 +254,7 @@ MUST_USE static struct err *find_repo(struct arena *mem, const struct hoststatus
     *out = arena_strndup(mem, path, len);
     size_t parts = count_parts(*out);
     for (const char *c = *out; *c; c++)
-        parts = iscntrl((unsigned char)*c) ? 0 : parts;
+        parts = *c <= ' ' || *c >= 0x7f || *c == '%' ? 0 : parts; /* no host has such names */
     if (parts >= 2 && parts <= kind->most_parts)
         return NULL;
     return err_new(ERR_INVALID, "the path of the repository is not OWNER/NAME, as it is on %s",
