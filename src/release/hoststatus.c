@@ -40,7 +40,8 @@ struct hoststatus {
     struct map *sent;    /* by key: what was said last, as text */
     struct entry *sending;
     ticket request, timer;
-    int64_t next_ms;  /* nothing before */
+    int64_t next_ms; /* nothing before */
+    int64_t denied_ms;
     int failures;     /* in a row */
     bool was_denied;  /* and it was said */
     bool was_dropped; /* since it last went through */
@@ -178,7 +179,7 @@ static int64_t wait_after(struct hoststatus *status, const struct hoststatus_ver
     case HOSTSTATUS_REFUSED: break;
     case HOSTSTATUS_LATER: wait = back_off(status, BACKOFF_MS, BACKOFF_MAX); break;
     case HOSTSTATUS_DENIED:
-    case HOSTSTATUS_UNKNOWN: wait = back_off(status, DENIED_MS, DENIED_MAX); break;
+    case HOSTSTATUS_UNKNOWN: wait = back_off(status, status->denied_ms, DENIED_MAX); break;
     }
     return MAX_OF(wait, verdict->wait_ms);
 }
@@ -454,6 +455,7 @@ struct err *hoststatus_new(const struct hoststatus_opts *opts, struct hoststatus
     status->loop = opts->loop;
     status->http = opts->http;
     status->log = opts->log;
+    status->denied_ms = opts->denied_ms ? opts->denied_ms : DENIED_MS;
     status->waiting = map_new(entry_free);
     status->sent = map_new(free);
     declare_metrics(status, opts->metrics);

@@ -36,6 +36,7 @@ struct hoststatus_opts {
     const char *token_file; /* NULL or "": `token` */
     const char *token;
     const char *ca_pem; /* NULL: the system's */
+    int64_t denied_ms;  /* first wait after a refusal that a person has to mend; 0: 30 s */
 };
 MUST_USE struct err *hoststatus_new(const struct hoststatus_opts *opts, struct hoststatus **out);
 void hoststatus_free(struct hoststatus *status);
