@@ -10,7 +10,9 @@
 #include "image/pattern.h"
 #include "image/registry.h"
 #include "image/scan.h"
+#include "image/scan_metrics.h"
 #include "image/tagstore.h"
+#include "image/wanted.h"
 
 #define SCANS_PER_HOST  2 /* at the same time: a host that is slow holds up itself alone */
 #define SCANS_AT_ONCE   16
@@ -21,14 +23,6 @@
 #define FAILURE_FRESH_MS \
     ((int64_t)10 * 1000)   /* a failure is not repeated at once because somebody asks */
 #define LOOK_AGAIN_MAX 500 /* tags that are all looked at again because of a notification */
-
-/* What is wanted of one repository. */
-struct wanted {
-    struct arena *mem;
-    bool is_all;
-    VEC(const char *) patterns;
-    VEC(struct creds_source) sources;
-};
 
 struct repo {
     struct image_scans *scans;
@@ -77,7 +71,7 @@ struct image_scans {
     ticket last_id, timer, views_timer;
     VEC(struct arena *) views; /* until the next turn */
     bool has_wishes;
-    struct metric *scan_times, *fetch_times, *repo_count, *tag_count, *byte_count, *evictions;
+    struct scan_metrics metrics;
 };
 
 static const char *const default_platforms[] = { "linux/amd64", "linux/arm64", NULL };
@@ -87,81 +81,6 @@ static void pump(struct image_scans *scans);
 static int64_t now_of(const struct image_scans *scans)
 {
     return loop_now_ms(scans->opts.loop);
-}
-
-/* -- what is wanted */
-
-static void wanted_fini(struct wanted *wanted)
-{
-    arena_free(wanted->mem);
-    *wanted = (struct wanted){ .mem = NULL };
-}
-
-static void add_pattern(struct wanted *wanted, const char *text)
-{
-    for (size_t i = 0; i < wanted->patterns.len; i++) {
-        if (strcmp(wanted->patterns.at[i], text) == 0)
-            return;
-    }
-    *vec_push(wanted->mem, &wanted->patterns) = arena_strdup(wanted->mem, text);
-}
-
-static bool is_same_list(const char *const *a, const char *const *b)
-{
-    for (; a && b && *a && *b; a++, b++) {
-        if (strcmp(*a, *b) != 0)
-            return false;
-    }
-    return (!a || !*a) && (!b || !*b);
-}
-
-static const char *text_or(const char *text)
-{
-    return text ? text : "";
-}
-
-static void add_source(struct wanted *wanted, const struct image_wish *wish)
-{
-    const char *account = text_or(wish->pull.service_account);
-    bool has_secrets = wish->pull.secrets && *wish->pull.secrets;
-    if (!wish->ns || *wish->ns == '\0' || (*account == '\0' && !has_secrets))
-        return;
-    for (size_t i = 0; i < wanted->sources.len; i++) {
-        const struct creds_source *one = &wanted->sources.at[i];
-        if (strcmp(one->ns, wish->ns) == 0 && strcmp(one->service_account, account) == 0 &&
-            is_same_list(one->secrets, wish->pull.secrets))
-            return;
-    }
-    *vec_push(wanted->mem, &wanted->sources) = (struct creds_source){
-        .ns = arena_strdup(wanted->mem, wish->ns),
-        .service_account = arena_strdup(wanted->mem, account),
-        .secrets = arena_copy_texts(wanted->mem, wish->pull.secrets),
-    };
-}
-
-static void add_wish(struct wanted *wanted, const struct image_wish *wish)
-{
-    if (!wanted->mem)
-        wanted->mem = arena_new(MEMORY_BYTES);
-    wanted->is_all |= wish->patterns == NULL;
-    for (const char *const *at = wish->patterns; at && *at; at++)
-        add_pattern(wanted, *at);
-    add_source(wanted, wish);
-}
-
-/* Nothing is in `now` that was not in `before`. */
-static bool is_covered(const struct wanted *now, const struct wanted *before)
-{
-    if (now->is_all && !before->is_all)
-        return false;
-    for (size_t i = 0; i < now->patterns.len; i++) {
-        bool found = false;
-        for (size_t j = 0; j < before->patterns.len && !found; j++)
-            found = strcmp(now->patterns.at[i], before->patterns.at[j]) == 0;
-        if (!found)
-            return false;
-    }
-    return now->sources.len <= before->sources.len;
 }
 
 /* -- views */
@@ -273,9 +192,9 @@ static void show_counts(struct image_scans *scans)
     if (!scans->opts.metrics)
         return;
     count_all(scans, &tags, &bytes);
-    metric_set(scans->repo_count, NULL, (double)map_len(scans->repos));
-    metric_set(scans->tag_count, NULL, (double)tags);
-    metric_set(scans->byte_count, NULL, (double)bytes);
+    metric_set(scans->metrics.repo_count, NULL, (double)map_len(scans->repos));
+    metric_set(scans->metrics.tag_count, NULL, (double)tags);
+    metric_set(scans->metrics.byte_count, NULL, (double)bytes);
 }
 
 static bool is_asked_for(const struct image_scans *scans, const struct repo *repo)
@@ -313,7 +232,7 @@ static void throw_out(struct repo *repo)
     log_info(scans->opts.log, F("component", "registry"), F("canonical_name", repo->name),
              F("msg", "tags thrown out: there is no room for all"));
     if (scans->opts.metrics)
-        metric_add(scans->evictions, NULL, 1);
+        metric_add(scans->metrics.evictions, NULL, 1);
     if (!repo->is_policy) {
         map_remove(scans->repos, repo->name);
         return;
@@ -417,8 +336,8 @@ static bool wants_tag(void *ctx, const char *tag)
 static void observe_scan(const struct repo *repo, bool success)
 {
     const char *const labels[] = { success ? "true" : "false" };
-    if (repo->scans->scan_times)
-        metric_observe(repo->scans->scan_times, labels,
+    if (repo->scans->metrics.scan_times)
+        metric_observe(repo->scans->metrics.scan_times, labels,
                        (double)(now_of(repo->scans) - repo->started_ms) / 1000);
 }
 
@@ -508,7 +427,7 @@ static void on_login(void *ctx, const struct image_login *login)
             .parallel = MAX_OF(MIN_OF(scans->opts.burst, IMAGES_PER_SCAN), 1),
             .wants = wants_tag,
             .looks_again = repo->is_looking_again && tagstore_len(repo->store) <= LOOK_AGAIN_MAX,
-            .fetches = scans->fetch_times,
+            .fetches = scans->metrics.fetch_times,
         },
         on_scanned, repo);
 }
@@ -678,7 +597,7 @@ static void gather(struct image_scans *scans, const struct image_wish *wishes, s
             place = out->repos.len;
             map_set(places, name, (void *)place);
         }
-        add_wish(&out->repos.at[place - 1].wanted, &wishes[i]);
+        wanted_add(&out->repos.at[place - 1].wanted, &wishes[i]);
     }
 }
 
@@ -692,7 +611,8 @@ void image_scans_want(struct image_scans *scans, const struct image_wish *wishes
         ((struct repo *)value)->is_policy = false;
     for (size_t i = 0; i < all.repos.len; i++) {
         struct repo *repo = map_get(scans->repos, all.repos.at[i].name);
-        bool is_new = !repo->policy.mem || !is_covered(&all.repos.at[i].wanted, &repo->policy);
+        bool is_new =
+            !repo->policy.mem || !wanted_is_covered(&all.repos.at[i].wanted, &repo->policy);
         wanted_fini(&repo->policy);
         repo->policy = all.repos.at[i].wanted;
         repo->is_policy = true;
@@ -813,46 +733,6 @@ bool image_scans_are_warm(const struct image_scans *scans)
 
 /* -- the whole */
 
-static const double buckets[] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
-
-static struct metric *declare(struct metrics *all, const char *name, const char *help,
-                              enum metric_type type)
-{
-    struct metric_spec spec = { .name = name, .help = help, .type = type };
-    if (type == METRIC_HISTOGRAM) {
-        spec.buckets = buckets;
-        spec.bucket_count = ARRAY_LEN(buckets);
-        bool has_kind = strstr(name, "client") != NULL;
-        spec.labels[0] = has_kind ? "kind" : "success";
-        spec.labels[1] = has_kind ? "success" : NULL;
-    }
-    return metrics_declare(all, &spec);
-}
-
-static void declare_metrics(struct image_scans *scans)
-{
-    struct metrics *all = scans->opts.metrics;
-    if (!all)
-        return;
-    scans->scan_times =
-        declare(all, "flux_registry_fetch_duration_seconds",
-                "Duration of scans of image repositories, in seconds.", METRIC_HISTOGRAM);
-    scans->fetch_times =
-        declare(all, "flux_client_fetch_duration_seconds",
-                "Duration of listing the tags of a repository, or of looking at the image of one "
-                "tag, in seconds.",
-                METRIC_HISTOGRAM);
-    scans->repo_count = declare(all, "serin_registry_repositories",
-                                "Repositories of images that something is known of.", METRIC_GAUGE);
-    scans->tag_count =
-        declare(all, "serin_registry_tags", "Tags of images that are known.", METRIC_GAUGE);
-    scans->byte_count = declare(all, "serin_registry_bytes",
-                                "Memory that the known tags of images take.", METRIC_GAUGE);
-    scans->evictions =
-        declare(all, "serin_registry_evictions_total",
-                "Repositories whose tags were thrown out for want of room.", METRIC_COUNTER);
-}
-
 struct image_scans *image_scans_new(const struct image_scans_opts *opts)
 {
     struct image_scans *scans = base_alloc(sizeof(*scans));
@@ -874,7 +754,7 @@ struct image_scans *image_scans_new(const struct image_scans_opts *opts)
                                                    .kube = opts->kube,
                                                    .log = opts->log,
                                                    .docker_config = opts->docker_config });
-    declare_metrics(scans);
+    scan_metrics_init(&scans->metrics, opts->metrics);
     return scans;
 }
 

@@ -105,6 +105,23 @@ static void both_outputs_come_as_one_text(void **state)
     assert_int_equal(processes_running(lab->all), 0);
 }
 
+static void what_it_is_given_is_its_input(void **state)
+{
+    struct lab *lab = *state;
+    const char *const argv[] = { "cat", NULL };
+    process_start(
+        lab->all,
+        &(struct process_spec){ .argv = argv, .input = "one\ntwo\n", .output_limit = 1000 },
+        on_done, lab);
+    turn_until_done(lab, 1);
+    assert_string_equal(lab->text, "one\ntwo\n");
+    assert_int_equal(lab->exit_status, 0);
+    start(lab, "cat", 5000); /* and else there is none */
+    turn_until_done(lab, 2);
+    assert_string_equal(lab->text, "");
+    assert_false(lab->failed);
+}
+
 static void a_signal_is_told(void **state)
 {
     struct lab *lab = *state;
@@ -195,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_outputs_come_as_one_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_it_is_given_is_its_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_signal_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_program_is_an_error_in_a_later_turn, set_up,
                                         tear_down),
