@@ -35,7 +35,7 @@ static const struct flags_spec daemon_flags[] = {
       .usage = "token to send with each request; else FLUX_SERVICE_TOKEN" },
     { .name = "timeout", .type = FLAGS_DURATION, .initial = "60s",
       .usage = "how long to wait; else FLUX_TIMEOUT" },
-    { .name = "k8s-fwd-ns", .type = FLAGS_TEXT, .initial = "default",
+    { .name = "k8s-fwd-ns", .type = FLAGS_TEXT, .initial = "serin",
       .usage = "look for the daemon's pod in this namespace of the cluster; else FLUX_FORWARD_NAMESPACE" },
     { .name = "k8s-fwd-labels", .type = FLAGS_MAP, .initial = "app=serin",
       .usage = "labels of the daemon's pod; else FLUX_FORWARD_LABELS" },
