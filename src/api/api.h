@@ -18,6 +18,7 @@
 #ifndef SERIN_API_API_H
 #define SERIN_API_API_H
 
+#include "api/body.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "canary/canaries.h"
@@ -83,6 +84,9 @@ void api_stop(struct api *api);
  * freed api. */
 void api_free(struct api *api);
 DEFINE_SCOPED(struct api, api_free)
+
+/* Somebody says that a repository or an image changed: as POST v11/notify. */
+void api_notify(struct api *api, const struct api_change *change);
 
 int api_port(const struct api *api); /* 0 before api_start */
 int api_metrics_port(

@@ -40,23 +40,36 @@ static void version(struct api_call *call)
 }
 
 /* As in Flux: only a change of our repository on another branch is none of our business. */
-static bool is_unrelated(struct api_call *call, const struct api_change *change)
+static bool is_unrelated(const struct api *api, struct arena *mem, const struct api_change *change)
 {
-    const struct giturl *url = source_url(call->api->opts.source);
-    return !url || (giturl_equivalent(call->mem, change->url, url->safe) &&
-                    strcmp(change->branch, call->api->opts.git_branch) != 0);
+    const struct giturl *url = source_url(api->opts.source);
+    return !url || (giturl_equivalent(mem, change->url, url->safe) &&
+                    strcmp(change->branch, api->opts.git_branch) != 0);
 }
 
-static void notify_image(struct api_call *call, const struct api_change *change)
+static void notify_image(const struct api *api, struct arena *mem, const struct api_change *change)
 {
-    struct image_scans *scans = call->api->opts.scans;
+    struct image_scans *scans = api->opts.scans;
     const struct image_ref ref = {
         .domain = change->domain, .path = change->image, .tag = "", .digest = ""
     };
-    const char *name = image_ref_canonical_name(call->mem, &ref);
+    const char *name = image_ref_canonical_name(mem, &ref);
     if (scans && !image_scans_notify(scans, name))
-        log_info(call->api->opts.log, F("component", "daemon"),
+        log_info(api->opts.log, F("component", "daemon"),
                  F("msg", "notified about an image that is not followed"), F("image", name));
+}
+
+void api_notify(struct api *api, const struct api_change *change)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    if (change->kind == API_CHANGE_IMAGE)
+        notify_image(api, mem, change);
+    else if (is_unrelated(api, mem, change))
+        log_info(api->opts.log, F("component", "daemon"),
+                 F("msg", "notified about unrelated change"), F("url", change->url),
+                 F("branch", change->branch));
+    else
+        source_fetch(api->opts.source, NULL, NULL);
 }
 
 static void notify(struct api_call *call)
@@ -70,14 +83,7 @@ static void notify(struct api_call *call)
         api_call_undecodable(call, e, offset);
         return;
     }
-    const struct api_opts *opts = &call->api->opts;
-    if (change.kind == API_CHANGE_GIT && is_unrelated(call, &change))
-        log_info(opts->log, F("component", "daemon"), F("msg", "notified about unrelated change"),
-                 F("url", change.url), F("branch", change.branch));
-    else if (change.kind == API_CHANGE_GIT)
-        source_fetch(opts->source, NULL, NULL);
-    else
-        notify_image(call, &change);
+    api_notify(call->api, &change);
     api_call_empty(call, 202);
 }
 

@@ -36,6 +36,31 @@ static struct err *make_access(struct run_parts *daemon)
         &daemon->access);
 }
 
+static void on_hook(void *ctx, const struct api_change *change)
+{
+    struct run_parts *daemon = ctx;
+    api_notify(daemon->api, change);
+}
+
+static struct err *make_receiver(struct run_parts *daemon)
+{
+    const char *listen = run_daemon_text(daemon, "listen-hooks");
+    const char *file = run_daemon_text(daemon, "hooks-config");
+    if (!listen && !file)
+        return NULL;
+    if (!listen || !file)
+        return err_new(ERR_INVALID, "--listen-hooks and --hooks-config need each other");
+    TRY(receiver_new(&(struct receiver_opts){ .loop = daemon->loop,
+                                              .log = daemon->log,
+                                              .listen = listen,
+                                              .config_file = file,
+                                              .on_change = on_hook,
+                                              .ctx = daemon },
+                     &daemon->receiver));
+    log_info(daemon->log, F("hooks-addr", listen));
+    return NULL;
+}
+
 struct err *run_api_make(struct run_parts *daemon)
 {
     const struct run_config *config = daemon->config;
@@ -71,5 +96,5 @@ struct err *run_api_make(struct run_parts *daemon)
     log_info(daemon->log, F("addr", config->listen));
     if (*metrics)
         log_info(daemon->log, F("metrics-addr", metrics));
-    return NULL;
+    return make_receiver(daemon);
 }

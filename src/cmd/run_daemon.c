@@ -77,6 +77,7 @@ void run_daemon_stop(struct run_parts *daemon, const char *reason, int exit_stat
         return;
     }
     loop_after(daemon->loop, STOP_MS, on_stop_late, daemon);
+    receiver_free(STEAL(daemon->receiver));
     api_stop(daemon->api);
     releases_stop(daemon->releases);
     sync_stop(daemon->sync);
@@ -292,6 +293,7 @@ static struct err *start(struct run_parts *daemon)
 static void free_all(struct run_parts *daemon)
 {
     kube_lease_free(daemon->lease);
+    receiver_free(daemon->receiver);
     api_free(daemon->api);
     access_free(daemon->access);
     canary_service_free(daemon->canaries);

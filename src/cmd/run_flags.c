@@ -43,6 +43,10 @@ static const struct flags_spec own[] = {
       .usage = "namespace of the Lease (default: our own)" },
     { .name = "event-component", .type = FLAGS_TEXT, .initial = "serin",
       .usage = "component that the Kubernetes Events we write come from" },
+    { .name = "listen-hooks", .type = FLAGS_TEXT,
+      .usage = "`address` for webhooks of git hosts and registries: :8080" },
+    { .name = "hooks-config", .type = FLAGS_TEXT,
+      .usage = "`file` that says which webhooks there are, and where their keys are, as flux-recv's" },
     { .name = "log-level", .type = FLAGS_TEXT, .initial = "info",
       .usage = "least level to log: debug, info, warn or error" },
 };

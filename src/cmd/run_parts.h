@@ -6,6 +6,7 @@
 #define SERIN_CMD_RUN_PARTS_H
 
 #include "api/api.h"
+#include "api/receiver.h"
 #include "cmd/access.h"
 #include "cmd/canary_service.h"
 #include "cmd/run_config.h"
@@ -42,6 +43,7 @@ struct run_parts {
     struct sync_owner owner;         /* what the canaries own of what sync applies */
     struct access *access;           /* NULL: nobody needs a token, or nobody has one */
     struct api *api;
+    struct receiver *receiver; /* NULL: without --listen-hooks */
     struct kube_lease *lease;
 
     struct kube_opts kube_opts;

@@ -7,22 +7,22 @@
 
 #include <cmocka.h>
 
-#include "api/hook.h"
+#include "api/receive.h"
 #include "base/hash.h"
 
 #define KEY                  "0123456789abcdef"
 #define PATH_OF_KEY          "a2192eeb9b7585151f53f0baf01f577d46936ffe0f97e38988506e01c07906a3"
 #define PATH_OF_KEY_AND_HOST "5bccfab15c459aef9497422a29de35fbbdebbc694d8b40f70432467439c90806"
 
-static struct hook_config configured(struct arena *mem, const char *source, const char *more)
+static struct receive_config configured(struct arena *mem, const char *source, const char *more)
 {
-    struct hook_config config;
+    struct receive_config config;
     const char *text = arena_printf(
         mem, "fluxRecvVersion: 1\nendpoints:\n- {source: %s, keyPath: k%s}\n", source, more);
-    SCOPED(err_free) struct err *e = hook_config_parse(mem, text, strlen(text), &config);
+    SCOPED(err_free) struct err *e = receive_config_parse(mem, text, strlen(text), &config);
     assert_string_equal(err_text(e), "");
     assert_int_equal(config.len, 1);
-    assert_null(hook_set_key(mem, KEY "\n", strlen(KEY) + 1, &config.at[0]));
+    assert_null(receive_set_key(mem, KEY "\n", strlen(KEY) + 1, &config.at[0]));
     return config;
 }
 
@@ -88,13 +88,13 @@ static const char *find_header(const void *ctx, const char *name)
 #define OTHER    "unexpected hook kind, but OK"
 #define NO_PROOF "the signature or token is missing or wrong"
 
-static const struct hook_case {
+static const struct receive_case {
     const char *source, *more, *headers, *body;
     int status;
     const char *text;    /* NULL: any */
     const char *changes; /* "git URL BRANCH" or "image DOMAIN PATH", joined with commas */
     const char *delivery;
-} hook_cases[] = {
+} receive_cases[] = {
     /* clang-format off */
     { "GitHub", "", GITHUB_HEADERS("push"), GITHUB_BODY, 200, "OK", "git git@github.com:a/b.git main", "d1" },
     { "GitHub", "", "X-GitHub-Event: push\nX-Hub-Signature: sha1=HMAC1", GITHUB_BODY, 200, "OK", "git git@github.com:a/b.git main", NULL },
@@ -160,7 +160,7 @@ static const struct hook_case {
     /* clang-format on */
 };
 
-static const char *told(struct arena *mem, const struct hook_verdict *verdict)
+static const char *told(struct arena *mem, const struct receive_verdict *verdict)
 {
     const char *text = "";
     for (size_t i = 0; i < verdict->len; i++) {
@@ -175,18 +175,18 @@ static const char *told(struct arena *mem, const struct hook_verdict *verdict)
 static void each_source_is_understood(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(hook_cases); i++) {
-        const struct hook_case *row = &hook_cases[i];
+    for (size_t i = 0; i < ARRAY_LEN(receive_cases); i++) {
+        const struct receive_case *row = &receive_cases[i];
         SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-        struct hook_config config = configured(mem, row->source, row->more);
+        struct receive_config config = configured(mem, row->source, row->more);
         struct headers headers = { mem, row->headers, row->body };
-        struct hook_request request = { .endpoint = &config.at[0],
-                                        .header = find_header,
-                                        .ctx = &headers,
-                                        .body = row->body,
-                                        .len = strlen(row->body) };
-        struct hook_verdict verdict;
-        hook_judge(mem, &request, &verdict);
+        struct receive_request request = { .endpoint = &config.at[0],
+                                           .header = find_header,
+                                           .ctx = &headers,
+                                           .body = row->body,
+                                           .len = strlen(row->body) };
+        struct receive_verdict verdict;
+        receive_judge(mem, &request, &verdict);
         if (verdict.status != row->status || strcmp(told(mem, &verdict), row->changes) != 0 ||
             (row->text && strcmp(verdict.text, row->text) != 0) ||
             strcmp(verdict.delivery ? verdict.delivery : "", row->delivery ? row->delivery : "") !=
@@ -212,12 +212,12 @@ static void the_path_is_the_hash_of_key_and_host(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct hook_config config = configured(mem, "Quay", "");
+    struct receive_config config = configured(mem, "Quay", "");
     /* printf '0123456789abcdef\n' | sha256sum; the same with "h" behind it */
     assert_string_equal(config.at[0].path, "/hook/" PATH_OF_KEY);
-    assert_ptr_equal(hook_find(&config, "/hook/" PATH_OF_KEY), &config.at[0]);
-    assert_null(hook_find(&config, "/hook/"));
-    assert_null(hook_find(&config, ""));
+    assert_ptr_equal(receive_find(&config, "/hook/" PATH_OF_KEY), &config.at[0]);
+    assert_null(receive_find(&config, "/hook/"));
+    assert_null(receive_find(&config, ""));
     config = configured(mem, "Nexus", ", registryHost: h");
     assert_string_equal(config.at[0].path, "/hook/" PATH_OF_KEY_AND_HOST);
 }
@@ -248,10 +248,10 @@ static void a_bad_configuration_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(config_cases); i++) {
         SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-        struct hook_config config;
+        struct receive_config config;
         SCOPED(err_free)
         struct err *e =
-            hook_config_parse(mem, config_cases[i].text, strlen(config_cases[i].text), &config);
+            receive_config_parse(mem, config_cases[i].text, strlen(config_cases[i].text), &config);
         assert_non_null(e);
         if (config_cases[i].error)
             assert_string_equal(err_text(e), config_cases[i].error);
@@ -262,31 +262,31 @@ static void a_key_has_to_be_a_secret(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct hook_endpoint endpoint = { .registry_host = "" };
+    struct receive_endpoint endpoint = { .registry_host = "" };
     static const char *const bad[] = { "", "\n", "1234567", "1234567\n\r\n" };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        SCOPED(err_free) struct err *e = hook_set_key(mem, bad[i], strlen(bad[i]), &endpoint);
+        SCOPED(err_free) struct err *e = receive_set_key(mem, bad[i], strlen(bad[i]), &endpoint);
         assert_non_null(e);
         assert_null(strstr(err_text(e), "1234567"));
     }
-    SCOPED(err_free) struct err *nul = hook_set_key(mem, "12345\0678", 9, &endpoint);
+    SCOPED(err_free) struct err *nul = receive_set_key(mem, "12345\0678", 9, &endpoint);
     assert_non_null(nul);
 }
 
 static void a_delivery_is_seen_once(void **state)
 {
     (void)state;
-    struct hook_seen seen = { .len = 0 };
-    assert_false(hook_seen_before(&seen, "/a", "1", 0));
-    assert_true(hook_seen_before(&seen, "/a", "1", 5));
-    assert_false(hook_seen_before(&seen, "/b", "1", 5));
-    assert_false(hook_seen_before(&seen, "/a", "1", HOOK_SEEN_FOR_MS));
+    struct receive_seen seen = { .len = 0 };
+    assert_false(receive_seen_before(&seen, "/a", "1", 0));
+    assert_true(receive_seen_before(&seen, "/a", "1", 5));
+    assert_false(receive_seen_before(&seen, "/b", "1", 5));
+    assert_false(receive_seen_before(&seen, "/a", "1", RECEIVE_SEEN_FOR_MS));
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    for (int i = 0; i < HOOK_SEEN_MAX; i++)
+    for (int i = 0; i < RECEIVE_SEEN_MAX; i++)
         assert_false(
-            hook_seen_before(&seen, "/many", arena_printf(mem, "%d", i), HOOK_SEEN_FOR_MS));
-    assert_true(hook_seen_before(&seen, "/many", "0", HOOK_SEEN_FOR_MS));
-    assert_false(hook_seen_before(&seen, "/a", "1", HOOK_SEEN_FOR_MS)); /* pushed out */
+            receive_seen_before(&seen, "/many", arena_printf(mem, "%d", i), RECEIVE_SEEN_FOR_MS));
+    assert_true(receive_seen_before(&seen, "/many", "0", RECEIVE_SEEN_FOR_MS));
+    assert_false(receive_seen_before(&seen, "/a", "1", RECEIVE_SEEN_FOR_MS)); /* pushed out */
 }
 
 int main(void)
@@ -299,5 +299,5 @@ int main(void)
         cmocka_unit_test(a_key_has_to_be_a_secret),
         cmocka_unit_test(a_delivery_is_seen_once),
     };
-    return cmocka_run_group_tests_name("api_hook", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("api_receive", tests, NULL, NULL);
 }

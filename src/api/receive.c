@@ -1,4 +1,4 @@
-#include "api/hook.h"
+#include "api/receive.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ enum proof { PROOF_PATH, PROOF_TOKEN, PROOF_HMAC_SHA1, PROOF_HMAC_SHA256, PROOF_
 struct judge; /* one request on its way to a verdict */
 
 static const struct kind {
-    enum hook_source source; /* its own place in the table */
+    enum receive_source source; /* its own place in the table */
     const char *name;
     enum proof proof;
     const char *proof_header;
@@ -30,18 +30,18 @@ static const struct kind {
     bool is_strict;                   /* another event is a mistake in the hook's settings: 400 */
     const char *delivery_header;      /* NULL: deliveries have no name */
     void (*read)(struct judge *judge, const struct val *payload);
-} kinds[HOOK_SOURCES];
+} kinds[RECEIVE_SOURCES];
 
-const char *hook_source_name(enum hook_source source)
+const char *receive_source_name(enum receive_source source)
 {
     return kinds[source].name;
 }
 
 /* -- the configuration ---------------------------------------------------------------------------- */
 
-static struct err *find_source(const char *name, enum hook_source *out)
+static struct err *find_source(const char *name, enum receive_source *out)
 {
-    for (size_t i = 0; i < HOOK_SOURCES; i++) {
+    for (size_t i = 0; i < RECEIVE_SOURCES; i++) {
         if (!strcmp(kinds[i].name, name)) {
             *out = kinds[i].source;
             return NULL;
@@ -69,10 +69,10 @@ static struct err *check_fields(const struct val *map, const char *const *known)
     return NULL;
 }
 
-static struct err *read_endpoint(const struct val *from, struct hook_endpoint *out)
+static struct err *read_endpoint(const struct val *from, struct receive_endpoint *out)
 {
     static const char *const known[] = { "source", "keyPath", "registryHost", "gcr", NULL };
-    *out = (struct hook_endpoint){ .path = "", .key = "" };
+    *out = (struct receive_endpoint){ .path = "", .key = "" };
     TRY(check_fields(from, known));
     TRY(find_source(val_text_or(val_get(from, "source"), ""), &out->source));
     out->key_path = val_text_or(val_get(from, "keyPath"), "");
@@ -85,7 +85,8 @@ static struct err *read_endpoint(const struct val *from, struct hook_endpoint *o
     return NULL;
 }
 
-static struct err *read_config(struct arena *mem, const struct val *root, struct hook_config *out)
+static struct err *read_config(struct arena *mem, const struct val *root,
+                               struct receive_config *out)
 {
     static const char *const known[] = { "fluxRecvVersion", "api", "endpoints", NULL };
     int64_t version = 0;
@@ -94,20 +95,20 @@ static struct err *read_config(struct arena *mem, const struct val *root, struct
                      known)); /* api is where flux-recv sends to: here it is the same process */
     if (!val_int(val_get(root, "fluxRecvVersion"), &version) || version != 1)
         return err_new(ERR_INVALID, "fluxRecvVersion has to be 1");
-    if (!val_len(endpoints) || val_len(endpoints) > HOOK_ENDPOINTS_MAX)
-        return err_new(ERR_INVALID, "endpoints is a list of 1 to %d", HOOK_ENDPOINTS_MAX);
+    if (!val_len(endpoints) || val_len(endpoints) > RECEIVE_ENDPOINTS_MAX)
+        return err_new(ERR_INVALID, "endpoints is a list of 1 to %d", RECEIVE_ENDPOINTS_MAX);
     for (size_t i = 0; i < val_len(endpoints); i++)
         TRY(err_wrap(read_endpoint(val_item(endpoints, i), vec_push(mem, out)),
                      "endpoint %zu (line %u)", i + 1, val_item(endpoints, i)->line));
     return NULL;
 }
 
-struct err *hook_config_parse(struct arena *mem, const char *text, size_t len,
-                              struct hook_config *out)
+struct err *receive_config_parse(struct arena *mem, const char *text, size_t len,
+                                 struct receive_config *out)
 {
     struct doc_yaml_list documents = { 0 };
     struct doc_pos at = { 0 };
-    *out = (struct hook_config){ 0 };
+    *out = (struct receive_config){ 0 };
     struct err *e = doc_yaml_load(mem, text, len, &doc_yaml_default_limits, &documents, &at);
     if (e)
         return err_wrap(e, "line %u", at.line);
@@ -116,24 +117,25 @@ struct err *hook_config_parse(struct arena *mem, const char *text, size_t len,
     return read_config(mem, documents.at[0].root, out);
 }
 
-struct err *hook_set_key(struct arena *mem, const char *bytes, size_t len,
-                         struct hook_endpoint *endpoint)
+struct err *receive_set_key(struct arena *mem, const char *bytes, size_t len,
+                            struct receive_endpoint *endpoint)
 {
     unsigned char digest[HASH_SHA256_BYTES];
-    if (len > HOOK_KEY_BYTES_MAX || memchr(bytes, '\0', len))
-        return err_new(ERR_INVALID, "the key is no text of at most %zu bytes", HOOK_KEY_BYTES_MAX);
+    if (len > RECEIVE_KEY_BYTES_MAX || memchr(bytes, '\0', len))
+        return err_new(ERR_INVALID, "the key is no text of at most %zu bytes",
+                       RECEIVE_KEY_BYTES_MAX);
     const char *all = arena_printf(mem, "%.*s%s", (int)len, bytes, endpoint->registry_host);
     hash_sha256(all, strlen(all), digest);
     endpoint->path = arena_printf(mem, "/hook/%s", hash_hex(mem, digest, sizeof(digest)));
     while (len && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
         len--;
-    if (len < HOOK_KEY_BYTES_MIN)
+    if (len < RECEIVE_KEY_BYTES_MIN)
         return err_new(ERR_INVALID, "a key of %zu bytes is no secret: openssl rand -hex 20", len);
     endpoint->key = arena_strndup(mem, bytes, len);
     return NULL;
 }
 
-const struct hook_endpoint *hook_find(const struct hook_config *config, const char *path)
+const struct receive_endpoint *receive_find(const struct receive_config *config, const char *path)
 {
     for (size_t i = 0; i < config->len; i++) {
         if (hash_secret_equal(config->at[i].path, path)) /* the path is a secret, too */
@@ -146,8 +148,8 @@ const struct hook_endpoint *hook_find(const struct hook_config *config, const ch
 
 struct judge {
     struct arena *mem;
-    const struct hook_request *request;
-    struct hook_verdict *verdict;
+    const struct receive_request *request;
+    struct receive_verdict *verdict;
 };
 
 static const char *header(const struct judge *judge, const char *name)
@@ -157,7 +159,7 @@ static const char *header(const struct judge *judge, const char *name)
 
 static const char *hmac(const struct judge *judge, bool is_sha256)
 {
-    const struct hook_request *request = judge->request;
+    const struct receive_request *request = judge->request;
     const char *key = request->endpoint->key;
     unsigned char digest[HASH_SHA256_BYTES];
     if (is_sha256)
@@ -209,8 +211,8 @@ static void answer(struct judge *judge, int status, const char *text)
 
 static void add_change(struct judge *judge, const struct api_change *change)
 {
-    struct hook_verdict *verdict = judge->verdict;
-    if (verdict->len < HOOK_CHANGES_MAX) /* each means a fetch: more would mean no more */
+    struct receive_verdict *verdict = judge->verdict;
+    if (verdict->len < RECEIVE_CHANGES_MAX) /* each means a fetch: more would mean no more */
         verdict->changes[verdict->len++] = *change;
 }
 
@@ -362,19 +364,19 @@ static void read_generic(struct judge *judge, const struct val *payload)
         add_change(judge, &change);
 }
 
-static const struct kind kinds[HOOK_SOURCES] = {
+static const struct kind kinds[RECEIVE_SOURCES] = {
     /* clang-format off */
-    [HOOK_GITHUB] = { HOOK_GITHUB, "GitHub", PROOF_HUB, NULL, "X-GitHub-Event", "push", "ping", false, "X-GitHub-Delivery", read_github },
-    [HOOK_GITLAB] = { HOOK_GITLAB, "GitLab", PROOF_TOKEN, "X-Gitlab-Token", "X-Gitlab-Event", "Push Hook", NULL, true, "X-Gitlab-Event-UUID", read_gitlab },
-    [HOOK_BITBUCKET_CLOUD] = { HOOK_BITBUCKET_CLOUD, "BitbucketCloud", PROOF_PATH, NULL, "X-Event-Key", "repo:push", NULL, true, "X-Request-UUID", read_bitbucket_cloud },
-    [HOOK_BITBUCKET_SERVER] = { HOOK_BITBUCKET_SERVER, "BitbucketServer", PROOF_HUB, NULL, "X-Event-Key", "repo:refs_changed", "diagnostics:ping", true, "X-Request-Id", read_bitbucket_server },
-    [HOOK_GITEA] = { HOOK_GITEA, "Gitea", PROOF_HMAC_SHA256, "X-Gitea-Signature", "X-Gitea-Event", "push", NULL, false, "X-Gitea-Delivery", read_github },
-    [HOOK_DOCKER_HUB] = { HOOK_DOCKER_HUB, "DockerHub", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_docker_hub },
-    [HOOK_QUAY] = { HOOK_QUAY, "Quay", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_quay },
-    [HOOK_GOOGLE] = { HOOK_GOOGLE, "GoogleContainerRegistry", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_google },
-    [HOOK_HARBOR] = { HOOK_HARBOR, "Harbor", PROOF_TOKEN, "Authorization", NULL, NULL, NULL, false, NULL, read_harbor },
-    [HOOK_NEXUS] = { HOOK_NEXUS, "Nexus", PROOF_HMAC_SHA1, "X-Nexus-Webhook-Signature", "X-Nexus-Webhook-Id", "rm:repository:component", NULL, true, "X-Nexus-Webhook-Delivery", read_nexus },
-    [HOOK_GENERIC] = { HOOK_GENERIC, "Generic", PROOF_HMAC_SHA256, "X-Signature", NULL, NULL, NULL, false, NULL, read_generic },
+    [RECEIVE_GITHUB] = { RECEIVE_GITHUB, "GitHub", PROOF_HUB, NULL, "X-GitHub-Event", "push", "ping", false, "X-GitHub-Delivery", read_github },
+    [RECEIVE_GITLAB] = { RECEIVE_GITLAB, "GitLab", PROOF_TOKEN, "X-Gitlab-Token", "X-Gitlab-Event", "Push Hook", NULL, true, "X-Gitlab-Event-UUID", read_gitlab },
+    [RECEIVE_BITBUCKET_CLOUD] = { RECEIVE_BITBUCKET_CLOUD, "BitbucketCloud", PROOF_PATH, NULL, "X-Event-Key", "repo:push", NULL, true, "X-Request-UUID", read_bitbucket_cloud },
+    [RECEIVE_BITBUCKET_SERVER] = { RECEIVE_BITBUCKET_SERVER, "BitbucketServer", PROOF_HUB, NULL, "X-Event-Key", "repo:refs_changed", "diagnostics:ping", true, "X-Request-Id", read_bitbucket_server },
+    [RECEIVE_GITEA] = { RECEIVE_GITEA, "Gitea", PROOF_HMAC_SHA256, "X-Gitea-Signature", "X-Gitea-Event", "push", NULL, false, "X-Gitea-Delivery", read_github },
+    [RECEIVE_DOCKER_HUB] = { RECEIVE_DOCKER_HUB, "DockerHub", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_docker_hub },
+    [RECEIVE_QUAY] = { RECEIVE_QUAY, "Quay", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_quay },
+    [RECEIVE_GOOGLE] = { RECEIVE_GOOGLE, "GoogleContainerRegistry", PROOF_PATH, NULL, NULL, NULL, NULL, false, NULL, read_google },
+    [RECEIVE_HARBOR] = { RECEIVE_HARBOR, "Harbor", PROOF_TOKEN, "Authorization", NULL, NULL, NULL, false, NULL, read_harbor },
+    [RECEIVE_NEXUS] = { RECEIVE_NEXUS, "Nexus", PROOF_HMAC_SHA1, "X-Nexus-Webhook-Signature", "X-Nexus-Webhook-Id", "rm:repository:component", NULL, true, "X-Nexus-Webhook-Delivery", read_nexus },
+    [RECEIVE_GENERIC] = { RECEIVE_GENERIC, "Generic", PROOF_HMAC_SHA256, "X-Signature", NULL, NULL, NULL, false, NULL, read_generic },
     /* clang-format on */
 };
 
@@ -393,15 +395,16 @@ static void read_payload(struct judge *judge, const struct kind *kind)
         kind->read(judge, payload);
     if (judge->verdict->status != FINE)
         judge->verdict->len = 0;
-    if (kind->source == HOOK_GOOGLE)
+    if (kind->source == RECEIVE_GOOGLE)
         answer(judge, FINE, "OK");
 }
 
-void hook_judge(struct arena *mem, const struct hook_request *request, struct hook_verdict *out)
+void receive_judge(struct arena *mem, const struct receive_request *request,
+                   struct receive_verdict *out)
 {
     const struct kind *kind = &kinds[request->endpoint->source];
     struct judge judge = { mem, request, out };
-    *out = (struct hook_verdict){ .status = FINE, .text = "OK" };
+    *out = (struct receive_verdict){ .status = FINE, .text = "OK" };
     const char *event = header(&judge, kind->event_header);
     if (!is_proven(&judge, kind)) {
         answer(&judge, UNAUTHORIZED, "the signature or token is missing or wrong");
@@ -421,8 +424,8 @@ void hook_judge(struct arena *mem, const struct hook_request *request, struct ho
 
 /* -- deliveries ------------------------------------------------------------------------------------- */
 
-bool hook_seen_before(struct hook_seen *seen, const char *path, const char *delivery,
-                      int64_t now_ms)
+bool receive_seen_before(struct receive_seen *seen, const char *path, const char *delivery,
+                         int64_t now_ms)
 {
     SBUF(text, (size_t)64 << 10);
     unsigned char print[16];
@@ -430,12 +433,12 @@ bool hook_seen_before(struct hook_seen *seen, const char *path, const char *deli
     hash_fingerprint(sbuf_text(&text), text.len, print);
     for (size_t i = 0; i < seen->len; i++) {
         if (!memcmp(seen->ring[i].print, print, sizeof(print)) &&
-            now_ms - seen->ring[i].at_ms < HOOK_SEEN_FOR_MS)
+            now_ms - seen->ring[i].at_ms < RECEIVE_SEEN_FOR_MS)
             return true;
     }
     memcpy(seen->ring[seen->next].print, print, sizeof(print));
     seen->ring[seen->next].at_ms = now_ms;
-    seen->next = (seen->next + 1) % HOOK_SEEN_MAX;
-    seen->len = MIN_OF(seen->len + 1, (size_t)HOOK_SEEN_MAX);
+    seen->next = (seen->next + 1) % RECEIVE_SEEN_MAX;
+    seen->len = MIN_OF(seen->len + 1, (size_t)RECEIVE_SEEN_MAX);
     return false;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/hook.h"
+#include "api/receive.h"
 #include "base/hash.h"
 
 #define KEY "a key of the fuzzer"
@@ -14,7 +14,7 @@ struct asked {
     struct arena *mem;
     const char *body;
     size_t len;
-    enum hook_source source;
+    enum receive_source source;
 };
 
 /* All proofs are right, and the events those that are read. */
@@ -32,7 +32,7 @@ static const char *header(const void *ctx, const char *name)
             return events[i][1];
     }
     if (!strcmp(name, "X-Event-Key"))
-        return asked->source == HOOK_BITBUCKET_CLOUD ? "repo:push" : "repo:refs_changed";
+        return asked->source == RECEIVE_BITBUCKET_CLOUD ? "repo:push" : "repo:refs_changed";
     if (!strcmp(name, "X-Nexus-Webhook-Signature")) {
         hash_hmac_sha1(KEY, strlen(KEY), asked->body, asked->len, out);
         return hash_hex(asked->mem, out, HASH_SHA1_BYTES);
@@ -44,19 +44,19 @@ static const char *header(const void *ctx, const char *name)
     return strstr(name, "Hub") ? arena_printf(asked->mem, "sha256=%s", hex) : hex;
 }
 
-static void judge(struct arena *mem, enum hook_source source, const char *body, size_t len)
+static void judge(struct arena *mem, enum receive_source source, const char *body, size_t len)
 {
-    struct hook_endpoint endpoint = { .source = source, .registry_host = "h:1" };
+    struct receive_endpoint endpoint = { .source = source, .registry_host = "h:1" };
     struct asked asked = { mem, body, len, source };
-    struct hook_verdict verdict;
-    ASSERT(!hook_set_key(mem, KEY, strlen(KEY), &endpoint));
-    hook_judge(
+    struct receive_verdict verdict;
+    ASSERT(!receive_set_key(mem, KEY, strlen(KEY), &endpoint));
+    receive_judge(
         mem,
-        &(struct hook_request){
+        &(struct receive_request){
             .endpoint = &endpoint, .header = header, .ctx = &asked, .body = body, .len = len },
         &verdict);
     ASSERT(verdict.status == 200 || (verdict.status == 400 && !verdict.len));
-    ASSERT(verdict.len <= HOOK_CHANGES_MAX && verdict.text);
+    ASSERT(verdict.len <= RECEIVE_CHANGES_MAX && verdict.text);
     for (size_t i = 0; i < verdict.len; i++)
         ASSERT(verdict.changes[i].url && verdict.changes[i].branch && verdict.changes[i].domain &&
                verdict.changes[i].image);
@@ -68,10 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     const char *text = arena_strndup(mem, (const char *)data + 1, size - 1);
-    struct hook_config config;
-    if (data[0] % (HOOK_SOURCES + 1) == 0)
-        err_free(hook_config_parse(mem, text, size - 1, &config));
+    struct receive_config config;
+    if (data[0] % (RECEIVE_SOURCES + 1) == 0)
+        err_free(receive_config_parse(mem, text, size - 1, &config));
     else
-        judge(mem, (enum hook_source)(data[0] % (HOOK_SOURCES + 1) - 1), text, size - 1);
+        judge(mem, (enum receive_source)(data[0] % (RECEIVE_SOURCES + 1) - 1), text, size - 1);
     return 0;
 }
