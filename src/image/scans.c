@@ -319,7 +319,7 @@ static void add_patterns(struct repo *repo, const struct wanted *wanted)
         struct image_pattern *pattern = NULL;
         SCOPED(err_free)
         struct err *e = image_pattern_parse(repo->mem, wanted->patterns.at[i], &pattern);
-        if (!e && image_pattern_needs_times(pattern))
+        if (!e) /* versions, too: is there an image for our platforms at all, and by which digest? */
             *vec_push(repo->mem, &repo->patterns) = pattern;
     }
 }

@@ -83,8 +83,10 @@ static void add_wish(struct wishes *wishes, const struct image_automated *worklo
 {
     struct arena *mem = wishes->mem;
     const char *pattern = image_policy_tag(workload->policies, place->container);
-    const char **patterns = arena_alloc(mem, 2 * sizeof(*patterns));
+    const char **patterns = arena_alloc(mem, 3 * sizeof(*patterns));
     patterns[0] = pattern ? pattern : "glob:*";
+    if (*place->ref.tag) /* which of two is newer is said by both their times */
+        patterns[1] = arena_printf(mem, "glob:%s", place->ref.tag);
     *vec_push(mem, &wishes->list) =
         (struct image_wish){ .ref = place->ref,
                              .patterns = patterns,

@@ -420,8 +420,11 @@ static void use_container(struct wishes *wishes, const struct release_workload *
         image_place_pull(mem, workload->manifest, &wish->pull);
     }
     const char *pattern = image_policy_tag(workload->policies, container->name);
-    if (!wishes->one_tag)
-        add_pattern(mem, wish, pattern ? pattern : "glob:*");
+    if (wishes->one_tag)
+        return;
+    add_pattern(mem, wish, pattern ? pattern : "glob:*");
+    if (*ref.tag)
+        add_pattern(mem, wish, arena_printf(mem, "glob:%s", ref.tag));
 }
 
 static void use_workloads(struct wishes *wishes)
