@@ -4,7 +4,8 @@
  * Units:     bytes.
  * Errors:    ERR_INVALID with the place of the mistake; ERR_LIMIT for a pattern over REGEX_PATTERN_MAX.
  * The syntax is PCRE2's, in which the patterns of Go's RE2 mean the same. A match is bounded in steps and memory, whatever the
- * pattern; one that would need more counts as no match. */
+ * pattern: where going back and forth takes too long, all ways are gone at once. What needs more even so (texts of over 4 KiB, or
+ * not of UTF-8; back references) counts as no match. */
 #ifndef SERIN_BASE_REGEX_H
 #define SERIN_BASE_REGEX_H
 

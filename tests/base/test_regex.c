@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/regex.h"
 
@@ -54,6 +55,46 @@ static void a_pattern_that_would_take_for_ever_does_not_match(void **state)
     (void)state;
     assert_false(matches("^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
     assert_true(matches("^(a+)+$", "aaaaaaaaaa"));
+    assert_false(matches("^(a+)+\\1$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+}
+
+/* Where going back and forth takes too long, the answer is still the right one. */
+static void a_hard_pattern_gets_the_right_answer(void **state)
+{
+    (void)state;
+    char text[129] = "";
+    memset(text, 'a', sizeof(text) - 1);
+    assert_true(matches("^(a|aa)+$", text));
+    text[127] = '!';
+    assert_false(matches("^(a|aa)+$", text));
+    assert_true(matches("^((a+)+|(a|aa)+!)$", text));
+    assert_true(matches("^([a-z]+-?)+$|!", text));
+    assert_false(matches("^([a-z]+-?)+$|%", text));
+}
+
+/* Tags come by the thousands, from registries that nobody knows: 2,000 of them in a moment. */
+static void hard_patterns_are_no_burden(void **state)
+{
+    (void)state;
+    char text[129] = "";
+    memset(text, 'a', sizeof(text) - 1);
+    text[127] = '!';
+    SCOPED(regex_free) struct regex *regex = NULL;
+    assert_null(regex_new("^([a-z]+-?)+$", &regex));
+    clock_t before = clock();
+    for (size_t i = 0; i < 2000; i++)
+        assert_false(regex_matches(regex, text));
+    assert_true((clock() - before) / CLOCKS_PER_SEC < 2);
+}
+
+static void a_long_text_is_not_searched_for_ever(void **state)
+{
+    (void)state;
+    char *text = base_alloc(100002);
+    memset(text, 'a', 100000);
+    text[100000] = '!';
+    assert_false(matches("^(a+)+$", text));
+    free(text);
 }
 
 static void text_that_is_no_utf8_is_searched_all_the_same(void **state)
@@ -70,6 +111,9 @@ int main(void)
         cmocka_unit_test(a_mistake_is_named_with_its_place),
         cmocka_unit_test(a_long_pattern_is_refused),
         cmocka_unit_test(a_pattern_that_would_take_for_ever_does_not_match),
+        cmocka_unit_test(a_hard_pattern_gets_the_right_answer),
+        cmocka_unit_test(hard_patterns_are_no_burden),
+        cmocka_unit_test(a_long_text_is_not_searched_for_ever),
         cmocka_unit_test(text_that_is_no_utf8_is_searched_all_the_same),
     };
     return cmocka_run_group_tests_name("base_regex", tests, NULL, NULL);
