@@ -445,7 +445,16 @@ static void on_tags(void *ctx)
     releases_run_next(run, NULL);
 }
 
-static void ask_tags(struct releases_run *run, struct wishes *wishes)
+/* What was known a moment ago is enough, but for a tag that was not there then. */
+static int64_t tags_age_ms(struct releases_run *run, const struct image_ref *one)
+{
+    const char *name = one ? image_ref_canonical_name(run->mem, one) : NULL;
+    const struct image_repo *repo = name ? image_scans_find(run->releases->opts.scans, name) : NULL;
+    bool is_missing = repo && !*repo->error && !image_repo_find(repo, one->tag);
+    return is_missing ? 0 : TAGS_AGE_MS;
+}
+
+static void ask_tags(struct releases_run *run, struct wishes *wishes, const struct image_ref *one)
 {
     struct image_wish *asked = arena_alloc(run->mem, (wishes->list.len + 1) * sizeof(*asked));
     for (size_t i = 0; i < wishes->list.len; i++) {
@@ -455,14 +464,15 @@ static void ask_tags(struct releases_run *run, struct wishes *wishes)
             .ref = wish->ref, .patterns = wish->patterns.at, .ns = wish->ns, .pull = wish->pull
         };
     }
-    run->tags = image_scans_ask(run->releases->opts.scans, asked, wishes->list.len, TAGS_AGE_MS,
-                                TAGS_WAIT_MS, on_tags, run);
+    run->tags = image_scans_ask(run->releases->opts.scans, asked, wishes->list.len,
+                                tags_age_ms(run, one), TAGS_WAIT_MS, on_tags, run);
 }
 
 void releases_look_at_tags(struct releases_run *run)
 {
     struct wishes wishes = { .run = run };
     struct image_ref ref;
+    const struct image_ref *one = NULL;
     const char *const *images = run->needs.images;
     if (!run->releases->opts.scans || !images || !*images) {
         releases_run_next(run, NULL);
@@ -471,10 +481,11 @@ void releases_look_at_tags(struct releases_run *run)
     if (run->spec.type == RELEASE_IMAGE && strcmp(run->spec.image, RELEASE_ALL_LATEST) != 0) {
         SCOPED(err_free) struct err *e = image_ref_parse(run->mem, run->spec.image, &ref);
         wishes.one_tag = e ? NULL : arena_printf(run->mem, "glob:%s", ref.tag);
+        one = e ? NULL : &ref;
     }
     wishes.by_name = new_map(run->mem);
     for (; *images; images++)
         add_wish(&wishes, *images);
     use_workloads(&wishes);
-    ask_tags(run, &wishes);
+    ask_tags(run, &wishes, one);
 }
