@@ -103,7 +103,7 @@ static struct err *change_work(struct mirror *mirror, void *job, int64_t deadlin
     struct releases_change *change = ((struct releases_run *)job)->change;
     int64_t began_ms = stream_now_ms();
     TRY(err_wrap(rewrite_files(change), "applying changes"));
-    TRY(err_wrap(releases_generated_change(change, mirror, deadline_ms), "applying changes"));
+    TRY(releases_generated_change(change, mirror, deadline_ms));
     int64_t written_ms = stream_now_ms();
     change->write_ms = written_ms - began_ms;
     TRY(verify_files(change));

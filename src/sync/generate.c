@@ -10,9 +10,8 @@
 #include <unistd.h>
 
 #include "base/sbuf.h"
-#include "io/child.h"
 #include "io/stream.h"
-#include "sync/fluxyaml.h"
+#include "sync/generate_parts.h"
 #include "sync/patchfile.h"
 
 enum {
@@ -31,20 +30,6 @@ enum {
 #define MEMORY_BYTES ((size_t)4 << 30)
 #define FILE_BYTES   ((size_t)1 << 30)
 #define USUAL_PATH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-struct run {
-    struct arena *mem;
-    const struct generate_opts *opts;
-    struct generate_result *out;
-    const char *dir;  /* the temporary directory; NULL until a generator needs it */
-    const char *tree; /* the copy of the repository in it */
-};
-
-/* One git path with its configuration. */
-struct unit {
-    const struct fluxyaml_place *place;
-    struct fluxyaml config;
-};
 
 /* -- the temporary directory ---------------------------------------------------------------- */
 
@@ -66,12 +51,11 @@ static void remove_tree(const char *dir)
         (void)nftw(dir, remove_entry, TREE_DEPTH_FDS, FTW_DEPTH | FTW_PHYS);
 }
 
-static void run_free(struct run *run)
+void generate_run_free(struct generate_run *run)
 {
     if (run->dir)
         remove_tree(run->dir);
 }
-DEFINE_SCOPED(struct run, run_free)
 
 static struct err *make_dir(struct arena *mem, const char *dir, const char *name, const char **out)
 {
@@ -82,7 +66,7 @@ static struct err *make_dir(struct arena *mem, const char *dir, const char *name
     return NULL;
 }
 
-static struct err *need_tree(struct run *run)
+struct err *generate_need_tree(struct generate_run *run)
 {
     if (run->tree)
         return NULL;
@@ -123,19 +107,21 @@ static int64_t timeout_of(const struct generate_opts *opts, const struct fluxyam
     return opts->default_timeout_ms > 0 ? opts->default_timeout_ms : TIMEOUT_DEFAULT_MS;
 }
 
-static struct err *run_child(struct run *run, const struct unit *unit,
-                             const struct fluxyaml_command *command, struct child_output *out)
+static struct err *run_child(struct generate_run *run, const struct generate_unit *unit,
+                             const struct generate_command *command, struct child_output *out)
 {
     const struct generate_opts *opts = run->opts;
     const char *home = arena_printf(run->mem, "%s/home", run->dir);
-    const char *env[] = {
-        arena_printf(run->mem, "PATH=%s", opts->path ? opts->path : USUAL_PATH),
-        arena_printf(run->mem, "HOME=%s", home),
-        arena_printf(run->mem, "TMPDIR=%s", home),
-        "LANG=C.UTF-8",
-        NULL,
-    };
-    int64_t timeout_ms = timeout_of(opts, command);
+    VEC(const char *) env = { 0 };
+    *vec_push(run->mem, &env) =
+        arena_printf(run->mem, "PATH=%s", opts->path ? opts->path : USUAL_PATH);
+    *vec_push(run->mem, &env) = arena_printf(run->mem, "HOME=%s", home);
+    *vec_push(run->mem, &env) = arena_printf(run->mem, "TMPDIR=%s", home);
+    *vec_push(run->mem, &env) = "LANG=C.UTF-8";
+    for (const char *const *more = command->env; more && *more; more++)
+        *vec_push(run->mem, &env) = *more;
+    *vec_push(run->mem, &env) = NULL;
+    int64_t timeout_ms = timeout_of(opts, command->from);
     int64_t deadline_ms = stream_now_ms() + timeout_ms;
     if (opts->deadline_ms && opts->deadline_ms < deadline_ms)
         deadline_ms = opts->deadline_ms;
@@ -145,8 +131,8 @@ static struct err *run_child(struct run *run, const struct unit *unit,
                                      .file_bytes = FILE_BYTES,
                                      .processes = PROCESSES_MAX };
     struct child_spec spec = {
-        .argv = (const char *const[]){ "/bin/sh", "-c", command->command, NULL },
-        .env = env,
+        .argv = (const char *const[]){ "/bin/sh", "-c", command->from->command, NULL },
+        .env = env.at,
         .cwd = arena_printf(run->mem, "%s/%s", run->tree, unit->place->work_dir),
         .deadline_ms = deadline_ms,
         .sandbox = &sandbox
@@ -162,17 +148,17 @@ static struct err *run_child(struct run *run, const struct unit *unit,
     return e;
 }
 
-/* What it wrote to its standard output, if it succeeded. */
-static struct err *run_generator(struct run *run, const struct unit *unit,
-                                 const struct fluxyaml_command *command, struct child_output *out)
+struct err *generate_execute(struct generate_run *run, const struct generate_unit *unit,
+                             const struct generate_command *command, struct child_output *out)
 {
     struct err *e = run_child(run, unit, command, out);
     if (!e && out->exit_status > 128)
         e = err_new(ERR_INVALID, "signal %d; error output: %s", out->exit_status - 128, out->err);
     else if (!e && out->exit_status)
         e = err_new(ERR_INVALID, "exit status %d; error output: %s", out->exit_status, out->err);
-    return err_wrap(e, "error executing generator command %s from file %s",
-                    quote(run->mem, command->command), quote(run->mem, unit->place->relative));
+    return err_wrap(e, "error executing %s command %s from file %s", command->what,
+                    quote(run->mem, command->from->command),
+                    quote(run->mem, unit->place->relative));
 }
 
 /* -- one git path --------------------------------------------------------------------------- */
@@ -192,8 +178,8 @@ static const char *dir_of(struct arena *mem, const char *path, const char *none)
 }
 
 /* The text of the patch file; NULL if there is none yet, which is fine where its directory is there. */
-static struct err *read_patch(struct run *run, const struct unit *unit, const char **out,
-                              size_t *out_len)
+static struct err *read_patch(struct generate_run *run, const struct generate_unit *unit,
+                              const char **out, size_t *out_len)
 {
     const char *path, *named = unit->config.patch_file;
     TRY(fluxyaml_join(run->mem, unit->place->work_dir, named, &path));
@@ -209,7 +195,7 @@ static struct err *read_patch(struct run *run, const struct unit *unit, const ch
                    dir_of(run->mem, named, "."), named);
 }
 
-static struct err *patch_unit(struct run *run, const struct unit *unit,
+static struct err *patch_unit(struct generate_run *run, const struct generate_unit *unit,
                               const struct manifest_list *generated, struct manifest_list *out)
 {
     const char *text;
@@ -223,17 +209,25 @@ static struct err *patch_unit(struct run *run, const struct unit *unit,
     return patchfile_apply(run->mem, &patch, generated, out);
 }
 
-/* Everything of one git path, or a problem: half of what was meant would look like a decision to delete the rest. */
-static struct err *generate_unit(struct run *run, const struct unit *unit)
+struct err *generate_manifests(struct generate_run *run, const struct generate_unit *unit,
+                               struct manifest_list *out)
 {
     struct manifest_source source = { unit->place->name, true };
-    struct manifest_list generated = { 0 }, patched = { 0 };
     for (size_t i = 0; i < unit->config.generator_count; i++) {
+        const struct generate_command command = { .what = "generator",
+                                                  .from = &unit->config.generators[i] };
         struct child_output output;
-        TRY(run_generator(run, unit, &unit->config.generators[i], &output));
-        manifest_parse(run->mem, &source, output.out, output.out_len, &generated,
-                       &run->out->problems);
+        TRY(generate_execute(run, unit, &command, &output));
+        manifest_parse(run->mem, &source, output.out, output.out_len, out, &run->out->problems);
     }
+    return NULL;
+}
+
+/* Everything of one git path, or a problem: half of what was meant would look like a decision to delete the rest. */
+static struct err *generate_unit(struct generate_run *run, const struct generate_unit *unit)
+{
+    struct manifest_list generated = { 0 }, patched = { 0 };
+    TRY(generate_manifests(run, unit, &generated));
     if (unit->config.mode == FLUXYAML_PATCH)
         TRY(patch_unit(run, unit, &generated, &patched));
     else
@@ -243,7 +237,7 @@ static struct err *generate_unit(struct run *run, const struct unit *unit)
     return NULL;
 }
 
-static struct err *read_config(struct run *run, struct unit *unit)
+struct err *generate_read_config(struct generate_run *run, struct generate_unit *unit)
 {
     const char *text;
     size_t len;
@@ -253,31 +247,27 @@ static struct err *read_config(struct run *run, struct unit *unit)
     return fluxyaml_parse(run->mem, text, len, &unit->config);
 }
 
-static void report(struct run *run, const struct unit *unit, struct err *e)
+static void report(struct generate_run *run, const struct generate_unit *unit, struct err *e)
 {
     struct manifest_problem where = { .path = unit->place->name, .severity = MANIFEST_ERROR };
     manifest_report(run->mem, &run->out->problems, &where, "%s", err_text(e));
     err_free(e);
 }
 
-struct paths {
-    const char **at;
-    size_t len, cap;
-};
-
-static struct err *handle_path(struct run *run, const char *git_path, struct paths *plain)
+static struct err *handle_path(struct generate_run *run, const char *git_path,
+                               struct generate_paths *plain)
 {
     struct fluxyaml_place place;
-    struct unit unit = { .place = &place };
+    struct generate_unit unit = { .place = &place };
     TRY(fluxyaml_find(run->mem, run->opts->entries, run->opts->entry_count, git_path, &place));
-    struct err *e = place.config ? read_config(run, &unit) : NULL;
+    struct err *e = place.config ? generate_read_config(run, &unit) : NULL;
     if (!place.config || (!e && unit.config.mode == FLUXYAML_SCAN)) {
         *vec_push(run->mem, plain) = git_path;
         return NULL;
     }
     run->out->config_count++;
     if (!e) {
-        TRY(need_tree(run));
+        TRY(generate_need_tree(run));
         e = generate_unit(run, &unit);
     }
     if (e)
@@ -286,7 +276,8 @@ static struct err *handle_path(struct run *run, const char *git_path, struct pat
 }
 
 /* Each git path once, in its one spelling; the root where there are none. */
-static struct err *clean_paths(struct arena *mem, const char *const *git_paths, struct paths *out)
+struct err *generate_clean_paths(struct arena *mem, const char *const *git_paths,
+                                 struct generate_paths *out)
 {
     for (size_t i = 0; git_paths && git_paths[i]; i++) {
         const char *path;
@@ -306,10 +297,10 @@ struct err *generate_run(struct arena *mem, const struct generate_opts *opts,
                          struct generate_result *out)
 {
     *out = (struct generate_result){ 0 };
-    struct run self = { .mem = mem, .opts = opts, .out = out };
-    SCOPED(run_free) struct run *run = &self;
-    struct paths paths = { 0 }, plain = { 0 };
-    TRY(clean_paths(mem, opts->git_paths, &paths));
+    struct generate_run self = { .mem = mem, .opts = opts, .out = out };
+    SCOPED(generate_run_free) struct generate_run *run = &self;
+    struct generate_paths paths = { 0 }, plain = { 0 };
+    TRY(generate_clean_paths(mem, opts->git_paths, &paths));
     for (size_t i = 0; i < paths.len; i++)
         TRY(handle_path(run, paths.at[i], &plain));
     out->plain_count = plain.len;
