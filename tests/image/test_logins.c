@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "image/creds.h"
+#include "peer.h"
 #include "registry_lab.h"
 
 #define NO_PATTERNS ((const char *const[]){ NULL })
@@ -279,37 +279,23 @@ static void a_helper_that_a_secret_names_is_not_run(void **state)
 
 /* -- programs and clouds: a directory of our own is all of PATH but the shell's */
 
-static const char *make_dir(struct lab *lab)
+static char *make_dir(struct lab *lab)
 {
-    char *dir = arena_strdup(lab->bench->mem, "/tmp/serin-logins-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    char *dir = peer_dir_new();
     assert_int_equal(setenv("PATH", lab_printf(lab, "%s:/usr/bin:/bin", dir), 1), 0);
     return dir;
 }
 
 static void put_file(struct lab *lab, const char *dir, const char *name, const char *text)
 {
-    const char *path = lab_printf(lab, "%s/%s", dir, name);
-    FILE *out = fopen(path, "we");
-    assert_non_null(out);
-    assert_true(fputs(text, out) >= 0);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(chmod(path, 0700), 0);
-}
-
-static void drop_dir(struct lab *lab, const char *dir)
-{
-    static const char *const names[] = { "docker-credential-serintest", "aws", "azure.json",
-                                         "docker-credential-ecr-login" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        (void)unlink(lab_printf(lab, "%s/%s", dir, names[i]));
-    assert_int_equal(rmdir(dir), 0);
+    peer_write(dir, name, text);
+    assert_int_equal(chmod(lab_printf(lab, "%s/%s", dir, name), 0700), 0);
 }
 
 static void a_helper_of_the_docker_config_is_run(void **state)
 {
     struct lab *lab = *state;
-    const char *dir = make_dir(lab);
+    char *dir = make_dir(lab);
     put_file(lab, dir, "docker-credential-serintest",
              lab_printf(lab,
                         "#!/bin/sh\nread host\n[ \"$1 $host\" = \"get %s\" ] || exit 1\n"
@@ -327,7 +313,7 @@ static void a_helper_of_the_docker_config_is_run(void **state)
     assert_contains(lab_ask(lab, "team/app", NO_PATTERNS)->error, "there are none for");
     assert_contains(bench_log(lab->bench), "the credential helper failed with status 1");
     assert_no_secret(lab, "");
-    drop_dir(lab, dir);
+    peer_dir_free(dir);
 }
 
 struct got {
@@ -374,7 +360,7 @@ static void amazon_is_asked_by_its_programs(void **state)
 {
     struct lab *lab = *state;
     static const char host[] = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-    const char *dir = make_dir(lab);
+    char *dir = make_dir(lab);
     assert_false(ask_creds(lab, &(struct creds_opts){ 0 }, host).has_login); /* neither is there */
     put_file(lab, dir, "aws",
              "#!/bin/sh\n[ \"$*\" = 'ecr get-login-password --region eu-west-1' ] && echo p4ss\n");
@@ -384,7 +370,7 @@ static void amazon_is_asked_by_its_programs(void **state)
     put_file(lab, dir, "docker-credential-ecr-login",
              "#!/bin/sh\necho '{\"Username\":\"AWS\",\"Secret\":\"better\"}'\n");
     assert_string_equal(ask_creds(lab, &(struct creds_opts){ 0 }, host).password, "better");
-    drop_dir(lab, dir);
+    peer_dir_free(dir);
 }
 
 static void google_is_asked_by_its_metadata_server(void **state)
@@ -404,7 +390,7 @@ static void google_is_asked_by_its_metadata_server(void **state)
 static void azure_is_asked_by_the_file_of_the_node(void **state)
 {
     struct lab *lab = *state;
-    const char *dir = make_dir(lab);
+    char *dir = make_dir(lab);
     struct creds_opts opts = { .azure_file = lab_printf(lab, "%s/azure.json", dir) };
     assert_false(ask_creds(lab, &opts, "a.azurecr.io").has_login);
     put_file(lab, dir, "azure.json", "{\"aadClientId\":\"id\",\"aadClientSecret\":\"s3cr3t\"}");
@@ -415,7 +401,7 @@ static void azure_is_asked_by_the_file_of_the_node(void **state)
     assert_false(ask_creds(lab, &opts, "a.azurecr.io").has_login);
     assert_contains(bench_log(lab->bench), "names no service principal");
     assert_no_secret(lab, "");
-    drop_dir(lab, dir);
+    peer_dir_free(dir);
 }
 
 int main(void)
