@@ -202,6 +202,11 @@ MUST_USE static struct err *step_down(struct doc_edit *edit, struct cursor *curs
     }
     if (from && !to && old && !val_get(from->extras, step->key))
         return merged_error(shown(edit, path, i + 1, NULL));
+    if (to && to->kind == EDIT_ALIAS)
+        return alias_error(shown(edit, path, i + 1, NULL));
+    if (to && to->kind == EDIT_LIST && to->key->is_removed)
+        return err_new(ERR_INVALID, "%s was a list: it cannot become a map",
+                       shown(edit, path, i + 1, NULL));
     if (to && to->key->is_removed)
         restore_empty(to->key);
     bool is_other = old && !val_is_null(old) && !val_is_list(old) && !val_is_map(old);
@@ -335,8 +340,8 @@ MUST_USE static struct err *prove(struct doc_edit *edit, const char *text, size_
             continue;
         err_free(e);
         return err_new(ERR_INVALID,
-                       "document %zu (line %u) is written in a way that cannot be edited: "
-                       "write out what comes from aliases, merge keys or \"? \" there",
+                       "document %zu (line %u) cannot be edited the way it is written: aliases, "
+                       "merge keys (<<), \"? \" or tabs stand in the way",
                        i + 1, document->line);
     }
     return err_wrap(e, "the edited text cannot be read");

@@ -358,6 +358,13 @@ static void write_entries(struct sbuf *out, const struct edit_node *map, const c
     }
 }
 
+/* Between a colon without a value and the comma or bracket behind it. */
+static const char *gap_behind(const struct edit_node *key)
+{
+    const struct edit_node *value = key->value;
+    return value->begin == value->end && !value->has_no_colon ? " " : "";
+}
+
 static void remove_from_flow(struct patcher *p, const struct edit_node *map)
 {
     const struct edit_node *before = NULL; /* the last one that stays */
@@ -365,7 +372,7 @@ static void remove_from_flow(struct patcher *p, const struct edit_node *map)
         if (!key->is_removed)
             before = key;
         else if (before)
-            add(p, entry_end(before), entry_end(key), "");
+            add(p, entry_end(before), entry_end(key), gap_behind(before));
         else
             add(p, entry_begin(p, key), entry_begin(p, key->next), "");
         if (key->is_removed && before)
@@ -391,6 +398,8 @@ static void patch_flow_map(struct patcher *p, const struct edit_node *map)
     struct edit_flow flow = flow_of(p, map);
     const char *line = map->last ? line_before(p, map->last->begin) : "";
     bool survives = has_survivors(map);
+    if (survives && map->extras)
+        sbuf_add(&text, gap_behind(map->last));
     if (map->extras)
         write_entries(&text, map, line, survives, &flow);
     if (survives) {
@@ -430,17 +439,27 @@ static void write_properties(const struct patcher *p, struct sbuf *out,
     }
 }
 
-/* "? key" has no place for a value yet. */
-static void write_colon(const struct patcher *p, struct sbuf *out, const struct edit_node *node)
+static bool is_one_line(const struct patcher *p, size_t from, size_t to)
 {
+    return edit_tree_line_end(p->tree, from) >= to;
+}
+
+/* "? key", or {key}, has no place for a value yet. A key over several lines needs its ? before a colon. */
+static void write_colon(struct patcher *p, struct sbuf *out, const struct edit_node *node)
+{
+    const struct edit_node *key = node->key;
     if (!node->has_no_colon)
         return;
     if (!node->in_flow) {
         sbuf_add(out, break_at(p, node->begin));
-        for (size_t i = column_of(p, entry_begin(p, node->key)); i > 0; i--)
+        for (size_t i = column_of(p, entry_begin(p, key)); i > 0; i--)
             sbuf_add_char(out, ' ');
+    } else if (entry_begin(p, key) == key->begin && !is_one_line(p, key->begin, key->end)) {
+        add(p, key->begin, key->begin, "? ");
     }
-    sbuf_add_char(out, ':');
+    bool is_name =
+        key->kind == EDIT_ALIAS || key->body == key->end; /* a colon would be part of it */
+    sbuf_add(out, is_name && node->in_flow ? " :" : ":");
 }
 
 static bool is_json_value(const struct patcher *p, const struct edit_node *node)
@@ -463,7 +482,9 @@ static void patch_block_scalar(struct patcher *p, const struct edit_node *node, 
                                size_t from)
 {
     size_t head, end = edit_tree_block_end(p->tree, node, &head);
-    add(p, from, head, text);
+    bool is_close =
+        head < p->tree->len && p->tree->text[head] == '#'; /* |# is a comment, x# is none */
+    add(p, from, head, is_close ? arena_printf(p->mem, "%s ", text) : text);
     size_t line = edit_tree_line_end(p->tree, head);
     if (end > line)
         add(p, line, end, "");
@@ -488,11 +509,6 @@ static void patch_scalar(struct patcher *p, const struct edit_node *node)
 }
 
 /* ---- aliases ---- */
-
-static bool is_one_line(const struct patcher *p, size_t from, size_t to)
-{
-    return edit_tree_line_end(p->tree, from) >= to;
-}
 
 /* What a scalar is, written at another place. */
 static void write_scalar_again(struct patcher *p, struct sbuf *out, const struct edit_node *from,

@@ -388,6 +388,8 @@ void edit_tree_read(struct arena *mem, const char *text, size_t len,
     for (size_t i = 0; i < docs->len; i++) {
         struct edit_document *document = &out->documents.at[i];
         document->old = docs->at[i].root;
+        document->is_json =
+            document->is_json && (val_is_map(document->old) || val_is_list(document->old));
         if (document->root)
             document->root->old = document->old;
         for (struct edit_node *node = document->root; node; node = edit_tree_next(node, false)) {

@@ -52,6 +52,7 @@ static const struct edit_case {
     { "a list below its key", "a:\n- b: c\n  d: e\n", { { 's', 0, "a|#0|d", "x" } }, "a:\n- b: c\n  d: x\n" },
     { "brackets stay", "a: {b: [c,  d], e: f}\n", { { 's', 0, "a|b|#1", "x, y" } }, "a: {b: [c,  'x, y'], e: f}\n" },
     { "empty values in brackets", "{a: , b, \"c\"}\n", { { 's', 0, "a", "x" }, { 's', 0, "b", "u" }, { 's', 0, "c", "z" } }, "{a: x , b: u, \"c\": z}\n" },
+    { "a key over lines without a value", "{b\n c, d}\n", { { 's', 0, "b c", "x" } }, "{? b\n c: x, d}\n" },
     { "JSON on one line", "{\"a\":{\"b\":\"c\",\"d\":null}}", { { 's', 0, "a|b", "x" }, { 's', 0, "a|d", "u" } }, "{\"a\":{\"b\":\"x\",\"d\":\"u\"}}" },
     { "a complex key", "? a\n: b\n? c\n? d\n", { { 's', 0, "a", "x" }, { 's', 0, "c", "u" } }, "? a\n: x\n? c\n: u\n? d\n" },
     { "characters of several bytes", "# \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\n\xc3\xbc: \xf0\x9f\x98\x80 # \xe2\x82\xac\nb: \xc3\xb6\n", { { 's', 0, "\xc3\xbc", "\xe2\x82\xac" }, { 's', 0, "b", "x" } }, "# \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\n\xc3\xbc: \xe2\x82\xac # \xe2\x82\xac\nb: x\n" },
@@ -99,6 +100,8 @@ static const struct edit_case {
     { "an entry in brackets", "m: {n: x, o: p}\n", { { 'p', 0, "m|ann|fluxcd.io/tag.app", "glob:1.*" } }, "m: {n: x, o: p, ann: {fluxcd.io/tag.app: glob:1.*}}\n" },
     { "in brackets over lines", "m: {\n    n: x, # first\n    o: p  # last\n  }\n", { { 'p', 0, "m|q", "[r]" } }, "m: {\n    n: x, # first\n    o: p,\n    q: '[r]'  # last\n  }\n" },
     { "a comma at the end", "m: {n: x,}\n", { { 'p', 0, "m|o", "p" } }, "m: {n: x, o: p,}\n" },
+    { "behind nothing in brackets", "{a: b, c:}\n", { { 'p', 0, "d", "e" } }, "{a: b, c: , d: e}\n" },
+    { "what stands behind nothing goes", "{a: , b: c}\n", { { 'r', 0, "b", NULL } }, "{a: }\n" },
     { "tight JSON", "{\"m\":{\"n\":\"x\"},\n\"s\":{}}", { { 'p', 0, "m|ann|k", "v" }, { 'p', 0, "s|t", "u" } }, "{\"m\":{\"n\":\"x\",\"ann\":{\"k\":\"v\"}},\n\"s\":{\"t\":\"u\"}}" },
     { "JSON over lines", "{\n  \"m\": {\n    \"n\": \"x\"\n  }\n}\n", { { 'p', 0, "m|ann|k", "v" }, { 'p', 0, "m|ann|l", "true" } }, "{\n  \"m\": {\n    \"n\": \"x\",\n    \"ann\": {\n      \"k\": \"v\",\n      \"l\": \"true\"\n    }\n  }\n}\n" },
     { "null in JSON", "{\"m\": {\"ann\": null}}", { { 'p', 0, "m|ann|k", "v" } }, "{\"m\": {\"ann\": {\"k\": \"v\"}}}" },
@@ -154,9 +157,9 @@ static const struct bad_case {
     { "putting over a map", "a: {b: c}\n", { 'p', 0, "a", "x" }, ERR_INVALID, "a is a map, not a text" },
     { "a text that is not UTF-8", "a: b\n", { 's', 0, "a", "\xff" }, ERR_INVALID, "the new text is not UTF-8" },
     { "taking away what is merged", "a: b\n---\na: &x {b: c}\nd: {<<: *x, e: f}\n", { 'r', 1, "d|b", NULL }, ERR_INVALID,
-      "document 2 (line 2) is written in a way that cannot be edited: write out what comes from aliases, merge keys or \"? \" there" },
+      "document 2 (line 2) cannot be edited the way it is written: aliases, merge keys (<<), \"? \" or tabs stand in the way" },
     { "adding to a pair in a list", "[a: b]\n", { 'p', 0, "#0|c", "x" }, ERR_INVALID,
-      "document 1 (line 1) is written in a way that cannot be edited: write out what comes from aliases, merge keys or \"? \" there" },
+      "document 1 (line 1) cannot be edited the way it is written: aliases, merge keys (<<), \"? \" or tabs stand in the way" },
 };
 
 /* Texts that are taken for something else by some reader, or say something in YAML: quoted. And those that are not. */

@@ -72,7 +72,7 @@ static void set_last(struct arena *mem, const char *text, size_t len, const stru
     ASSERT(!end);
 }
 
-/* Aliases and merges may be in the way of an edit; libyaml takes | and > where it takes no other text, at the front of lines. */
+/* Aliases and merges may be in the way of an edit; tabs are blanks behind plain text alone; libyaml takes | and > where it takes no other text, at the front of lines. */
 static bool is_odd(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -80,7 +80,8 @@ static bool is_odd(const char *text, size_t len)
         while (before && (text[before - 1] == ' ' || text[before - 1] == '\t'))
             before--;
         bool is_first = !before || !strchr("-:", text[before - 1]);
-        if (text[i] == '*' || text[i] == '?' || ((text[i] == '|' || text[i] == '>') && is_first))
+        if (text[i] == '\t' || text[i] == '*' || text[i] == '?' ||
+            ((text[i] == '|' || text[i] == '>') && is_first))
             return true;
     }
     return memmem(text, len, "<<", 2) != NULL;

@@ -92,7 +92,7 @@ static const struct bad_case {
       { "demo:deployment/a", 1, "app:2", NULL, NULL }, "dir/a.yaml:1: spec.template.spec.initContainers[0] is an alias of something that stands elsewhere: write it out to change it" },
     { "an annotation that comes by a merge key is to go", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, annotations: &x {fluxcd.io/locked: 'true'}}\n---\n" HEAD("Deployment", "a") "  annotations:\n    <<: {fluxcd.io/locked: 'true'}\n" POD "      - {name: c, image: app:1}\n", NULL,
       { "demo:deployment/a", 0, NULL, "fluxcd.io/locked", "" },
-      "dir/a.yaml: document 2 (line 4) is written in a way that cannot be edited: write out what comes from aliases, merge keys or \"? \" there" },
+      "dir/a.yaml: document 2 (line 4) cannot be edited the way it is written: aliases, merge keys (<<), \"? \" or tabs stand in the way" },
 };
 
 /* What verification says about two texts, the first with the one edit app:1 -> app:2 of the first container of demo:deployment/a. */
