@@ -100,7 +100,7 @@ static const struct edit_case {
     { "an entry in brackets", "m: {n: x, o: p}\n", { { 'p', 0, "m|ann|fluxcd.io/tag.app", "glob:1.*" } }, "m: {n: x, o: p, ann: {fluxcd.io/tag.app: glob:1.*}}\n" },
     { "in brackets over lines", "m: {\n    n: x, # first\n    o: p  # last\n  }\n", { { 'p', 0, "m|q", "[r]" } }, "m: {\n    n: x, # first\n    o: p,\n    q: '[r]'  # last\n  }\n" },
     { "a comma at the end", "m: {n: x,}\n", { { 'p', 0, "m|o", "p" } }, "m: {n: x, o: p,}\n" },
-    { "behind nothing in brackets", "{a: b, c:}\n", { { 'p', 0, "d", "e" } }, "{a: b, c: , d: e}\n" },
+    { "behind nothing in brackets", "{a: b, c: }\n", { { 'p', 0, "d", "e" } }, "{a: b, c: , d: e }\n" },
     { "what stands behind nothing goes", "{a: , b: c}\n", { { 'r', 0, "b", NULL } }, "{a: }\n" },
     { "tight JSON", "{\"m\":{\"n\":\"x\"},\n\"s\":{}}", { { 'p', 0, "m|ann|k", "v" }, { 'p', 0, "s|t", "u" } }, "{\"m\":{\"n\":\"x\",\"ann\":{\"k\":\"v\"}},\n\"s\":{\"t\":\"u\"}}" },
     { "JSON over lines", "{\n  \"m\": {\n    \"n\": \"x\"\n  }\n}\n", { { 'p', 0, "m|ann|k", "v" }, { 'p', 0, "m|ann|l", "true" } }, "{\n  \"m\": {\n    \"n\": \"x\",\n    \"ann\": {\n      \"k\": \"v\",\n      \"l\": \"true\"\n    }\n  }\n}\n" },
