@@ -176,6 +176,15 @@ static const char *complete(struct arena *mem, const struct kind *kind, const ch
     return is_whole ? api : arena_printf(mem, "%s%s", api, kind->suffix);
 }
 
+/* No host has names with anything else in them. */
+static bool is_plain_path(const char *path)
+{
+    for (const char *c = path; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f || strchr("%?#\\\"<>", *c))
+            return false;
+    return true;
+}
+
 /* Bitbucket Server may stand below a path of its host: what comes before /scm/ in the URLs of its repositories. */
 static const char *context_path(struct arena *mem, const struct hoststatus_where *where,
                                 const struct kind *kind)
@@ -209,6 +218,15 @@ MUST_USE static struct err *derive_api(struct arena *mem, const struct hoststatu
                         is_ipv6 ? "]" : "", has_port ? ":" : "", has_port ? where->port : "",
                         context_path(mem, where, kind), kind->suffix);
     return NULL;
+}
+
+/* A name, an address, a port: nothing that would end the host of a URL. */
+static bool is_host(const struct hoststatus_where *where)
+{
+    const char *host = where->host, *port = where->port ? where->port : "";
+    return host && *host && strlen(host) <= 255 && !port[strspn(port, "0123456789")] &&
+           !host[strspn(host,
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:[]")];
 }
 
 /* -- which repository --------------------------------------------------------------------------------- */
@@ -252,9 +270,7 @@ MUST_USE static struct err *find_repo(struct arena *mem, const struct hoststatus
     if (has_suffix(path, len, ".git"))
         len -= strlen(".git");
     *out = arena_strndup(mem, path, len);
-    size_t parts = count_parts(*out);
-    for (const char *c = *out; *c; c++)
-        parts = *c <= ' ' || *c >= 0x7f || *c == '%' ? 0 : parts; /* no host has such names */
+    size_t parts = is_plain_path(where->path ? where->path : "") ? count_parts(*out) : 0;
     if (parts >= 2 && parts <= kind->most_parts)
         return NULL;
     return err_new(ERR_INVALID, "the path of the repository is not OWNER/NAME, as it is on %s",
@@ -280,7 +296,7 @@ struct err *hoststatus_find_place(struct arena *mem, const struct hoststatus_whe
 {
     *out = (struct hoststatus_place){ 0 };
     const char *given = "";
-    if (!where->host || !*where->host)
+    if (!is_host(where))
         return err_new(ERR_INVALID, "a repository without a host has no statuses of commits: give "
                                     "--git-host-status=off");
     if (api && *api)

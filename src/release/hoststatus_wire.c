@@ -10,6 +10,7 @@
 #include "doc/json.h"
 
 #define KEY_MAX_CLOUD  40 /* bytes of a key of Bitbucket Cloud */
+#define NAME_MAX_GIVEN 2048
 #define SAID_MAX       200
 #define BODY_MAX       ((size_t)16 << 10) /* of an answer that is looked at */
 #define LIMITED_MS     60000              /* without a word of how long */
@@ -71,8 +72,9 @@ const char *hoststatus_shorten(struct arena *mem, const char *text, size_t max)
 }
 
 /* A name that is too long keeps its beginning and is told from others by a digest. */
-static const char *bounded(struct arena *mem, const char *name, size_t max)
+static const char *bounded(struct arena *mem, const char *given, size_t max)
 {
+    const char *name = hoststatus_shorten(mem, given, NAME_MAX_GIVEN);
     size_t len = strlen(name), kept = max - DIGEST_HEX - 1;
     unsigned char digest[HASH_SHA256_BYTES];
     if (len <= max)
