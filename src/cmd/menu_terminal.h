@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "cmd/menu.h"
 
-/* `screen` is a terminal, and so is stdin. The end of stdin aborts. */
+/* `screen` is a terminal, and so is stdin. The end of stdin aborts. A signal that ends the program does so once the
+ * terminal is as it was. */
 MUST_USE struct err *menu_terminal_run(struct menu *menu, FILE *screen, enum menu_state *out);
 
 #endif

@@ -308,24 +308,27 @@ static const struct menu_case {
     const char *name, *face, *keys, *script;
     int status;
     const char *shown[6];
+    int signal; /* sent in place of the keys */
 } menu_cases[] = {
     /* clang-format off */
     { "all updates are selected to begin with", "fluxctl", "\r", PLAN SELECTED SPEC("\"demo:deployment/side\":[" OF_A "," OF_B "]," OF_WEB) SELECTED_DONE, 0,
-      { "Submitting dry-run release ...", MENU_OF_THREE, "Submitting selected release ...", "Commit applied:" } },
+      { "Submitting dry-run release ...", MENU_OF_THREE, "Submitting selected release ...", "Commit applied:" }, 0 },
     { "what is toggled off is not released", "fluxctl", " \033[B \r", PLAN SELECTED SPEC(OF_WEB) SELECTED_DONE, 0,
-      { "⇒ ◯ demo:deployment/side", "⇒ ◯                                b:", "Submitting selected release ..." } },
+      { "⇒ ◯ demo:deployment/side", "⇒ ◯                                b:", "Submitting selected release ..." }, 0 },
     { "the cursor wraps", "serin", "k \033[B \r", PLAN SELECTED SPEC("\"demo:deployment/side\":[" OF_B "]") SELECTED_DONE, 0,
-      { "⇒ ◯ demo:deployment/web", "⇒ ◯ demo:deployment/side" } },
-    { "q gives up", "fluxctl", "q", PLAN, 0, { MENU_OF_THREE, "Aborted." } },
-    { "ctrl-C gives up, and is 1 for serin", "serin", "\003", PLAN, 1, { MENU_OF_THREE, "Aborted." } },
-    { "nothing selected is nothing released", "serin", " j j \r", PLAN, 1, { "Nothing was selected." } },
-    { "nothing to select is said", "fluxctl", "", SUBMIT PLANNED(LOCKED), 0, { "Submitting dry-run release ...", "No changes found." } },
-    { "a plan that fails needs no menu", "fluxctl", "", SUBMIT FAILED("odd"), 1, { "Submitting dry-run release ...", "Error: odd" } },
+      { "⇒ ◯ demo:deployment/web", "⇒ ◯ demo:deployment/side" }, 0 },
+    { "q gives up", "fluxctl", "q", PLAN, 0, { MENU_OF_THREE, "Aborted." }, 0 },
+    { "ctrl-C gives up, and is 1 for serin", "serin", "\003", PLAN, 1, { MENU_OF_THREE, "Aborted." }, 0 },
+    { "a signal leaves the terminal as it was", "serin", "", PLAN, 128 + SIGTERM, { MENU_OF_THREE, "\033[?25h" }, SIGTERM },
+    { "nothing selected is nothing released", "serin", " j j \r", PLAN, 1, { "Nothing was selected." }, 0 },
+    { "nothing to select is said", "fluxctl", "", SUBMIT PLANNED(LOCKED), 0, { "Submitting dry-run release ...", "No changes found." }, 0 },
+    { "a plan that fails needs no menu", "fluxctl", "", SUBMIT FAILED("odd"), 1, { "Submitting dry-run release ...", "Error: odd" }, 0 },
     /* clang-format on */
 };
 
 /* Everything the terminal shows until the program has ended; the keys are typed when the menu asks for them. */
-static const char *use_terminal(struct arena *mem, int terminal, const char *keys)
+static const char *use_terminal(struct arena *mem, int terminal, pid_t pid,
+                                const struct menu_case *row)
 {
     SBUF(screen, SCREEN_BYTES);
     char piece[4096];
@@ -335,7 +338,9 @@ static const char *use_terminal(struct arena *mem, int terminal, const char *key
         sbuf_add_bytes(&screen, piece, (size_t)got);
         if (!is_typed && strstr(sbuf_text(&screen), "release selected.")) {
             is_typed = true;
-            assert_int_equal(write(terminal, keys, strlen(keys)), strlen(keys));
+            if (row->signal)
+                kill(pid, row->signal);
+            assert_int_equal(write(terminal, row->keys, strlen(row->keys)), strlen(row->keys));
         }
     }
     return arena_strndup(mem, sbuf_text(&screen), screen.len);
@@ -365,7 +370,7 @@ static void menu_gives(void **state)
     assert_true(pid >= 0);
     if (pid == 0)
         be_program(row->face, url);
-    const char *screen = use_terminal(mem, terminal, row->keys), *at = screen;
+    const char *screen = use_terminal(mem, terminal, pid, row), *at = screen;
     close(terminal);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_string_equal(program_daemon_end(mem, daemon), "");
@@ -378,8 +383,8 @@ static void menu_gives(void **state)
     /* The cursor comes back. */
     if (strstr(screen, "\033[?25l"))
         assert_non_null(strstr(screen, "\033[?25h"));
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), row->status);
+    assert_int_equal(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+                     row->status);
 }
 
 int main(void)
