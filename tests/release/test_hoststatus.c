@@ -41,7 +41,7 @@ struct world {
     size_t replies_len;
     VEC(struct got) got;
     VEC(struct server_request *) hanging;
-    char token_file[64];
+    char token_file[512];
     struct hoststatus *status;
 };
 
@@ -121,7 +121,9 @@ static int setup(void **state)
     struct server_limits limits = server_default_limits();
     struct server_receiver to = { on_request, world };
     assert_null(server_new_limited(world->loop, "127.0.0.1:0", &limits, &to, &world->server));
-    (void)snprintf(world->token_file, sizeof(world->token_file), "/tmp/serin-token-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(world->token_file, sizeof(world->token_file), "%s/serin-token-XXXXXX",
+                   base && *base ? base : "/tmp");
     int fd = mkstemp(world->token_file);
     assert_true(fd >= 0);
     (void)close(fd);
