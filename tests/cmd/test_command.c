@@ -67,8 +67,9 @@ static const struct command_case {
       "dial tcp 127.0.0.1:1: connect: connection refused\nRun 'fluxctl sync --help' for usage.\n" },
     { "a bad FLUX_TIMEOUT is named", { "serin", "status" }, { "FLUX_TIMEOUT=long", NULL }, 2, "",
       "Error: FLUX_TIMEOUT: invalid argument \"long\" for \"--timeout\" flag: time: invalid duration \"long\"\n" },
-    { "a token without a URL has no one to go to", { "fluxctl", "sync" }, { "WEAVE_CLOUD_TOKEN=x", NULL }, 1, "",
-      "Error: --token needs --url: the service it was for without one is no more\nRun 'fluxctl sync --help' for usage.\n" },
+    { "a token without a URL goes to the daemon of the cluster", { "fluxctl", "sync" }, { "WEAVE_CLOUD_TOKEN=x", NULL }, 1, "",
+      "Error: no configuration of a cluster: there is no ~/.kube/config, and this is not a pod (no KUBERNETES_SERVICE_HOST)\n"
+      "Run 'fluxctl sync --help' for usage.\n" },
 
     { "a bad flag of the daemon comes with the usage", { "serin", "run", "--no-such-flag" }, { NULL }, 2, "",
       "*Error: unknown flag: --no-such-flag\n\nDESCRIPTION\n  serin run keeps a cluster" },
