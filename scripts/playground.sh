@@ -7,12 +7,12 @@
 #   --dir DIR           where cluster, repository and logs are kept (build/playground)
 #   --forget            begin with an empty cluster and a fresh repository; else the last ones go on
 #   --port N            where serin listens on 127.0.0.1 (3030, or a free port if that is taken)
-#   --kubeconfig FILE   use that cluster (kind, minikube, ...) in place of the playground's own, with what it has of mesh and metrics
+#   --kubeconfig FILE   use that cluster (kind, minikube, ...) in place of the playground's own, with what it has of mesh, metrics, images
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-dir=$top/build/playground forget='' port='' kubeconfig='' gateway='' proxy='' metrics='' slack=''
+dir=$top/build/playground forget='' port='' kubeconfig='' gateway='' proxy='' metrics='' slack='' registry=''
 while [ $# -gt 0 ]; do
   case $1 in
     --dir | --port | --kubeconfig) [ $# -gt 1 ] || die "$1 needs a value" ;;
@@ -72,6 +72,37 @@ wait_for_lines() {
   done
 }
 
+# The registry keeps its address over restarts: the repository names it.
+start_registry() {
+  local address=$dir/registry/address
+  if [ -n "$forget" ]; then
+    rm -rf "$dir/registry"
+  fi
+  mkdir -p "$dir/registry"
+  if [ -f "$address" ]; then
+    registry=$(cat "$address")
+    is_free "${registry##*:}" || die "the images are at $registry, and something else is there now (--forget begins anew)"
+  else
+    choose_free 5000
+    registry=127.0.0.1:$free
+  fi
+  "$top/scripts/lib/registry.sh" "$dir/registry" "$registry" >"$dir/registry.log" 2>&1 </dev/null &
+  pids+=("$!")
+  until ! is_free "${registry##*:}"; do
+    kill -0 "$!" 2>/dev/null || { cat "$dir/registry.log" >&2 && die "the registry did not start"; }
+    sleep 0.1
+  done
+  printf '%s\n' "$registry" >"$address"
+}
+
+# use_registry FOLDER: its manifests take their images from the registry, which has them, and some newer ones.
+use_registry() {
+  local images
+  grep -rlE '^ *(- )?image: ' "$1" --include='*.yaml' | xargs sed -i -E "s#^( *(- )?image: )(([a-z0-9-]+\.)+[a-z]+/)?#\\1$registry/#"
+  mapfile -t images < <(grep -rhoE "image: $registry/.*" "$1" --include='*.yaml' | sed "s#^image: $registry/##" | sort -u)
+  "$PYTHON" "$top/scripts/playground-push" --registry "$registry" "${images[@]}" podinfo:3.1.1 podinfo:3.1.2 >/dev/null
+}
+
 make_repository() {
   if [ -n "$forget" ]; then
     rm -rf "$repository"
@@ -84,6 +115,9 @@ make_repository() {
   local work
   work=$(mktemp -d "$dir/work.XXXXXX")
   cp -R "$top/repo-layout/." "$work"
+  if [ -n "$registry" ]; then
+    use_registry "$work"
+  fi
   git init -q --bare -b master "$repository"
   git -C "$work" init -q -b master
   git -C "$work" add -A
@@ -121,6 +155,7 @@ start_serin() {
   fi
   env "${names[@]}" "$serin" run --kubeconfig="$kubeconfig" --git-url="$url" --git-branch=master --git-poll-interval=1s \
     --sync-garbage-collection --listen="127.0.0.1:$port" --state-dir="$dir/state" \
+    ${registry:+--registry-insecure-host="$registry" --registry-scan-interval=1s --automation-interval=2s} \
     ${slack:+--slack-url="$slack" --slack-channel=releases} >"$dir/serin.log" 2>&1 </dev/null &
   local pid=$! head
   pids+=("$pid")
@@ -136,7 +171,7 @@ start_serin() {
   done
 }
 
-install_packages "${BUILD_PACKAGES[@]}" curl kubernetes-client prometheus
+install_packages "${BUILD_PACKAGES[@]}" curl docker-registry kubernetes-client prometheus
 find_python
 say "building serin (build/release)"
 build_serin release serin || die "serin could not be built"
@@ -144,6 +179,7 @@ serin=$top/build/release/src/cmd/serin
 if [ -z "$kubeconfig" ]; then
   start_cluster
   start_slack
+  start_registry
 fi
 make_repository
 asked=$SECONDS
@@ -177,6 +213,7 @@ And with canaries, for which pods answer here:
   application  $gateway (the gateway; any Host is the frontend's), http_proxy=$proxy for names of Services
   metrics      $metrics/metrics; faults of pods: $metrics/faults
   alerts       $dir/slack.log
+  images       $registry; push one with scripts/playground-push NAME:TAG
 
   4. Release to a few at first (the push of 1. did it too: kubectl -n prod get canaries; tail -f $dir/slack.log):
        kubectl apply -f $top/deploy/playground/podinfo.yaml && kubectl -n test wait canary/podinfo --for=condition=promoted
@@ -195,6 +232,17 @@ And with canaries, for which pods answer here:
          "value": {"name": "person", "type": "confirm-promotion", "url": "http://flagger-loadtester.test/gate/check"}}]'
        kubectl -n test set image deployment/podinfo podinfod=ghcr.io/stefanprodan/podinfo:6.0.4
        curl -x $proxy -d '{"name": "podinfo", "namespace": "test"}' http://flagger-loadtester.test/gate/open
+
+And with images; git pull shows the commits:
+
+  8. Release another image of the repository's workload, by a commit:
+       export FLUX_URL=http://127.0.0.1:$port/api/flux; PATH=\$PATH:${serin%/*}
+       serin list-images -n prod -w deployment/backend
+       serin release --workload=prod:deployment/backend -i $registry/stefanprodan/podinfo:3.1.2
+  9. Let new images release themselves, and push one:
+       serin automate -n prod -w deployment/backend && serin policy -n prod -w deployment/backend --tag-all='semver:~3.1'
+       $top/scripts/playground-push --dir $dir podinfo:3.1.3
+       kubectl -n prod get deployment backend -o wide --watch
 TEXT
 fi
 cat <<TEXT

@@ -1,5 +1,7 @@
 """scripts/playground.sh, as a newcomer runs it."""
 
+import hashlib
+import json
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import urllib.request
 from lab import HERE, KINDS, Cluster, Failed, Process, expect, free_port, lasts, wait
 
 TOP = os.path.join(HERE, "..", "..")
+FIRST_IMAGE = "sha256:122654d899216e40b5e743377e002e7b950fc43850da4d78be08dd46a973757c"
 KINDS["Canary"] = ("/apis/flagger.app/v1beta1", "canaries", True)
 
 
@@ -40,6 +43,33 @@ def releases(w, cluster, kubeconfig, said, folder):
     wait(lambda: "podinfo.test: New revision detected, progressing canary analysis." in open(os.path.join(folder, "slack.log")).read(), "the alert")
 
 
+def pushes(folder, registry):
+    """The registry has the images that the repository names, and takes others; the same tags are the same bytes elsewhere."""
+    script = os.path.join(TOP, "scripts", "playground-push")
+
+    def push(*words, status=0):
+        done = subprocess.run([script, "--dir", folder, *words], capture_output=True, text=True)
+        expect(done.returncode, status, f"playground-push {' '.join(words)}: {done.stderr}")
+        return done.stdout + done.stderr
+
+    def tags(name="stefanprodan/podinfo"):
+        with urllib.request.urlopen(f"http://{registry}/v2/{name}/tags/list", timeout=20) as answer:
+            return sorted(json.load(answer)["tags"])
+
+    def digest(tag):
+        asked = urllib.request.Request(f"http://{registry}/v2/stefanprodan/podinfo/manifests/{tag}",
+                                       headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return "sha256:" + hashlib.sha256(answer.read()).hexdigest()
+    expect(tags(), ["3.1.0", "3.1.1", "3.1.2"], "tags of podinfo")
+    expect(tags("fluxcd/flagger-loadtester"), ["0.34.0"], "tags of the load tester")
+    expect(digest("3.1.0"), FIRST_IMAGE, "what the first image is, to the byte")
+    expect(push("podinfo:3.1.3"), f"pushed: {registry}/stefanprodan/podinfo:3.1.3\n", "a push")
+    expect(tags(), ["3.1.0", "3.1.1", "3.1.2", "3.1.3"], "tags after it")
+    expect(push("podinfo:3.1.3"), f"there already: {registry}/stefanprodan/podinfo:3.1.3\n", "the same once more")
+    expect(push("no tag", status=1), "'no tag' is not NAME:TAG\n", "what is no image")
+
+
 @lasts(60)
 def test_the_playground_shows_what_it_promises(w):
     script, port, folder = os.path.join(TOP, "scripts", "playground.sh"), free_port(), w.path("playground")
@@ -57,7 +87,10 @@ def test_the_playground_shows_what_it_promises(w):
 
     def image():
         return cluster.get("Deployment", "backend", "prod")["spec"]["template"]["spec"]["containers"][0]["image"]
-    expect(image(), "stefanprodan/podinfo:3.1.0", "the image at first")
+    registry = re.search(r"images +(127\.0\.0\.1:\d+)", process.text())[1]
+    podinfo = registry + "/stefanprodan/podinfo"
+    expect(image(), podinfo + ":3.1.0", "the image at first")
+    pushes(folder, registry)
     git("clone", "-q", "-c", "user.name=me", "-c", "user.email=me@example.com", url, clone, cwd=w.directory)
     manifest = os.path.join(clone, "prod", "backend", "deployment.yaml")
     with open(manifest) as source:
@@ -66,7 +99,7 @@ def test_the_playground_shows_what_it_promises(w):
         out.write(text.replace("podinfo:3.1.0", "podinfo:3.1.1"))
     git("commit", "-qam", "Release podinfo 3.1.1")
     git("push", "-q")
-    wait(lambda: image() == "stefanprodan/podinfo:3.1.1", "the new image")
+    wait(lambda: image() == podinfo + ":3.1.1", "the new image")
     uid = cluster.get("Service", "flagger-loadtester", "prod")["metadata"]["uid"]
     cluster.delete("Service", "flagger-loadtester", "prod")
     wait(lambda: (cluster.get("Service", "flagger-loadtester", "prod") or {"metadata": {"uid": uid}})["metadata"]["uid"] != uid, "the Service to come back")
