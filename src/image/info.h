@@ -25,6 +25,7 @@ struct image_info {
 struct image_repo {
     const char *name;  /* canonical */
     const char *error; /* of the last scan; "" */
+    bool is_missing;   /* that error is the registry's word that there is no such repository */
     bool
         is_complete; /* all tags were listed at least once, and `infos` are those of the last complete listing */
     const struct image_info *infos; /* by tag, in byte order */

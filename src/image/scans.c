@@ -29,7 +29,7 @@ struct repo {
     char *name, *host, *path, *error;
     struct tagstore *store;
     struct wanted policy;
-    bool is_policy, is_complete, is_tried, has_news, is_urgent;
+    bool is_policy, is_complete, is_missing, is_tried, has_news, is_urgent;
     bool looks_again; /* the next scan: at all that is wanted, due or not */
     int failures;
     int64_t scanned_ns, tried_ms, next_ms, asked_ms; /* but for scanned_ns: of the loop */
@@ -125,6 +125,7 @@ static const struct image_repo *view_of(struct repo *repo)
     view->name = arena_strdup(mem, repo->name);
     view->error = arena_strdup(mem, repo->error);
     view->is_complete = repo->is_complete;
+    view->is_missing = repo->is_missing;
     view->scanned_ns = repo->scanned_ns;
     tagstore_view(repo->store, mem, matches_any(scans->opts.use_labels, repo->name), view);
     repo->view = view;
@@ -387,6 +388,7 @@ static void on_scanned(void *ctx, const struct scan_result *result)
     repo->is_complete |= result->has_listed;
     repo->has_news |=
         result->new_tags > 0 || result->new_images > 0 || (!had_listing && repo->is_complete);
+    repo->is_missing = err_is(e, ERR_NOT_FOUND);
     repo->tried_ms = now_of(scans);
     repo->is_tried = true;
     repo->view = NULL;

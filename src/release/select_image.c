@@ -51,10 +51,22 @@ static bool is_useful(const struct image_info *info)
     return info && !(info->is_known && info->is_excluded);
 }
 
-static struct err *check_info(const struct image_info *info, const char *image)
+/* What could not be read is not called missing. */
+static struct err *explain_missing(const struct image_repo *repo, const char *image)
 {
+    if (repo && *repo->error && !repo->is_missing)
+        return err_new(ERR_TRANSIENT, "cannot look up image \"%s\": %s", image, repo->error);
+    if (repo && !repo->is_complete && !repo->is_missing)
+        return err_new(ERR_TRANSIENT,
+                       "cannot look up image \"%s\": its registry has not answered in time", image);
+    return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID", image);
+}
+
+static struct err *check_info(const struct image_repo *repo, const char *tag, const char *image)
+{
+    const struct image_info *info = image_repo_find(repo, tag);
     if (!info)
-        return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID", image);
+        return explain_missing(repo, image);
     if (!is_useful(info))
         return err_new(ERR_INVALID, "image \"%s\" is of no use here: %s", image,
                        info->why_excluded);
@@ -71,8 +83,7 @@ struct err *release_select_image_check(const struct select_run *run)
         return err_new(ERR_INVALID,
                        "blank tag (if you want latest, explicitly state the tag :latest): "
                        "invalid image ID");
-    return check_info(image_repo_find(repo_of(run, &ref), ref.tag),
-                      image_ref_format(run->mem, &ref));
+    return check_info(repo_of(run, &ref), ref.tag, image_ref_format(run->mem, &ref));
 }
 
 /* --- one container */

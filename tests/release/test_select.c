@@ -39,6 +39,8 @@
 /* By name: tags from the oldest to the newest. ? : without metadata; ! : not for our platforms; ~ : without a time; = : D2. */
 static const struct tags {
     const char *name, *tags;
+    const char *error; /* of the last scan; NULL: none */
+    bool is_incomplete, is_missing;
 } registry[] = {
     { "r.io/app", "1.0.0 1.1.0 1.2.0 2.0.0" },
     { "r.io/side", "1 2" },
@@ -49,6 +51,10 @@ static const struct tags {
     { "r.io/weak", "1 2" },
     { "index.docker.io/library/nginx", "1.18 1.19" },
     { "r.io/moving", "latest" },
+    { "r.io/down", "", "connection refused", true },
+    { "r.io/down-now", "1", "connection refused" },
+    { "r.io/slow", "", NULL, true },
+    { "r.io/unknown", "", "status 404", true, true },
 };
 
 #define IMAGE(workloads, image, more)                                                       \
@@ -202,6 +208,14 @@ static const struct select_case {
       "image \"r.io/app:9.9.9\" does not exist: invalid image ID" },
     { "an image of which nothing is known", IMAGE(ALL, "r.io/nobody:1", ""), NULL, NULL, "",
       "image \"r.io/nobody:1\" does not exist: invalid image ID" },
+    { "an image of a registry that is down", IMAGE(ALL, "r.io/down:1", ""), NULL, NULL, "",
+      "cannot look up image \"r.io/down:1\": connection refused" },
+    { "an image of a registry that is down since", IMAGE(ALL, "r.io/down-now:2", ""), NULL, NULL,
+      "", "cannot look up image \"r.io/down-now:2\": connection refused" },
+    { "an image of a registry that is slow", IMAGE(ALL, "r.io/slow:1", ""), NULL, NULL, "",
+      "cannot look up image \"r.io/slow:1\": its registry has not answered in time" },
+    { "an image of which the registry knows nothing", IMAGE(ALL, "r.io/unknown:1", ""), NULL, NULL,
+      "", "image \"r.io/unknown:1\" does not exist: invalid image ID" },
     { "an image that is not for our platforms", IMAGE(ALL, "r.io/arm:3", ""), NULL, NULL, "",
       "image \"r.io/arm:3\" is of no use here: it is for windows/amd64" },
     { "up to date", IMAGE(ALL, LATEST, ""), APP("x", "", "r.io/app:2.0.0"), NULL,
@@ -531,9 +545,12 @@ static void build_repos(struct world *world)
             at += len + strspn(at + len, " ");
         }
         qsort(infos, count, sizeof(*infos), by_tag);
-        world->repos[r] = (struct image_repo){
-            .name = registry[r].name, .is_complete = true, .infos = infos, .count = count
-        };
+        world->repos[r] = (struct image_repo){ .name = registry[r].name,
+                                               .error = registry[r].error ? registry[r].error : "",
+                                               .is_complete = !registry[r].is_incomplete,
+                                               .is_missing = registry[r].is_missing,
+                                               .infos = infos,
+                                               .count = count };
     }
 }
 
