@@ -42,19 +42,23 @@ static const struct tags {
     const char *error; /* of the last scan; NULL: none */
     bool is_incomplete, is_missing;
 } registry[] = {
-    { "r.io/app", "1.0.0 1.1.0 1.2.0 2.0.0" },
-    { "r.io/side", "1 2" },
-    { "r.io/half", "1 2 3?" },
-    { "r.io/arm", "1 2 3!" },
-    { "r.io/timeless", "1~ 2~" },
-    { "r.io/pinned", "1= 2=" },
-    { "r.io/weak", "1 2" },
-    { "index.docker.io/library/nginx", "1.18 1.19" },
-    { "r.io/moving", "latest" },
-    { "r.io/down", "", "connection refused", true },
-    { "r.io/down-now", "1", "connection refused" },
-    { "r.io/slow", "", NULL, true },
-    { "r.io/unknown", "", "status 404", true, true },
+    { .name = "r.io/app", .tags = "1.0.0 1.1.0 1.2.0 2.0.0" },
+    { .name = "r.io/side", .tags = "1 2" },
+    { .name = "r.io/half", .tags = "1 2 3?" },
+    { .name = "r.io/arm", .tags = "1 2 3!" },
+    { .name = "r.io/timeless", .tags = "1~ 2~" },
+    { .name = "r.io/pinned", .tags = "1= 2=" },
+    { .name = "r.io/weak", .tags = "1 2" },
+    { .name = "index.docker.io/library/nginx", .tags = "1.18 1.19" },
+    { .name = "r.io/moving", .tags = "latest" },
+    { .name = "r.io/down", .tags = "", .error = "connection refused", .is_incomplete = true },
+    { .name = "r.io/down-now", .tags = "1", .error = "connection refused" },
+    { .name = "r.io/slow", .tags = "", .is_incomplete = true },
+    { .name = "r.io/unknown",
+      .tags = "",
+      .error = "status 404",
+      .is_incomplete = true,
+      .is_missing = true },
 };
 
 #define IMAGE(workloads, image, more)                                                       \
