@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "doc/json.h"
+#include "doc/yaml.h"
 #include "release/rewrite.h"
 
 #define HEAD(kind, name) "apiVersion: apps/v1\nkind: " kind "\nmetadata:\n  name: " name "\n"
@@ -93,6 +95,20 @@ static const struct bad_case {
     { "an annotation that comes by a merge key is to go", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, annotations: &x {fluxcd.io/locked: 'true'}}\n---\n" HEAD("Deployment", "a") "  annotations:\n    <<: {fluxcd.io/locked: 'true'}\n" POD "      - {name: c, image: app:1}\n", NULL,
       { "demo:deployment/a", 0, NULL, "fluxcd.io/locked", "" },
       "dir/a.yaml: document 2 (line 4) cannot be edited the way it is written: aliases, merge keys (<<), \"? \" or tabs stand in the way" },
+};
+
+/* What fluxctl was told in the recorded scenario yaml-edits, by file: all that is left of it in the end. */
+#define IMAGE "registry.example.org/app:1.10"
+static const struct recorded_case {
+    const char *file;
+    struct wish wishes[4];
+    int lines; /* that are new in our text; Flux wrote half of the files anew */
+} recorded_cases[] = {
+    { "comments.yaml", { { "demo:deployment/comments", 0, IMAGE, NULL, NULL }, { "demo:deployment/comments", 1, IMAGE, NULL, NULL } }, 2 },
+    { "several.yaml", { { "demo:statefulset/init", 0, IMAGE, NULL, NULL }, { "demo:statefulset/init", 1, IMAGE, NULL, NULL }, { "demo:cronjob/cron", 0, NULL, "fluxcd.io/tag.app", "glob:1.*" } }, 3 },
+    { "anchors.yaml", { { "demo:deployment/anchors", 0, IMAGE, NULL, NULL }, { "demo:deployment/anchors", 1, IMAGE, NULL, NULL } }, 1 },
+    { "list.yaml", { { "demo:deployment/in-list", 0, IMAGE, NULL, NULL }, { "demo:deployment/in-list", 0, NULL, "fluxcd.io/tag.app", "semver:~1.2" } }, 3 },
+    { "tight.yml", { { "demo:deployment/json", 0, IMAGE, NULL, NULL }, { "demo:deployment/json", 0, NULL, "fluxcd.io/tag.app", "glob:1.10" } }, 2 },
 };
 
 /* What verification says about two texts, the first with the one edit app:1 -> app:2 of the first container of demo:deployment/a. */
@@ -211,6 +227,86 @@ static void verification_says_as_case(void **state)
     assert_string_equal(err_text(e), c->error);
 }
 
+static struct release_file read_file(struct arena *mem, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        fail_msg("cannot open %s", path);
+    char *text = arena_alloc(mem, (size_t)1 << 20);
+    size_t len = fread(text, 1, ((size_t)1 << 20) - 1, file);
+    assert_int_equal(fclose(file), 0);
+    return (struct release_file){ .path = "dir/a.yaml", .text = text, .len = len };
+}
+
+/* What Flux made of a file in the end, with the registry named as in the fixtures. */
+static struct doc_yaml_list recorded_text(struct arena *mem, const char *name)
+{
+    static const char host[] = "REGISTRY.HOST:1";
+    struct release_file file =
+        read_file(mem, TEST_DATA "/../differential/recordings/flux/yaml-edits.json");
+    const char *wanted = arena_printf(mem, "file: %s", name);
+    struct val *recording = NULL;
+    SCOPED(err_free)
+    struct err *e = doc_json_parse(mem, file.text, file.len, &recording);
+    assert_null(e);
+    const struct val *steps = val_get(recording, "steps"), *lines = NULL;
+    for (size_t i = 0; i < val_len(steps); i++) {
+        const struct val *step = val_item(steps, i);
+        if (!strcmp(val_text_or(val_get(step, "step"), ""), wanted))
+            lines = val_get(step, "text");
+    }
+    assert_true(val_len(lines) > 0);
+    SBUF(text, (size_t)1 << 20);
+    for (size_t i = 0; i < val_len(lines); i++) {
+        const char *line = val_text(val_item(lines, i)), *at;
+        for (; (at = strstr(line, host)); line = at + sizeof(host) - 1)
+            sbuf_addf(&text, "%.*sregistry.example.org", (int)(at - line), line);
+        sbuf_addf(&text, "%s\n", line);
+    }
+    struct doc_yaml_list docs = { 0 };
+    SCOPED(err_free)
+    struct err *bad =
+        doc_yaml_load(mem, text.bytes, text.len, &doc_yaml_default_limits, &docs, NULL);
+    assert_null(bad);
+    return docs;
+}
+
+static int count_new_lines(const char *before, const char *after)
+{
+    int count = 0;
+    for (const char *line = after; *line;) {
+        size_t len = strcspn(line, "\n") + 1;
+        count += !memmem(before, strlen(before), line, len);
+        line += len;
+    }
+    return count;
+}
+
+static void edits_come_to_what_was_recorded(void **state)
+{
+    const struct recorded_case *c = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct release_file before = read_file(mem, arena_printf(mem, FIXTURES "/edits/%s", c->file));
+    struct release_file after = { 0 };
+    struct release_survey survey = survey_of(mem, &before);
+    struct release_edits edits = { 0 };
+    for (size_t i = 0; i < ARRAY_LEN(c->wishes) && c->wishes[i].id; i++)
+        add_wish(mem, &survey, &c->wishes[i], &edits);
+    bool is_changed;
+    SCOPED(err_free) struct err *e = release_rewrite(mem, &before, &edits, &after, &is_changed);
+    assert_string_equal(err_text(e), "");
+    struct doc_yaml_list ours = { 0 }, theirs = recorded_text(mem, c->file);
+    SCOPED(err_free)
+    struct err *bad =
+        doc_yaml_load(mem, after.text, after.len, &doc_yaml_default_limits, &ours, NULL);
+    assert_null(bad);
+    assert_int_equal(ours.len, theirs.len);
+    for (size_t i = 0; i < ours.len; i++)
+        assert_true(val_equal(ours.at[i].root, theirs.at[i].root));
+    assert_int_equal(count_new_lines(before.text, arena_strndup(mem, after.text, after.len)),
+                     c->lines);
+}
+
 static void edits_of_other_files_are_left_alone(void **state)
 {
     (void)state;
@@ -236,8 +332,8 @@ static void edits_of_other_files_are_left_alone(void **state)
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(rewrite_cases) + ARRAY_LEN(bad_cases) + ARRAY_LEN(verify_cases) + 1];
+    struct CMUnitTest tests[ARRAY_LEN(rewrite_cases) + ARRAY_LEN(bad_cases) +
+                            ARRAY_LEN(verify_cases) + ARRAY_LEN(recorded_cases) + 1];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(rewrite_cases); i++)
         tests[count++] = (struct CMUnitTest){ .name = rewrite_cases[i].name,
@@ -251,6 +347,10 @@ int main(void)
         tests[count++] = (struct CMUnitTest){ .name = verify_cases[i].name,
                                               .test_func = verification_says_as_case,
                                               .initial_state = (void *)&verify_cases[i] };
+    for (size_t i = 0; i < ARRAY_LEN(recorded_cases); i++)
+        tests[count++] = (struct CMUnitTest){ .name = recorded_cases[i].file,
+                                              .test_func = edits_come_to_what_was_recorded,
+                                              .initial_state = (void *)&recorded_cases[i] };
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(edits_of_other_files_are_left_alone);
     return cmocka_run_group_tests_name("release_rewrite", tests, NULL, NULL);
 }
