@@ -70,6 +70,16 @@ def pushes(folder, registry):
     expect(push("no tag", status=1), "'no tag' is not NAME:TAG\n", "what is no image")
 
 
+def automates(w, api, folder, runs):
+    """A new image releases itself once its workload is automated."""
+    for words in (["automate"], ["policy", "--tag-all=semver:~3.1"]):
+        status, out, err = w.cli(words[0], "-n", "prod", "-w", "deployment/backend", *words[1:], env={"FLUX_URL": api}, cwd=folder)
+        expect(status, 0, f"serin {words[0]}: {out}{err}")
+    wait(lambda: runs("3.1.3"), "the newest image that is there")
+    subprocess.run([os.path.join(TOP, "scripts", "playground-push"), "--dir", folder, "podinfo:3.1.4"], check=True, stdout=subprocess.DEVNULL)
+    wait(lambda: runs("3.1.4"), "the image that was pushed")
+
+
 @lasts(60)
 def test_the_playground_shows_what_it_promises(w):
     script, port, folder = os.path.join(TOP, "scripts", "playground.sh"), free_port(), w.path("playground")
@@ -108,6 +118,7 @@ def test_the_playground_shows_what_it_promises(w):
     git("push", "-q")
     wait(lambda: cluster.get("Service", "flagger-loadtester", "prod") is None, "the Service to go")
     releases(w, cluster, found.group(1), process.text(), folder)
+    automates(w, f"http://127.0.0.1:{port}/api/flux", folder, lambda tag: image() == f"{podinfo}:{tag}")
     process.child.send_signal(signal.SIGINT)
     wait(lambda: not process.running, "the playground to end", 60)
     expect(process.child.returncode, 0, "exit status after Ctrl-C")
