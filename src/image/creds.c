@@ -441,7 +441,12 @@ struct creds_ask *creds_start(struct creds *creds, const char *host,
 
 void creds_forget(struct creds *creds)
 {
-    map_clear(creds->pieces);
+    const char *key;
+    void *value;
+    for (size_t at = 0; map_next(creds->pieces, &at, &key, &value);) {
+        if (((struct piece *)value)->logins.len > 0) /* failures are left alone as long as ever */
+            map_remove(creds->pieces, key);
+    }
 }
 
 /* -- the whole */

@@ -500,9 +500,10 @@ static void on_answer(void *ctx, const struct http_result *result)
         send_later(call);
         return;
     }
-    if (result->err)
+    if (result->err) {
+        call->registry->host->is_plain = false; /* it may have learned TLS since */
         fail(call, err_copy(result->err), false);
-    else if (result->status == 401)
+    } else if (result->status == 401)
         on_challenge(call, result);
     else if (result->status < 200 || result->status > 299)
         on_refused(call, result);

@@ -225,6 +225,11 @@ static void on_config(void *ctx, const struct registry_answer *answer)
         e = check_digest(fetch, answer->http);
     if (!e)
         e = image_wire_config(fetch->mem, answer->http->body, answer->http->body_len, info);
+    if (err_is(e, ERR_NOT_FOUND)) {
+        err_free(e);
+        exclude(fetch, "the registry has no configuration for its image");
+        return;
+    }
     if (e) {
         give_up(fetch, e);
         return;

@@ -71,6 +71,8 @@ struct image_scans {
     ticket last_id, timer, views_timer;
     VEC(struct arena *) views; /* until the next turn */
     bool has_wishes;
+    struct map *scanning; /* host -> how many of its repositories are being scanned */
+    size_t scanning_count;
     struct scan_metrics metrics;
 };
 
@@ -313,6 +315,7 @@ static void tell_asks(struct image_scans *scans, const struct repo *repo)
 
 /* -- scans: credentials, then the scan, then what it means */
 
+/* Versions, too: is there an image for our platforms at all, and by which digest? */
 static void add_patterns(struct repo *repo, const struct wanted *wanted)
 {
     repo->wants_all |= wanted->is_all;
@@ -320,7 +323,7 @@ static void add_patterns(struct repo *repo, const struct wanted *wanted)
         struct image_pattern *pattern = NULL;
         SCOPED(err_free)
         struct err *e = image_pattern_parse(repo->mem, wanted->patterns.at[i], &pattern);
-        if (!e) /* versions, too: is there an image for our platforms at all, and by which digest? */
+        if (!e)
             *vec_push(repo->mem, &repo->patterns) = pattern;
     }
 }
@@ -356,15 +359,36 @@ static int64_t next_after(struct repo *repo, const struct err *e)
     return now_of(repo->scans) + MAX_OF(wait_ms, e ? err_retry_after_ms(e) : -1);
 }
 
+static size_t count_scanning(const struct image_scans *scans, const char *host)
+{
+    return (size_t)(uintptr_t)map_get(scans->scanning, host);
+}
+
+static void set_scanning(struct repo *repo, bool is_scanning)
+{
+    struct image_scans *scans = repo->scans;
+    size_t count = count_scanning(scans, repo->host);
+    if (repo->is_scanning == is_scanning)
+        return;
+    repo->is_scanning = is_scanning;
+    count = is_scanning ? count + 1 : count - 1;
+    scans->scanning_count = is_scanning ? scans->scanning_count + 1 : scans->scanning_count - 1;
+    if (count > 0)
+        map_set(scans->scanning, repo->host, (void *)(uintptr_t)count);
+    else
+        map_remove(scans->scanning, repo->host);
+}
+
 /* The end of what belongs to the scan alone. */
 static void clear_scan(struct repo *repo)
 {
     registry_free(STEAL(repo->registry));
     scan_free(STEAL(repo->scan));
     arena_free(STEAL(repo->mem));
-    repo->patterns.at = NULL;
+    repo->patterns.at = NULL; /* it was in that arena */
     repo->patterns.len = repo->patterns.cap = 0;
-    repo->wants_all = repo->is_scanning = false;
+    repo->wants_all = false;
+    set_scanning(repo, false);
 }
 
 static void report_failure(struct repo *repo, const struct err *e)
@@ -438,7 +462,7 @@ static void start_scan(struct repo *repo)
 {
     struct image_scans *scans = repo->scans;
     VEC(struct creds_source) sources = { 0 };
-    repo->is_scanning = true;
+    set_scanning(repo, true);
     repo->is_urgent = false;
     repo->is_looking_again = repo->looks_again;
     repo->looks_again = false;
@@ -466,18 +490,6 @@ static void start_scan(struct repo *repo)
 }
 
 /* -- which next */
-
-static size_t count_scanning(const struct image_scans *scans, const char *host)
-{
-    size_t count = 0;
-    const char *name;
-    void *value;
-    for (size_t at = 0; map_next(scans->repos, &at, &name, &value);) {
-        const struct repo *repo = value;
-        count += repo->is_scanning && (!host || strcmp(repo->host, host) == 0);
-    }
-    return count;
-}
 
 static bool is_due(const struct repo *repo, int64_t now_ms)
 {
@@ -532,11 +544,8 @@ static void set_timer(struct image_scans *scans)
 static void pump(struct image_scans *scans)
 {
     struct repo *repo;
-    size_t running = count_scanning(scans, NULL);
-    while (running < SCANS_AT_ONCE && (repo = find_due(scans))) {
+    while (scans->scanning_count < SCANS_AT_ONCE && (repo = find_due(scans)))
         start_scan(repo);
-        running++;
-    }
     set_timer(scans);
 }
 
@@ -740,6 +749,7 @@ struct image_scans *image_scans_new(const struct image_scans_opts *opts)
     struct image_scans *scans = base_alloc(sizeof(*scans));
     scans->opts = *opts;
     scans->repos = map_new(repo_free);
+    scans->scanning = map_new(NULL);
     scans->processes = processes_new(opts->loop);
     scans->hosts =
         registry_hosts_new(&(struct registry_hosts_opts){ .loop = opts->loop,
@@ -770,6 +780,7 @@ void image_scans_free(struct image_scans *scans)
     loop_cancel(scans->opts.loop, scans->views_timer);
     drop_views(scans);
     map_free(scans->repos);
+    map_free(scans->scanning);
     creds_free(scans->creds);
     registry_hosts_free(scans->hosts);
     processes_free(scans->processes);

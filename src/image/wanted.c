@@ -10,13 +10,13 @@ void wanted_fini(struct wanted *wanted)
     *wanted = (struct wanted){ .mem = NULL };
 }
 
-static void add_pattern(struct wanted *wanted, const char *text)
+static bool has_pattern(const struct wanted *wanted, const char *text)
 {
     for (size_t i = 0; i < wanted->patterns.len; i++) {
         if (strcmp(wanted->patterns.at[i], text) == 0)
-            return;
+            return true;
     }
-    *vec_push(wanted->mem, &wanted->patterns) = arena_strdup(wanted->mem, text);
+    return false;
 }
 
 static bool is_same_list(const char *const *a, const char *const *b)
@@ -57,21 +57,18 @@ void wanted_add(struct wanted *wanted, const struct image_wish *wish)
     if (!wanted->mem)
         wanted->mem = arena_new(MEMORY_BYTES);
     wanted->is_all |= wish->patterns == NULL;
-    for (const char *const *at = wish->patterns; at && *at; at++)
-        add_pattern(wanted, *at);
+    for (const char *const *at = wish->patterns; at && *at; at++) {
+        if (!has_pattern(wanted, *at))
+            *vec_push(wanted->mem, &wanted->patterns) = arena_strdup(wanted->mem, *at);
+    }
     add_source(wanted, wish);
 }
 
 bool wanted_is_covered(const struct wanted *now, const struct wanted *before)
 {
-    if (now->is_all && !before->is_all)
-        return false;
     for (size_t i = 0; i < now->patterns.len; i++) {
-        bool found = false;
-        for (size_t j = 0; j < before->patterns.len && !found; j++)
-            found = strcmp(now->patterns.at[i], before->patterns.at[j]) == 0;
-        if (!found)
+        if (!has_pattern(before, now->patterns.at[i]))
             return false;
     }
-    return now->sources.len <= before->sources.len;
+    return (before->is_all || !now->is_all) && now->sources.len <= before->sources.len;
 }

@@ -138,6 +138,22 @@ static void a_listed_tag_without_manifest_is_left_out(void **state)
     assert_string_equal(find(repo, "gone")->why_excluded, "the registry has no manifest for it");
 }
 
+static void an_image_without_its_configuration_is_left_out(void **state)
+{
+    struct lab *lab = *state;
+    lab_tags(lab, "\"a\"");
+    (void)lab_image(lab, "a", T1);
+    lab_route(lab, &(struct lab_route){
+                       .path = "/v2/team/app/blobs/*", .status = 404, .body = "{\"errors\":[]}" });
+    lab_start(lab);
+    const struct image_repo *repo = lab_ask(lab, "team/app", NULL);
+    assert_string_equal(repo->error, "");
+    assert_false(repo->is_missing);
+    assert_string_equal(find(repo, "a")->why_excluded,
+                        "the registry has no configuration for its image");
+    assert_true(lab_ask(lab, "team/none", NULL)->is_missing);
+}
+
 static void an_index_is_read_for_our_platforms(void **state)
 {
     struct lab *lab = *state;
@@ -461,6 +477,7 @@ int main(void)
         WITH_LAB(news_come_with_new_tags_only),
         WITH_LAB(no_news_while_images_are_missing),
         WITH_LAB(a_listed_tag_without_manifest_is_left_out),
+        WITH_LAB(an_image_without_its_configuration_is_left_out),
         WITH_LAB(an_index_is_read_for_our_platforms),
         WITH_LAB(what_is_not_what_its_digest_says_is_refused),
         WITH_LAB(labels_are_trusted_where_they_are_said_to_be),
