@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "doc/edit.h"
+#include "doc/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -91,6 +92,13 @@ static bool is_odd(const char *text, size_t len)
     return memmem(text, len, "<<", 2) != NULL;
 }
 
+static bool is_json(struct arena *mem, const char *text, size_t len)
+{
+    struct val *root = NULL;
+    SCOPED(err_free) struct err *e = doc_json_parse(mem, text, len, &root);
+    return !e && (val_is_map(root) || val_is_list(root));
+}
+
 /* Of such text whatever was asked for can be done. */
 static bool is_simple(const char *text, size_t len)
 {
@@ -124,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SCOPED(err_free) struct err *end = doc_edit_finish(edit, &out, &out_len, &is_changed);
     ASSERT(end || is_changed == (out_len != len || memcmp(out, text, len) != 0));
     ASSERT(!end || !is_done || !is_simple(text, len));
+    ASSERT(end || !is_json(mem, text, len) || is_json(mem, out, out_len));
     if (docs.len && docs.at[0].root && !is_odd(text, len))
         set_last(mem, text, len, docs.at[0].root);
     return 0;
