@@ -100,12 +100,35 @@ static void take_target(struct unit *unit, const char *key)
 
 /* -- units ---------------------------------------------------------------------------------------------------------------------- */
 
+static void see(const struct unit *unit, struct canaries_seen *out)
+{
+    *out = (struct canaries_seen){ .ns = unit->ns,
+                                   .name = unit->name,
+                                   .target_kind = unit->target_kind ? unit->target_kind : "",
+                                   .target = unit->target ? unit->target : "",
+                                   .phase = unit->phase,
+                                   .weight = unit->weight,
+                                   .failed_checks = unit->failed_checks,
+                                   .iterations = unit->iterations,
+                                   .waits_for = unit->waits_for,
+                                   .last_event = unit->last_event,
+                                   .next_tick_ms = unit->timer ? unit->due_ms : 0 };
+}
+
 void canaries_show(struct unit *unit, const struct canary *canary)
 {
+    const struct canaries_opts *opts = &unit->all->opts;
+    struct canaries_seen seen;
+    bool is_as_before =
+        unit->phase == canary->status.phase && unit->weight == canary->status.weight;
     unit->phase = canary->status.phase;
     unit->weight = canary->status.weight;
     unit->failed_checks = canary->status.failed_checks;
     unit->iterations = canary->status.iterations;
+    if (is_as_before || !opts->on_shown)
+        return;
+    see(unit, &seen);
+    opts->on_shown(opts->ctx, &seen);
 }
 
 void canaries_take(struct canaries *all, struct unit *unit, const struct canary *canary)
@@ -398,16 +421,5 @@ size_t canaries_len(const struct canaries *canaries)
 
 void canaries_at(const struct canaries *canaries, size_t at, struct canaries_seen *out)
 {
-    const struct unit *unit = canaries->list.at[at];
-    *out = (struct canaries_seen){ .ns = unit->ns,
-                                   .name = unit->name,
-                                   .target_kind = unit->target_kind ? unit->target_kind : "",
-                                   .target = unit->target ? unit->target : "",
-                                   .phase = unit->phase,
-                                   .weight = unit->weight,
-                                   .failed_checks = unit->failed_checks,
-                                   .iterations = unit->iterations,
-                                   .waits_for = unit->waits_for,
-                                   .last_event = unit->last_event,
-                                   .next_tick_ms = unit->timer ? unit->due_ms : 0 };
+    see(canaries->list.at[at], out);
 }

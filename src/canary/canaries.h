@@ -19,6 +19,7 @@
 #include "kube/event.h"
 
 struct canaries;
+struct canaries_seen;
 
 struct canaries_opts {
     struct loop *loop;
@@ -38,6 +39,8 @@ struct canaries_opts {
     int at_once;                   /* ticks at a time; default 64 */
     /* A Canary is gone: what it owned is free. May be NULL. */
     void (*on_release)(void *ctx);
+    /* The status of a Canary is another one than it was, or is seen for the first time. May be NULL. */
+    void (*on_shown)(void *ctx, const struct canaries_seen *seen);
     void *ctx;
 };
 

@@ -131,6 +131,7 @@ struct err *canary_service_new(const struct canary_service_opts *opts, struct ca
         .environ_list = (const char *const *)environ,
         .namespaces = opts->namespaces,
         .on_release = opts->on_release,
+        .on_shown = opts->on_shown,
         .ctx = opts->ctx,
     });
     *out = STEAL(service);

@@ -22,6 +22,7 @@ struct canary_service_opts {
     const struct kube_opts *kube_opts;     /* as the client was made: for that of the mesh */
     const struct kube_config_opts *access; /* likewise */
     void (*on_release)(void *ctx);         /* as in canaries_opts */
+    void (*on_shown)(void *ctx, const struct canaries_seen *seen); /* likewise */
     void *ctx;
 };
 

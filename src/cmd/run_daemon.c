@@ -144,8 +144,24 @@ static bool writes_notes(const struct run_parts *daemon)
 static void on_synced(void *ctx)
 {
     const struct run_parts *daemon = ctx;
-    if (!daemon->exiting && daemon->releases)
+    if (daemon->exiting)
+        return;
+    if (daemon->releases)
         releases_on_synced(daemon->releases);
+    run_host_on_synced(daemon->host);
+}
+
+static void on_changed(void *ctx, const char *rev, const struct sync_object_status *object)
+{
+    const struct run_parts *daemon = ctx;
+    run_host_on_changed(daemon->host, rev, object);
+}
+
+static void on_shown(void *ctx, const struct canaries_seen *seen)
+{
+    const struct run_parts *daemon = ctx;
+    if (!daemon->exiting)
+        run_host_on_canary(daemon->host, seen);
 }
 
 static void make_sync(struct run_parts *daemon)
@@ -183,6 +199,7 @@ static void make_sync(struct run_parts *daemon)
         .timeout_ms = flags_ms(flags, "sync-timeout"),
         .release_notes_ref = config->notes_ref,
         .release_event = releases_note_event,
+        .on_changed = on_changed,
         .on_synced = on_synced,
         .ctx = daemon,
     });
@@ -208,6 +225,7 @@ static struct err *make_canaries(struct run_parts *daemon)
                                                              .kube_opts = &daemon->kube_opts,
                                                              .access = &config->kube,
                                                              .on_release = on_release,
+                                                             .on_shown = on_shown,
                                                              .ctx = daemon },
                               &daemon->canaries);
 }
@@ -281,6 +299,7 @@ static struct err *start(struct run_parts *daemon)
     run_git_make_source(daemon);
     make_sync(daemon);
     run_release_make(daemon);
+    TRY(run_host_make(daemon));
     TRY(make_canaries(daemon));
     TRY(run_api_make(daemon));
     run_git_start(daemon);
@@ -298,6 +317,7 @@ static void free_all(struct run_parts *daemon)
     access_free(daemon->access);
     canary_service_free(daemon->canaries);
     worker_free(daemon->workers); /* waits for what runs: nobody works for those below any more */
+    run_host_free(daemon->host);
     releases_free(daemon->releases);
     image_scans_free(daemon->scans);
     sync_free(daemon->sync);

@@ -12,6 +12,7 @@
 #include "cmd/run_config.h"
 #include "image/scans.h"
 #include "kube/lease.h"
+#include "release/hoststatus.h"
 #include "release/releases.h"
 #include "sync/identity.h"
 
@@ -19,6 +20,8 @@
 #define RUN_USER_AGENT       "serin/" SERIN_VERSION
 
 /* In the order in which things are made; they are unmade the other way round. */
+struct run_host;
+
 struct run_parts {
     struct arena *mem;
     struct run_config *config;
@@ -42,6 +45,7 @@ struct run_parts {
     struct canary_service *canaries; /* NULL: --canaries=off */
     struct sync_owner owner;         /* what the canaries own of what sync applies */
     struct access *access;           /* NULL: nobody needs a token, or nobody has one */
+    struct run_host *host;           /* NULL: no git host is told */
     struct api *api;
     struct receiver *receiver; /* NULL: without --listen-hooks */
     struct kube_lease *lease;
@@ -73,6 +77,14 @@ struct api_identity run_git_identity(struct run_parts *daemon);
 
 /* run_api.c */
 MUST_USE struct err *run_api_make(struct run_parts *daemon);
+
+/* run_host.c: the states of commits at the git host; NULL for `host` is fine. */
+MUST_USE struct err *run_host_make(struct run_parts *daemon);
+void run_host_on_changed(struct run_host *host, const char *rev,
+                         const struct sync_object_status *object);
+void run_host_on_synced(struct run_host *host);
+void run_host_on_canary(struct run_host *host, const struct canaries_seen *seen);
+void run_host_free(struct run_host *host);
 
 /* run_release.c: registries, and jobs that change the repository. */
 void run_release_make(struct run_parts *daemon);

@@ -48,6 +48,15 @@ static const char *event_text(struct sync_run *run)
                            &(struct sync_event){ commits.at, commits.len, ids.at, ids.len });
 }
 
+static void tell_changed(const struct sync_run *run, const struct inventory_object *object)
+{
+    const struct sync_opts *opts = &run->sync->opts;
+    struct sync_object_status status;
+    sync_show(object, &status);
+    if (opts->on_changed)
+        opts->on_changed(opts->ctx, run->rev, &status);
+}
+
 void sync_report_commit(struct sync_run *run)
 {
     struct sync *sync = run->sync;
@@ -71,8 +80,12 @@ void sync_report_commit(struct sync_run *run)
                      F("event", run->list->release_events.at[i]), FB("logupstream", false));
     }
     void *value;
-    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);)
-        ((struct inventory_object *)value)->is_changed = false;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        if (object->is_changed && object->body)
+            tell_changed(run, object);
+        object->is_changed = false;
+    }
 }
 
 /* -- the note ------------------------------------------------------------------------------------------------------ */

@@ -89,6 +89,9 @@ void sync_report_object(struct sync *sync, const struct inventory_object *object
 /* With the marker in a Secret (in git mode every fetch brings it); `done` owns the error. */
 void sync_read_marker(struct sync *sync, void (*done)(struct sync *sync, struct err *e));
 
+/* status.c */
+void sync_show(const struct inventory_object *object, struct sync_object_status *out);
+
 /* watch.c */
 void sync_on_seen(void *ctx, struct inventory_object *object, const struct drift_seen *seen);
 void sync_schedule_heal(struct sync *sync); /* after a run: for whatever is dirty still */

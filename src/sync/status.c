@@ -32,7 +32,7 @@ void sync_status(const struct sync *sync, struct sync_status *out)
         count_outcome(out, ((const struct inventory_object *)value)->outcome);
 }
 
-static void show(const struct inventory_object *object, struct sync_object_status *out)
+void sync_show(const struct inventory_object *object, struct sync_object_status *out)
 {
     *out = (struct sync_object_status){ .id = object->id,
                                         .api_version = object->api_version,
@@ -70,7 +70,7 @@ bool sync_object_at(struct sync *sync, size_t at, struct sync_object_status *out
         sort_objects(sync);
     if (at >= sync->sorted.len)
         return false;
-    show(sync->sorted.at[at], out);
+    sync_show(sync->sorted.at[at], out);
     return true;
 }
 
@@ -78,7 +78,7 @@ bool sync_object_find(struct sync *sync, const char *id, struct sync_object_stat
 {
     const struct inventory_object *object = inventory_find(&sync->inventory, id);
     if (object)
-        show(object, out);
+        sync_show(object, out);
     return object != NULL;
 }
 

@@ -14,6 +14,8 @@
 #include "sync/owner.h"
 #include "sync/source.h"
 
+struct sync_object_status;
+
 enum sync_drift { SYNC_DRIFT_HEAL, SYNC_DRIFT_REPORT, SYNC_DRIFT_OFF };
 enum sync_state_mode { SYNC_STATE_GIT, SYNC_STATE_SECRET };
 
@@ -41,6 +43,8 @@ struct sync_opts {
      * of one, in the arena, on a worker; "" if there is nothing to say. */
     const char *release_notes_ref;
     const char *(*release_event)(struct arena *mem, const char *note);
+    /* Each object that a revision changed, with what became of it, before the run ends; NULL: nobody asks. */
+    void (*on_changed)(void *ctx, const char *rev, const struct sync_object_status *object);
     void (*on_synced)(void *ctx); /* a run has ended, with an error or without; NULL: nobody asks */
     void *ctx;
 };
