@@ -125,6 +125,8 @@ esac
 
 # -- the manifests: deploy/sync.yaml, under Flux's names (tests/cmd/test_install.c compares) --------------------------------------------
 
+secrets='flux-git-deploy serin-api' # the deploy key; the token of the API. What is there is left as it is.
+
 # arg TEXT: an item of the arguments; a text in single quotes is taken as it is.
 arg() {
   printf "        - '%s'\n" "$(printf '%s' "$1" | sed "s/'/''/g")"
@@ -162,13 +164,13 @@ metadata:
 YAML
 }
 
-secret_manifest() {
+secret_manifest() { # NAME
   cat <<YAML
 ---
 apiVersion: v1
 kind: Secret
 metadata:
-  name: flux-git-deploy
+  name: $1
   namespace: $namespace
 type: Opaque
 YAML
@@ -312,7 +314,9 @@ YAML
 
 if [ -n "$dry_run" ]; then
   namespace_manifest
-  secret_manifest
+  for secret in $secrets; do
+    secret_manifest "$secret"
+  done
   manifests "$@"
   exit 0
 fi
@@ -332,7 +336,9 @@ fi
 
 say "installing into namespace $namespace of $(k config current-context 2>/dev/null || echo 'the cluster')"
 [ -n "$(k get namespace "$namespace" --ignore-not-found -o name)" ] || namespace_manifest | k apply -f - >&2
-[ -n "$(kn get secret flux-git-deploy --ignore-not-found -o name)" ] || secret_manifest | k apply -f - >&2
+for secret in $secrets; do
+  [ -n "$(kn get secret "$secret" --ignore-not-found -o name)" ] || secret_manifest "$secret" | k apply -f - >&2
+done
 if [ -n "$known_hosts" ]; then
   kn create configmap flux-ssh-config --from-file=known_hosts="$known_hosts" --dry-run=client -o yaml | kn apply -f - >&2
 fi

@@ -82,7 +82,8 @@ static int setup(void **state)
     lab->http = http_new(lab->loop, &(struct http_opts){ .user_agent = "test" });
     lab->log = (struct log){ .least = LOG_DEBUG, .write = on_line, .wall_ns = no_time, .ctx = lab };
     sbuf_init(&lab->said, SBUF_MAX);
-    lab->folder = arena_strdup(lab->mem, "/tmp/serin-receiver-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    lab->folder = arena_printf(lab->mem, "%s/serin-receiver-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(lab->folder));
     write_file(lab, "gitlab.key", KEY "\n");
     *state = lab;

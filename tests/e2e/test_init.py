@@ -140,7 +140,7 @@ def test_flux_init_says_what_is_wrong(w):
     url = "git@git.example.org:team/cluster"
     for words, status, said in (
             ([], 2, "which repository"),
-            (["/tmp/repo"], 2, "no address of a repository"),
+            (["/srv/repo"], 2, "no address of a repository"),
             (["https://me:secret@host/repo"], 2, "no passwords in the URL"),
             (["--branch"], 2, "--branch needs a value"),
             (["--no-such", url], 2, "unknown option --no-such"),
