@@ -222,8 +222,8 @@ static uint32_t clip(uint32_t refresh_s)
 
 static uint32_t next_refresh(const struct fact *old, const struct fact *now)
 {
-    if (now->is_excluded)
-        return REFRESH_EXCLUDED_S;
+    if (now->is_excluded) /* without a digest it could not even be read */
+        return now->has_digest ? REFRESH_EXCLUDED_S : REFRESH_LEAST_S;
     if (!old || old->is_excluded)
         return REFRESH_FIRST_S;
     bool is_same =

@@ -32,7 +32,7 @@ bool tagstore_info(const struct tagstore *store, struct arena *mem, size_t at,
                    struct image_info *out);
 
 /* What was found out about a tag (copied), and when to look again: an hour later; twice as long as last time when the digest is the same,
- * half as long when it is another; a day for what is excluded. False if there is no such tag (any more). */
+ * half as long when it is another; a day for what is excluded, minutes if there was not even a digest. False if there is no such tag (any more). */
 bool tagstore_learn(struct tagstore *store, const char *tag, const struct image_info *info);
 /* It still is what it was. */
 void tagstore_confirm(struct tagstore *store, const char *tag, int64_t now_ns);

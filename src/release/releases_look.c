@@ -445,13 +445,17 @@ static void on_tags(void *ctx)
     releases_run_next(run, NULL);
 }
 
-/* What was known a moment ago is enough, but for a tag that was not there then. */
+/* What was known a moment ago is enough, but for a tag that was not there then, or was of no use. */
 static int64_t tags_age_ms(struct releases_run *run, const struct image_ref *one)
 {
+    struct image_scans *scans = run->releases->opts.scans;
     const char *name = one ? image_ref_canonical_name(run->mem, one) : NULL;
-    const struct image_repo *repo = name ? image_scans_find(run->releases->opts.scans, name) : NULL;
-    bool is_missing = repo && !*repo->error && !image_repo_find(repo, one->tag);
-    return is_missing ? 0 : TAGS_AGE_MS;
+    const struct image_repo *repo = name ? image_scans_find(scans, name) : NULL;
+    const struct image_info *info = repo ? image_repo_find(repo, one->tag) : NULL;
+    bool is_useless = info && info->is_known && info->is_excluded;
+    if (is_useless)
+        (void)image_scans_notify(scans, name); /* the image, too, is looked at again */
+    return is_useless || (repo && !*repo->error && !info) ? 0 : TAGS_AGE_MS;
 }
 
 static void ask_tags(struct releases_run *run, struct wishes *wishes, const struct image_ref *one)
