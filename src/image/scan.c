@@ -47,7 +47,8 @@ struct scan {
     struct map *configs; /* by digest: images often have several tags */
     struct fetch *fetches;
     int running, failures;
-    size_t at; /* the next tag to look at */
+    size_t
+        at; /* tags that were looked at, from the last one backwards: what is new mostly comes late */
     int64_t started_ms;
     ticket deadline, end;
     struct err *err;
@@ -376,7 +377,7 @@ static void fill(struct scan *scan)
     bool goes_on = !scan->is_throttled && scan->failures < FAILURES_MAX;
     while (goes_on && scan->running < scan->opts.parallel &&
            scan->at < tagstore_len(scan->opts.store)) {
-        size_t at = scan->at++;
+        size_t at = tagstore_len(scan->opts.store) - ++scan->at;
         if (is_wanted(scan, at, now_s))
             start_fetch(scan, at);
     }

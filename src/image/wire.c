@@ -7,6 +7,7 @@
 #include "doc/json.h"
 
 #define URL_BYTES_MAX     ((size_t)4096)
+#define CHALLENGE_MAX     ((size_t)16 << 10)
 #define TAGS_MEMORY_BYTES ((size_t)512 << 20) /* of one page taken apart */
 
 /* -- tags */
@@ -219,11 +220,21 @@ static const char *read_token(struct reader *r)
     return arena_strndup(r->mem, start, (size_t)(r->at - start));
 }
 
+static size_t quoted_len(const char *at)
+{
+    size_t len = 0;
+    while (at[len] && at[len] != '"')
+        len += at[len] == '\\' && at[len + 1] ? 2 : 1;
+    return len;
+}
+
 static const char *read_quoted(struct reader *r)
 {
-    char *text = arena_alloc(r->mem, strlen(r->at) + 1), *to = text;
-    for (r->at++; *r->at && *r->at != '"'; r->at++) {
-        if (*r->at == '\\' && r->at[1])
+    size_t len = quoted_len(r->at + 1);
+    char *text = arena_alloc(r->mem, len + 1), *to = text;
+    const char *end = r->at + 1 + len;
+    for (r->at++; r->at < end; r->at++) {
+        if (*r->at == '\\' && r->at + 1 < end)
             r->at++;
         *to++ = *r->at;
     }
@@ -263,7 +274,9 @@ static void read_params(struct reader *r, struct image_challenge *out)
 void image_wire_challenge(struct arena *mem, const char *header, struct image_challenge *out)
 {
     *out = (struct image_challenge){ .realm = "", .service = "", .scope = "" };
-    struct reader r = { .mem = mem, .at = header ? header : "" };
+    if (!header || strlen(header) > CHALLENGE_MAX)
+        return;
+    struct reader r = { .mem = mem, .at = header };
     for (;;) {
         skip(&r, " \t,");
         const char *scheme = read_token(&r);

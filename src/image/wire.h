@@ -27,7 +27,7 @@ MUST_USE struct err *image_wire_tags(struct arena *mem, const char *body, size_t
 MUST_USE struct err *image_wire_next(struct arena *mem, const char *url, const char *link,
                                      const char **out);
 
-/* WWW-Authenticate. */
+/* WWW-Authenticate; one of over 16 KiB is none. */
 enum image_auth { IMAGE_AUTH_NONE, IMAGE_AUTH_BASIC, IMAGE_AUTH_BEARER };
 struct image_challenge {
     enum image_auth kind;

@@ -108,7 +108,9 @@ static const struct media_type {
 
 static const struct media_type *find_type(const char *text)
 {
-    size_t len = text ? strcspn(text, "; \t") : 0;
+    if (!text)
+        return NULL;
+    size_t len = strcspn(text, "; \t");
     for (size_t i = 0; i < ARRAY_LEN(media_types); i++) {
         if (len == strlen(media_types[i].name) && strncasecmp(media_types[i].name, text, len) == 0)
             return &media_types[i];

@@ -162,6 +162,23 @@ static void challenge_matches_case(void **state)
     assert_string_equal(got.scope, c->wanted.scope);
 }
 
+static void a_challenge_takes_no_more_room_than_it_has(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new((size_t)1 << 20); /* passing it aborts */
+    struct image_challenge got;
+    SBUF(header, SBUF_MAX);
+    sbuf_add(&header, "Bearer realm=\"https://a/\"");
+    while (header.len < ((size_t)15 << 10))
+        sbuf_add(&header, ",x=\"\"");
+    image_wire_challenge(mem, header.bytes, &got);
+    assert_string_equal(got.realm, "https://a/");
+    while (header.len < ((size_t)17 << 10))
+        sbuf_add(&header, ",x=\"\"");
+    image_wire_challenge(mem, header.bytes, &got);
+    assert_int_equal(got.kind, IMAGE_AUTH_NONE);
+}
+
 /* -- manifests */
 
 #define LINUX(digest, arch) \
@@ -502,8 +519,9 @@ int main(void)
         cmocka_unit_test(too_many_tags_are_refused),
         cmocka_unit_test(the_port_of_the_scheme_may_be_left_out),
         cmocka_unit_test(schema_1_says_all_itself),
+        cmocka_unit_test(a_challenge_takes_no_more_room_than_it_has),
     };
-    size_t count = 4;
+    size_t count = 5;
     TABLE(next_cases, next_matches_case);
     TABLE(challenge_cases, challenge_matches_case);
     TABLE(manifest_cases, manifest_matches_case);
