@@ -175,22 +175,6 @@ struct api_error api_error_no_job(struct arena *mem, const char *id)
     };
 }
 
-struct api_error api_error_not_yet(struct arena *mem, const char *type)
-{
-    return (struct api_error){
-        .status = 422,
-        .type = "user",
-        .text =
-            arena_printf(mem, "updates of type \"%s\" are not supported by this server yet", type),
-        .help = arena_printf(
-            mem,
-            "This server does not do updates of type \"%s\" yet.\n\n"
-            "Of the updates that fluxctl can ask for it does \"sync\". To change an image or\n"
-            "a policy, edit the manifest in git and push: the server applies it.\n",
-            type),
-    };
-}
-
 struct api_error api_error_user(struct arena *mem, const char *text)
 {
     return (struct api_error){

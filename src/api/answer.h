@@ -44,8 +44,6 @@ struct api_error api_error_no_route(struct arena *mem,
                                     const char *path); /* 404; path without /api/flux */
 struct api_error api_error_deprecated(void);           /* 410 */
 struct api_error api_error_no_job(struct arena *mem, const char *id); /* 404 */
-struct api_error api_error_not_yet(struct arena *mem,
-                                   const char *type); /* 422: a kind of update serin does not do */
 struct api_error api_error_user(struct arena *mem,
                                 const char *text); /* 422: no advice of its own */
 struct api_error api_error_server(struct arena *mem,

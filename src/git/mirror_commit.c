@@ -171,14 +171,15 @@ MUST_USE static struct err *find_author(const struct commit *commit, const git_s
 
 /* -- the commit ------------------------------------------------------------------------------------------- */
 
-/* git ends every message with a line break. */
+/* As git has it: no blanks at the ends of lines, one empty line where there are several, a line break at the end. */
 MUST_USE static struct err *check_message(struct arena *mem, const char *message, const char **out)
 {
-    size_t len = message ? strlen(message) : 0;
-    if (!len || strspn(message, " \t\r\n") == len)
-        return err_new(ERR_INVALID, "git commit: Aborting commit due to empty commit message.");
-    *out = message[len - 1] == '\n' ? message : arena_printf(mem, "%s\n", message);
-    return NULL;
+    git_buf clean = { 0 };
+    bool is_clean = message && git_message_prettify(&clean, message, 0, '#') == 0;
+    *out = is_clean ? arena_strdup(mem, clean.ptr ? clean.ptr : "") : "";
+    git_buf_dispose(&clean);
+    return **out ? NULL
+                 : err_new(ERR_INVALID, "git commit: Aborting commit due to empty commit message.");
 }
 
 /* The object without a signature. */

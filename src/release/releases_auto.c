@@ -257,8 +257,8 @@ void releases_on_synced(struct releases *releases)
 {
     struct releases_automation *automation = releases->automation;
     struct sync_status status;
-    if (!releases->opts.scans || releases->is_stopped)
-        return;
+    if (!releases->opts.scans || releases->opts.is_readonly || releases->is_stopped)
+        return; /* nobody would write what tags say */
     sync_status(releases->opts.sync, &status);
     if (automation->waits_for_sync && strcmp(status.loaded, automation->committed) == 0)
         automation->waits_for_sync = false;
@@ -277,10 +277,12 @@ void releases_automate_soon(struct releases *releases)
     run_soon(releases->automation, 0);
 }
 
+/* Automation was switched on, or what held it back was taken away. */
 static bool asks_for_automation(const struct release_spec *spec)
 {
     for (size_t i = 0; i < spec->policy_count; i++) {
-        if (val_get(spec->policies[i].add, "automated"))
+        if (val_get(spec->policies[i].add, "automated") ||
+            val_get(spec->policies[i].remove, "locked"))
             return true;
     }
     return false;
