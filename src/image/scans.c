@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/glob.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "image/creds.h"
 #include "image/pattern.h"
 #include "image/registry.h"
 #include "image/scan.h"
+#include "image/scan_filter.h"
 #include "image/scan_metrics.h"
 #include "image/tagstore.h"
 #include "image/wanted.h"
@@ -105,15 +105,6 @@ static void on_views_old(void *ctx)
     drop_views(scans);
 }
 
-static bool matches_any(const char *const *globs, const char *name)
-{
-    for (; globs && *globs; globs++) {
-        if (glob_matches(*globs, name))
-            return true;
-    }
-    return false;
-}
-
 static const struct image_repo *view_of(struct repo *repo)
 {
     struct image_scans *scans = repo->scans;
@@ -129,7 +120,7 @@ static const struct image_repo *view_of(struct repo *repo)
     view->is_complete = repo->is_complete;
     view->is_missing = repo->is_missing;
     view->scanned_ns = repo->scanned_ns;
-    tagstore_view(repo->store, mem, matches_any(scans->opts.use_labels, repo->name), view);
+    tagstore_view(repo->store, mem, scan_filter_matches(scans->opts.use_labels, repo->name), view);
     repo->view = view;
     return view;
 }
@@ -549,44 +540,9 @@ static void pump(struct image_scans *scans)
     set_timer(scans);
 }
 
-/* -- what may be scanned at all */
-
-static bool is_in_list(const char *const *list, const char *text)
-{
-    for (; list && *list; list++) {
-        if (strcmp(*list, text) == 0)
-            return true;
-    }
-    return false;
-}
-
-static const char *why_not_ecr(const struct image_scans_opts *opts, const char *name)
-{
-    SCOPED(arena_free) struct arena *mem = arena_new(MEMORY_BYTES);
-    const char *account, *region;
-    const char *host = arena_strndup(mem, name, strcspn(name, "/"));
-    if (!creds_split_ecr(mem, host, &account, &region))
-        return NULL;
-    if (is_in_list(opts->ecr_exclude_ids, account))
-        return "its account is excluded by --registry-ecr-exclude-id";
-    if (opts->ecr_include_ids && *opts->ecr_include_ids &&
-        !is_in_list(opts->ecr_include_ids, account))
-        return "its account is not among those of --registry-ecr-include-id";
-    if (opts->ecr_regions && *opts->ecr_regions && !is_in_list(opts->ecr_regions, region))
-        return "its region is not among those of --registry-ecr-region";
-    return NULL;
-}
-
 const char *image_scans_why_not(const struct image_scans *scans, const char *name)
 {
-    const struct image_scans_opts *opts = &scans->opts;
-    if (opts->is_disabled)
-        return "cannot perfom operation, image scanning is disabled"; /* Flux's words */
-    if (matches_any(opts->exclude, name))
-        return "it is excluded by --registry-exclude-image";
-    if (opts->include && *opts->include && !matches_any(opts->include, name))
-        return "it is not among those of --registry-include-image";
-    return why_not_ecr(opts, name);
+    return scan_filter_why_not(&scans->opts, name);
 }
 
 /* -- wishes */

@@ -440,6 +440,34 @@ static void nonsense_is_an_error(void **state)
 
 /* -- what is not scanned */
 
+static void what_could_lead_elsewhere_is_no_name(void **state)
+{
+    struct lab *lab = *state;
+    static const char *const bad[] = {
+        "r.example@evil.example/app",
+        "r.example/app?x=/y",
+        "r.example/../app",
+        "r.example/a//b",
+        "r.example/a b",
+        "r.example/a%2fb",
+        "r.example/a#b",
+        "r.example/",
+        "r.example",
+        "/app",
+        "r.example/a/",
+    };
+    lab_start(lab);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_string_equal(image_scans_why_not(lab->scans, bad[i]),
+                            "it is not the name of a repository");
+    assert_null(image_scans_why_not(lab->scans, "r.example:5000/Team/app_1.x/y-z"));
+    struct image_wish wish = lab_wish(lab, "team/app", NULL);
+    wish.ref.path = "team/../app";
+    image_scans_want(lab->scans, &wish, 1);
+    lab_turn(lab, 100);
+    assert_int_equal(lab_count(lab, "/v2"), 0);
+}
+
 static void what_is_excluded_is_never_asked_for(void **state)
 {
     struct lab *lab = *state;
@@ -489,6 +517,7 @@ int main(void)
         WITH_LAB(a_busy_registry_is_left_alone),
         WITH_LAB(a_body_without_end_is_cut),
         WITH_LAB(nonsense_is_an_error),
+        WITH_LAB(what_could_lead_elsewhere_is_no_name),
         WITH_LAB(what_is_excluded_is_never_asked_for),
     };
     return cmocka_run_group_tests_name("image_scans", all, NULL, NULL);
