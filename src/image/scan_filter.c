@@ -58,6 +58,8 @@ static bool is_name(const char *name)
 {
     size_t host_len = strcspn(name, "/");
     const char *path = name + host_len;
+    if (strlen(name) > IMAGE_REF_BYTES_MAX)
+        return false;
     return has_only(name, host_len, ".-_:") && has_only(path, strlen(path), "/.-_") &&
            !strstr(path, "//") && !strstr(path, "/.") && path[strlen(path) - 1] != '/';
 }

@@ -356,6 +356,45 @@ static bool is_set(void *ctx)
     return *(int *)ctx > 0;
 }
 
+static double metric_of(struct lab *lab, const char *name, const char *first, const char *second)
+{
+    const char *const labels[] = { first, second };
+    struct metric *family =
+        metrics_declare(lab->bench->metrics, &(struct metric_spec){ .name = name });
+    return metric_value(family, labels);
+}
+
+static void a_registry_that_comes_back_is_seen_again(void **state)
+{
+    struct lab *lab = *state;
+    lab_route(lab, &(struct lab_route){
+                       .path = "/v2/team/app/tags/list", .status = 500, .body = "oops" });
+    lab->opts.interval_ms = 50;
+    lab_start(lab);
+    lab_want(lab, "team/app", NULL);
+    lab_turn(lab, 500);
+    size_t tries = lab_count(lab, "tags/list");
+    assert_in_range(tries, 2, 6); /* the interval doubles with each failure */
+    assert_contains(lab_find(lab, "team/app")->error, "status 500");
+    assert_int_equal(lab->news, 0);
+    lab_tags(lab, "\"1.0\"");
+    (void)lab_image(lab, "1.0", T1);
+    lab_turn(lab, 2000);
+    assert_string_equal(lab_find(lab, "team/app")->error, "");
+    assert_int_equal(lab->news, 1);
+    assert_true(lab_count(lab, "tags/list") > tries + 5); /* and each interval from then on */
+    double failures = metric_of(lab, "serin_registry_requests_total", lab->host, "500");
+    assert_true(failures >= (double)tries);
+    assert_true(metric_of(lab, "flux_registry_fetch_duration_seconds", "false", NULL) == failures);
+    assert_true(metric_of(lab, "flux_registry_fetch_duration_seconds", "true", NULL) > 5);
+    assert_true(metric_of(lab, "flux_client_fetch_duration_seconds", "tags", "false") == failures);
+    assert_true(metric_of(lab, "flux_client_fetch_duration_seconds", "metadata", "true") == 1);
+    const char *log = bench_log(lab->bench);
+    const char *first = strstr(log, "status 500");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "status 500")); /* said once, not each time */
+}
+
 static void who_asks_waits_no_longer_than_he_wants(void **state)
 {
     struct lab *lab = *state;
@@ -513,6 +552,7 @@ int main(void)
         WITH_LAB(ten_thousand_tags_take_little_room),
         WITH_LAB(the_least_lately_asked_for_is_thrown_out_and_policies_last),
         WITH_LAB(a_registry_that_is_down_is_an_error_of_its_own),
+        WITH_LAB(a_registry_that_comes_back_is_seen_again),
         WITH_LAB(who_asks_waits_no_longer_than_he_wants),
         WITH_LAB(a_busy_registry_is_left_alone),
         WITH_LAB(a_body_without_end_is_cut),
