@@ -1,6 +1,7 @@
 #include "api/receive.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/hash.h"
 #include "base/vec.h"
@@ -13,6 +14,7 @@
 #define OTHER_EVENT   "unexpected hook kind, but OK"
 #define REF_BRANCH    "refs/heads/"
 #define NAME_MAX_SAID 100
+#define TOKEN_BYTES   8192
 
 /* -- the sources, as a table --------------------------------------------------------------------- */
 
@@ -72,16 +74,20 @@ static struct err *check_fields(const struct val *map, const char *const *known)
 static struct err *read_endpoint(const struct val *from, struct receive_endpoint *out)
 {
     static const char *const known[] = { "source", "keyPath", "registryHost", "gcr", NULL };
-    *out = (struct receive_endpoint){ .path = "", .key = "" };
+    static const char *const known_of_gcr[] = { "audience", NULL };
+    *out = (struct receive_endpoint){ .path = "", .key = "", .audience = "" };
     TRY(check_fields(from, known));
     TRY(find_source(val_text_or(val_get(from, "source"), ""), &out->source));
     out->key_path = val_text_or(val_get(from, "keyPath"), "");
     out->registry_host = val_text_or(val_get(from, "registryHost"), "");
     if (!*out->key_path)
         return err_new(ERR_INVALID, "keyPath is missing: the file with the secret");
-    if (!val_is_null(VAL_PATH(from, "gcr", "audience")))
-        return err_new(ERR_INVALID, "gcr.audience is not in this version of serin: the path alone "
-                                    "is the secret, so leave it out, or keep flux-recv for it");
+    const struct val *gcr = val_get(from, "gcr");
+    if (!val_is_null(gcr))
+        TRY(err_wrap(check_fields(gcr, known_of_gcr), "gcr"));
+    out->audience = val_text_or(val_get(gcr, "audience"), "");
+    if (*out->audience && out->source != RECEIVE_GOOGLE)
+        return err_new(ERR_INVALID, "gcr.audience is for GoogleContainerRegistry alone");
     return NULL;
 }
 
@@ -380,6 +386,25 @@ static const struct kind kinds[RECEIVE_SOURCES] = {
     /* clang-format on */
 };
 
+/* The bearer's token is looked at by those who can. False: there is none. */
+static bool has_token(struct judge *judge)
+{
+    const char *bearer = header(judge, "Authorization");
+    if (bearer && !strncasecmp(bearer, "Bearer ", 7) && bearer[7] && strlen(bearer) <= TOKEN_BYTES)
+        judge->verdict->id_token = arena_strdup(judge->mem, bearer + 7);
+    return judge->verdict->id_token;
+}
+
+bool receive_is_claimed(struct arena *mem, const char *text, size_t len, const char *audience)
+{
+    struct val *claims = NULL;
+    SCOPED(err_free) struct err *e = doc_json_parse(mem, text, len, &claims);
+    const char *issuer = val_text_or(val_get(claims, "iss"), "");
+    return !e && !strcmp(val_text_or(val_get(claims, "aud"), ""), audience) &&
+           (!strcmp(issuer, "accounts.google.com") ||
+            !strcmp(issuer, "https://accounts.google.com"));
+}
+
 /* -- the verdict ------------------------------------------------------------------------------------ */
 
 static void read_payload(struct judge *judge, const struct kind *kind)
@@ -406,7 +431,8 @@ void receive_judge(struct arena *mem, const struct receive_request *request,
     struct judge judge = { mem, request, out };
     *out = (struct receive_verdict){ .status = FINE, .text = "OK" };
     const char *event = header(&judge, kind->event_header);
-    if (!is_proven(&judge, kind)) {
+    const char *audience = request->endpoint->audience;
+    if (!is_proven(&judge, kind) || (audience && *audience && !has_token(&judge))) {
         answer(&judge, UNAUTHORIZED, "the signature or token is missing or wrong");
         return;
     }

@@ -35,6 +35,7 @@ struct receive_endpoint {
     enum receive_source source;
     const char *key_path;      /* as written */
     const char *registry_host; /* "" */
+    const char *audience;      /* of Google's tokens; "": the path alone is the secret */
     /* Set by receive_set_key. */
     const char *path; /* /hook/<sha256> */
     const char *key;  /* without the line break at its end */
@@ -66,12 +67,16 @@ struct receive_request {
 struct receive_verdict {
     int status;
     const char *text;     /* of the answer */
+    const char *id_token; /* whoever issued it has to be asked first: receive_is_claimed; NULL */
     const char *delivery; /* what names this delivery and its repetitions; NULL: nothing */
     struct api_change changes[RECEIVE_CHANGES_MAX];
     size_t len;
 };
 void receive_judge(struct arena *mem, const struct receive_request *request,
                    struct receive_verdict *out);
+
+/* What Google's tokeninfo says of a token: whether it is Google's, and for that audience. */
+bool receive_is_claimed(struct arena *mem, const char *text, size_t len, const char *audience);
 
 /* Deliveries of the last hour, the latest ones: told once more, they are no news. */
 #define RECEIVE_SEEN_MAX    512

@@ -10,6 +10,21 @@
 #define CONFIG_BYTES   ((size_t)64 << 10)
 #define REQUEST_BYTES  ((size_t)256 << 20) /* of memory: a payload has 1 MiB at most */
 #define DELIVERY_BYTES 256
+#define TOKEN_INFO     "https://oauth2.googleapis.com/tokeninfo"
+#define TOKEN_MS       10000
+#define TOKEN_MAX      ((size_t)64 << 10) /* of an URL, of an answer */
+#define WAITING_MAX    32
+
+/* A hook whose token somebody else has to look at. */
+struct waiting {
+    struct receiver *receiver;
+    struct server_request *request;
+    const struct receive_endpoint *endpoint;
+    struct arena *mem; /* of the verdict */
+    struct receive_verdict verdict;
+    ticket token;
+    bool is_used;
+};
 
 struct receiver {
     struct arena *mem; /* of the configuration */
@@ -18,6 +33,9 @@ struct receiver {
     struct server *server;
     struct receive_config config;
     struct receive_seen seen;
+    struct http *http;
+    const char *tokeninfo_url;
+    struct waiting waiting[WAITING_MAX];
     void (*on_change)(void *ctx, const struct api_change *change);
     void *ctx;
 };
@@ -61,6 +79,54 @@ static void tell(const struct receiver *receiver, const struct receive_endpoint 
                  FI("changes", verdict->len));
 }
 
+static void finish(struct receiver *receiver, const struct receive_endpoint *endpoint,
+                   const struct receive_verdict *verdict, struct server_request *request)
+{
+    bool is_again = verdict->status == 200 && is_repeated(receiver, endpoint, verdict);
+    tell(receiver, endpoint, verdict, is_again);
+    for (size_t i = 0; !is_again && i < verdict->len; i++)
+        receiver->on_change(receiver->ctx, &verdict->changes[i]);
+    reply(request, verdict->status, verdict->text);
+}
+
+static void on_token(void *ctx, const struct http_result *result)
+{
+    struct waiting *waiting = ctx;
+    SCOPED(arena_free) struct arena *mem = waiting->mem;
+    struct receive_verdict verdict = waiting->verdict;
+    bool is_claimed =
+        !result->err && result->status == 200 &&
+        receive_is_claimed(mem, result->body, result->body_len, waiting->endpoint->audience);
+    if (!is_claimed)
+        verdict = (struct receive_verdict){ .status = result->err ? 503 : 401,
+                                            .text = result->err ? "the token could not be verified"
+                                                                : "the token is not for this" };
+    waiting->is_used = false;
+    finish(waiting->receiver, waiting->endpoint, &verdict, waiting->request);
+}
+
+static struct waiting *free_place(struct receiver *receiver)
+{
+    for (size_t i = 0; i < WAITING_MAX; i++) {
+        if (!receiver->waiting[i].is_used)
+            return &receiver->waiting[i];
+    }
+    return NULL;
+}
+
+/* Takes the arena. */
+static void ask_issuer(struct waiting *waiting)
+{
+    struct receiver *receiver = waiting->receiver;
+    SBUF(url, TOKEN_MAX);
+    sbuf_addf(&url, "%s?id_token=", receiver->tokeninfo_url);
+    sbuf_add_url(&url, waiting->verdict.id_token);
+    const struct http_request request = {
+        .method = "GET", .url = sbuf_text(&url), .timeout_ms = TOKEN_MS, .limit_bytes = TOKEN_MAX
+    };
+    waiting->token = http_start(receiver->http, &request, on_token, waiting);
+}
+
 static void take(struct receiver *receiver, const struct receive_endpoint *endpoint,
                  struct server_request *request)
 {
@@ -69,11 +135,31 @@ static void take(struct receiver *receiver, const struct receive_endpoint *endpo
     struct receive_request hook = { .endpoint = endpoint, .header = find_header, .ctx = request };
     hook.body = server_body(request, &hook.len);
     receive_judge(mem, &hook, &verdict);
-    bool is_again = verdict.status == 200 && is_repeated(receiver, endpoint, &verdict);
-    tell(receiver, endpoint, &verdict, is_again);
-    for (size_t i = 0; !is_again && i < verdict.len; i++)
-        receiver->on_change(receiver->ctx, &verdict.changes[i]);
-    reply(request, verdict.status, verdict.text);
+    if (!verdict.id_token) {
+        finish(receiver, endpoint, &verdict, request);
+        return;
+    }
+    struct waiting *waiting = free_place(receiver);
+    if (!waiting) {
+        reply(request, 503, "too many wait already");
+        return;
+    }
+    *waiting = (struct waiting){ .receiver = receiver,
+                                 .request = request,
+                                 .endpoint = endpoint,
+                                 .mem = STEAL(mem),
+                                 .verdict = verdict,
+                                 .is_used = true };
+    ask_issuer(waiting);
+}
+
+static void give_up(struct waiting *waiting)
+{
+    if (!waiting->is_used)
+        return;
+    http_cancel(waiting->receiver->http, waiting->token);
+    reply(waiting->request, 503, "shutting down");
+    arena_free(waiting->mem);
 }
 
 static void on_request(void *ctx, struct server_request *request)
@@ -144,6 +230,9 @@ struct err *receiver_new(const struct receiver_opts *opts, struct receiver **out
     receiver->mem = arena_new(ARENA_LIMIT_BYTES);
     receiver->loop = opts->loop;
     receiver->log = opts->log;
+    receiver->http = opts->http;
+    receiver->tokeninfo_url =
+        arena_strdup(receiver->mem, opts->tokeninfo_url ? opts->tokeninfo_url : TOKEN_INFO);
     receiver->on_change = opts->on_change;
     receiver->ctx = opts->ctx;
     TRY(err_wrap(read_config(receiver, opts->config_file), "webhooks"));
@@ -157,6 +246,8 @@ void receiver_free(struct receiver *receiver)
 {
     if (!receiver)
         return;
+    for (size_t i = 0; i < WAITING_MAX; i++)
+        give_up(&receiver->waiting[i]);
     server_free(receiver->server);
     arena_free(receiver->mem);
     free(receiver);

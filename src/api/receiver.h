@@ -1,6 +1,6 @@
 /* api/receiver.h - the listener for webhooks: a port of its own, which may be open to the world.
  * Effects:   reads the configuration and its keys at start; listens.
- * Ownership: borrows loop and log; what it is given is copied. A change is borrowed for on_change.
+ * Ownership: borrows loop, log and http; what it is given is copied. A change is borrowed for on_change.
  * Units:     none.
  * Errors:    ERR_INVALID, ERR_NOT_FOUND, ERR_DENIED for the configuration, ERR_TRANSIENT for an address that is taken.
  * Reference: gitops.md 10.2, whose configuration files it reads.
@@ -11,6 +11,7 @@
 
 #include "api/receive.h"
 #include "base/log.h"
+#include "io/http.h"
 #include "io/loop.h"
 
 struct receiver;
@@ -18,8 +19,10 @@ struct receiver;
 struct receiver_opts {
     struct loop *loop;
     const struct log *log;
-    const char *listen;      /* ":8080" */
-    const char *config_file; /* keys in it are named from its directory */
+    struct http *http;         /* for tokens of Google's registry */
+    const char *tokeninfo_url; /* who is asked about those; NULL: Google */
+    const char *listen;        /* ":8080" */
+    const char *config_file;   /* keys in it are named from its directory */
     void (*on_change)(void *ctx, const struct api_change *change);
     void *ctx;
 };

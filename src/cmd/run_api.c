@@ -51,6 +51,7 @@ static struct err *make_receiver(struct run_parts *daemon)
     if (!listen || !file)
         return err_new(ERR_INVALID, "--listen-hooks and --hooks-config need each other");
     TRY(receiver_new(&(struct receiver_opts){ .loop = daemon->loop,
+                                              .http = daemon->http,
                                               .log = daemon->log,
                                               .listen = listen,
                                               .config_file = file,

@@ -141,6 +141,11 @@ static const struct receive_case {
     { "GoogleContainerRegistry", "", "", GOOGLE("?"), 200, "OK", "", "7" },
     { "GoogleContainerRegistry", "", "", "no json", 200, "OK", "", NULL },
 
+    { "GoogleContainerRegistry", ", gcr: {audience: a}", "Authorization: Bearer t.t", GOOGLE(INSERTED), 200, "OK", "image gcr.io p/x", "7" },
+    { "GoogleContainerRegistry", ", gcr: {audience: a}", "", GOOGLE(INSERTED), 401, NO_PROOF, "", NULL },
+    { "GoogleContainerRegistry", ", gcr: {audience: a}", "Authorization: Bearer ", GOOGLE(INSERTED), 401, NO_PROOF, "", NULL },
+    { "GoogleContainerRegistry", ", gcr: {audience: a}", "Authorization: Basic t", GOOGLE(INSERTED), 401, NO_PROOF, "", NULL },
+
     { "Harbor", "", "Authorization: " KEY, HARBOR_BODY("PUSH_ARTIFACT"), 200, "OK", "image h.io a/b", NULL },
     { "Harbor", "", "Authorization: " KEY, HARBOR_BODY("pushImage"), 200, "OK", "image h.io a/b", NULL },
     { "Harbor", "", "Authorization: " KEY, HARBOR_BODY("DELETE_ARTIFACT"), 200, OTHER, "", NULL },
@@ -208,6 +213,28 @@ static void signatures_are_those_of_openssl(void **state)
     assert_string_equal(signature(&headers, false), "1ed9af9e5e8ff2f804bcff95a337649c0095d057");
 }
 
+static void a_token_is_for_one_audience(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    static const struct {
+        const char *text;
+        bool is_claimed;
+    } rows[] = {
+        { "{\"iss\":\"accounts.google.com\",\"aud\":\"a\"}", true },
+        { "{\"iss\":\"https://accounts.google.com\",\"aud\":\"a\"}", true },
+        { "{\"iss\":\"https://accounts.google.com\",\"aud\":\"b\"}", false },
+        { "{\"iss\":\"https://evil.example\",\"aud\":\"a\"}", false },
+        { "{\"aud\":\"a\"}", false },
+        { "{\"iss\":\"accounts.google.com\",\"aud\":[\"a\"]}", false },
+        { "{", false },
+        { "", false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(receive_is_claimed(mem, rows[i].text, strlen(rows[i].text), "a"),
+                         rows[i].is_claimed);
+}
+
 static void the_path_is_the_hash_of_key_and_host(void **state)
 {
     (void)state;
@@ -238,7 +265,7 @@ static const struct config_case {
     { "fluxRecvVersion: 1\nendpoints:\n- {source: GitHub, keyPath: k, key: secret}\n",
       "endpoint 1 (line 3): unknown field \"key\"" },
     { "fluxRecvVersion: 1\nendpoints:\n- {source: GoogleContainerRegistry, keyPath: k, gcr: "
-      "{audience: a}}\n",
+      "{audienz: a}}\n",
       NULL },
     { "fluxRecvVersion: 1\nendpoints: [1]\n", NULL },
 };
@@ -294,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_source_is_understood),
         cmocka_unit_test(signatures_are_those_of_openssl),
+        cmocka_unit_test(a_token_is_for_one_audience),
         cmocka_unit_test(the_path_is_the_hash_of_key_and_host),
         cmocka_unit_test(a_bad_configuration_is_refused),
         cmocka_unit_test(a_key_has_to_be_a_secret),

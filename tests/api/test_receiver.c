@@ -13,11 +13,21 @@
 #include "api/receiver.h"
 #include "base/hash.h"
 #include "io/http.h"
+#include "io/server.h"
 
 #define KEY     "0123456789abcdef"
 #define CONFIG  "fluxRecvVersion: 1\nendpoints:\n- {source: GitLab, keyPath: gitlab.key}\n"
 #define PUSH    "{\"ref\":\"refs/heads/main\",\"project\":{\"git_ssh_url\":\"git@h:a/b.git\"}}"
 #define HEADERS "X-Gitlab-Token: " KEY, "X-Gitlab-Event: Push Hook"
+
+#define GOOGLE                                                                                  \
+    "fluxRecvVersion: 1\nendpoints:\n- {source: GoogleContainerRegistry, keyPath: gitlab.key, " \
+    "gcr: {audience: us}}\n"
+/* {"action":"INSERT","tag":"gcr.io/p/x:1"} */
+#define INSERTED                                                                           \
+    "{\"message\":{\"data\":\"eyJhY3Rpb24iOiJJTlNFUlQiLCJ0YWciOiJnY3IuaW8vcC94OjEifQ==\"," \
+    "\"messageId\":"                                                                       \
+    "\"7\"}}"
 
 struct lab {
     struct arena *mem;
@@ -27,6 +37,9 @@ struct lab {
     struct log log;
     char *folder;
     struct receiver *receiver;
+    struct server *issuer; /* in Google's place */
+    const char *claims;    /* what it says; NULL: nothing, ever */
+    struct server_request *unanswered;
     char changes[256];
     int status;
     const char *body;
@@ -49,8 +62,9 @@ static void on_change(void *ctx, const struct api_change *change)
 {
     struct lab *lab = ctx;
     size_t len = strlen(lab->changes);
-    (void)snprintf(lab->changes + len, sizeof(lab->changes) - len, "%s %s;", change->url,
-                   change->branch);
+    bool is_git = change->kind == API_CHANGE_GIT;
+    (void)snprintf(lab->changes + len, sizeof(lab->changes) - len, "%s %s;",
+                   is_git ? change->url : change->domain, is_git ? change->branch : change->image);
 }
 
 static void write_file(struct lab *lab, const char *name, const char *text)
@@ -61,17 +75,37 @@ static void write_file(struct lab *lab, const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static void on_issuer(void *ctx, struct server_request *request)
+{
+    struct lab *lab = ctx;
+    assert_string_equal(server_query(request, "id_token"), "a.b&c");
+    if (!lab->claims) {
+        lab->unanswered = request;
+        return;
+    }
+    const struct server_answer answer = { .status = 200,
+                                          .content_type = "application/json",
+                                          .body = lab->claims,
+                                          .body_len = strlen(lab->claims) };
+    server_reply(request, &answer);
+}
+
 static struct err *start(struct lab *lab, const char *config)
 {
     write_file(lab, "hooks.yaml", config);
-    return receiver_new(&(struct receiver_opts){ .loop = lab->loop,
-                                                 .log = &lab->log,
-                                                 .listen = "127.0.0.1:0",
-                                                 .config_file = arena_printf(
-                                                     lab->mem, "%s/hooks.yaml", lab->folder),
-                                                 .on_change = on_change,
-                                                 .ctx = lab },
-                        &lab->receiver);
+    assert_null(server_new(lab->loop, "127.0.0.1:0", on_issuer, lab, &lab->issuer));
+    return receiver_new(
+        &(struct receiver_opts){
+            .loop = lab->loop,
+            .log = &lab->log,
+            .listen = "127.0.0.1:0",
+            .config_file = arena_printf(lab->mem, "%s/hooks.yaml", lab->folder),
+            .http = lab->http,
+            .tokeninfo_url =
+                arena_printf(lab->mem, "http://127.0.0.1:%d/tokeninfo", server_port(lab->issuer)),
+            .on_change = on_change,
+            .ctx = lab },
+        &lab->receiver);
 }
 
 static int setup(void **state)
@@ -98,6 +132,7 @@ static int teardown(void **state)
     (void)unlink(arena_printf(lab->mem, "%s/gitlab.key", lab->folder));
     assert_int_equal(rmdir(lab->folder), 0);
     receiver_free(lab->receiver);
+    server_free(lab->issuer);
     http_free(lab->http);
     loop_free(lab->loop);
     sbuf_fini(&lab->said);
@@ -191,6 +226,46 @@ static void health_is_public(void **state)
     assert_non_null(strstr(sbuf_text(&lab->said), path_of_key(lab)));
 }
 
+static void a_token_is_shown_to_its_issuer(void **state)
+{
+    struct lab *lab = *state;
+    assert_null(start(lab, GOOGLE));
+    const char *path = path_of_key(lab);
+    assert_int_equal(ASK(lab, "POST", path, INSERTED, "Accept: */*"), 401);
+    lab->claims = "{\"iss\":\"accounts.google.com\",\"aud\":\"them\"}";
+    assert_int_equal(ASK(lab, "POST", path, INSERTED, "Authorization: Bearer a.b&c"), 401);
+    assert_string_equal(lab->changes, "");
+    lab->claims = "{\"iss\":\"accounts.google.com\",\"aud\":\"us\"}";
+    assert_int_equal(ASK(lab, "POST", path, INSERTED, "Authorization: Bearer a.b&c"), 200);
+    assert_string_equal(lab->changes, "gcr.io p/x;");
+    assert_null(strstr(sbuf_text(&lab->said), "a.b"));
+}
+
+static void an_issuer_that_hangs_does_not_hold_up_the_end(void **state)
+{
+    struct lab *lab = *state;
+    assert_null(start(lab, GOOGLE));
+    static const char *const headers[] = { "Authorization: Bearer a.b&c", NULL };
+    const struct http_request request = {
+        .method = "POST",
+        .url = arena_printf(lab->mem, "http://127.0.0.1:%d%s", receiver_port(lab->receiver),
+                            path_of_key(lab)),
+        .headers = headers,
+        .body = INSERTED,
+        .body_len = strlen(INSERTED),
+        .timeout_ms = 20000,
+    };
+    http_start(lab->http, &request, on_answer, lab);
+    while (!lab->unanswered)
+        assert_true(loop_turn(lab->loop, 1000));
+    receiver_free(lab->receiver);
+    lab->receiver = NULL;
+    server_reply(lab->unanswered, &(struct server_answer){ .status = 200 });
+    while (!lab->is_answered)
+        assert_true(loop_turn(lab->loop, 1000));
+    assert_string_equal(lab->changes, "");
+}
+
 static void a_bad_start_says_why(void **state)
 {
     struct lab *lab = *state;
@@ -204,6 +279,7 @@ static void a_bad_start_says_why(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         SCOPED(err_free) struct err *e = start(lab, rows[i].config);
+        server_free(STEAL(lab->issuer));
         assert_non_null(e);
         if (!strstr(err_text(e), rows[i].error))
             fail_msg("%s", err_text(e));
@@ -222,6 +298,8 @@ int main(void)
         IN_LAB(a_push_is_told_once),
         IN_LAB(what_is_refused_changes_nothing),
         IN_LAB(health_is_public),
+        IN_LAB(a_token_is_shown_to_its_issuer),
+        IN_LAB(an_issuer_that_hangs_does_not_hold_up_the_end),
         IN_LAB(a_bad_start_says_why),
     };
     return cmocka_run_group_tests_name("api_receiver", tests, NULL, NULL);
