@@ -645,6 +645,7 @@ ticket image_scans_ask(struct image_scans *scans, const struct image_wish *wishe
             continue;
         one->until = repo->scan_count + 1;
         repo->is_urgent = true;
+        repo->looks_again |= max_age_ms == IMAGE_SCANS_ANEW;
     }
     ticket id = ask->id;
     ask->timer = loop_after(scans->opts.loop, MAX_OF(timeout_ms, 0), on_ask_over, ask);

@@ -452,10 +452,9 @@ static int64_t tags_age_ms(struct releases_run *run, const struct image_ref *one
     const char *name = one ? image_ref_canonical_name(run->mem, one) : NULL;
     const struct image_repo *repo = name ? image_scans_find(scans, name) : NULL;
     const struct image_info *info = repo ? image_repo_find(repo, one->tag) : NULL;
-    bool is_useless = info && info->is_known && info->is_excluded;
-    if (is_useless)
-        (void)image_scans_notify(scans, name); /* the image, too, is looked at again */
-    return is_useless || (repo && !*repo->error && !info) ? 0 : TAGS_AGE_MS;
+    if (info && info->is_known && info->is_excluded)
+        return IMAGE_SCANS_ANEW;
+    return repo && !*repo->error && !info ? 0 : TAGS_AGE_MS;
 }
 
 static void ask_tags(struct releases_run *run, struct wishes *wishes, const struct image_ref *one)
