@@ -164,9 +164,14 @@ void releases_run_next(struct releases_run *run, struct err *e)
     if (metric)
         metric_observe(releases->stage_duration, (const char *const[]){ metric },
                        (double)(loop_now_ms(releases->opts.loop) - run->stage_ms) / 1000);
-    if (err_is(e, ERR_CONFLICT) && ++run->tries < RELEASES_TRIES)
+    bool is_overtaken = err_is(e, ERR_CONFLICT);
+    if (is_overtaken && ++run->tries < RELEASES_TRIES) {
         try_again(run, e);
-    else if (e || run->stage + 1 == ARRAY_LEN(stages))
+        return;
+    }
+    if (is_overtaken)
+        e = err_wrap(e, "the branch has moved %d times meanwhile, ask again", run->tries);
+    if (e || run->stage + 1 == ARRAY_LEN(stages))
         finish(run, e);
     else
         enter(run, run->stage + 1);
