@@ -34,6 +34,7 @@ class Releases:
     def __init__(self, w, registry=None):
         self.w = w
         self.registry = registry or Images(w.path("registry"))
+        self.env = {}
         w.processes.append(self.registry)
         w.cluster.create("Namespace", w.namespace())
 
@@ -56,7 +57,7 @@ class Releases:
 
     def start(self, *flags):
         self.w.serin("--registry-insecure-host=" + self.registry.address, "--registry-scan-interval=1s", "--automation-interval=1s",
-                     "--k8s-allow-namespace=" + self.w.ns, *flags)
+                     "--k8s-allow-namespace=" + self.w.ns, *flags, env=self.env)
         self.w.synced(self.head())
 
     def bare(self, *args, **more):
