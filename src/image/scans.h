@@ -38,7 +38,8 @@ struct image_scans_opts {
     const char *const *ecr_regions, *const *ecr_include_ids, *const *ecr_exclude_ids;
     const char *const *platforms; /* of the cluster's nodes; NULL: linux/amd64, linux/arm64 */
     bool trace;
-    /* A repository that a policy names has tags that were not known before (also after its first complete scan). */
+    /* A repository that a policy names has tags, or images of tags, that were not known before (also after its first complete scan).
+     * Not while a scan of it fails: after the next one that does not. */
     void (*on_news)(void *ctx, const char *name);
     void *ctx;
 };
@@ -67,7 +68,7 @@ ticket image_scans_ask(struct image_scans *scans, const struct image_wish *wishe
                        int64_t max_age_ms, int64_t timeout_ms, void (*done)(void *ctx), void *ctx);
 void image_scans_cancel(struct image_scans *scans, ticket ask);
 
-/* NULL: never asked for, excluded or thrown out. By canonical name. */
+/* NULL: never asked for, excluded or thrown out (one of a policy's stays: empty, and its error says so). By canonical name. */
 const struct image_repo *image_scans_find(struct image_scans *scans, const char *name);
 /* Why nothing will ever be known of it: excluded, scanning disabled; NULL. */
 const char *image_scans_why_not(const struct image_scans *scans, const char *name);
