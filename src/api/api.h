@@ -46,8 +46,8 @@ struct api_identity {
 
 /* Who asks from elsewhere shows this token. */
 struct api_access {
-    const char *(*token)(void *ctx);   /* NULL: there is none */
-    void (*look_again)(void *ctx);     /* somebody came with another one: it may have been changed */
+    const char *(*token)(void *ctx); /* NULL: there is none */
+    void (*look_again)(void *ctx);   /* somebody came with another one: it may have been changed */
     void *ctx;
     bool is_open; /* --listen-unauthenticated: nobody needs it */
 };

@@ -99,6 +99,11 @@ static void make_repository(struct world *world)
     world->url = arena_printf(world->mem, "file://%s/repo.git", world->dir);
 }
 
+const char *world_shell(struct world *world, const char *command)
+{
+    return RUN(world, "sh", "-c", command);
+}
+
 const char *world_commit(struct world *world, const char *path, const char *text)
 {
     const char *file = arena_printf(world->mem, "%s/clone/%s", world->dir, path);
@@ -314,23 +319,23 @@ static void make_releases(struct world *world, const struct world_opts *opts)
 static void make_api(struct world *world, const struct world_opts *opts)
 {
     const struct api_identity identity = { identity_key, identity_regenerate, world };
-    world->api = api_new(&(struct api_opts){
-        .loop = world->loop,
-        .log = &world->log,
-        .metrics = world->metrics,
-        .source = world->source,
-        .sync = world->sync,
-        .releases = world->releases,
-        .kube = world->kube,
-        .discovery = world->discovery,
-        .identity = opts->has_identity ? &identity : NULL,
-        .version = "1.2.3",
-        .listen = "127.0.0.1:0",
-        .listen_metrics = opts->own_metrics ? "127.0.0.1:0" : NULL,
-        .git_branch = "main",
-        .git_paths = opts->git_paths,
-        .allowed_ns = opts->allowed_ns,
-        .is_readonly = opts->is_readonly });
+    world->api =
+        api_new(&(struct api_opts){ .loop = world->loop,
+                                    .log = &world->log,
+                                    .metrics = world->metrics,
+                                    .source = world->source,
+                                    .sync = world->sync,
+                                    .releases = world->releases,
+                                    .kube = world->kube,
+                                    .discovery = world->discovery,
+                                    .identity = opts->has_identity ? &identity : NULL,
+                                    .version = "1.2.3",
+                                    .listen = "127.0.0.1:0",
+                                    .listen_metrics = opts->own_metrics ? "127.0.0.1:0" : NULL,
+                                    .git_branch = "main",
+                                    .git_paths = opts->git_paths,
+                                    .allowed_ns = opts->allowed_ns,
+                                    .is_readonly = opts->is_readonly });
     SCOPED(err_free) struct err *e = api_start(world->api);
     if (e)
         fail_msg("%s", err_text(e));

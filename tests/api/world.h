@@ -30,6 +30,8 @@ const char *world_url(struct world *world); /* of the repository */
 
 /* Commits a file (text NULL: removes it) on the branch main and pushes: the new head. */
 const char *world_commit(struct world *world, const char *path, const char *text);
+/* What a shell says in the directory with the repository, repo.git, and its clone. */
+const char *world_shell(struct world *world, const char *command);
 /* Turns the loop until the source has that head and is ready; fails the test after 20 s. */
 void world_fetched(struct world *world, const char *head);
 void world_fetch(struct world *world,
