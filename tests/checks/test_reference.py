@@ -1,4 +1,5 @@
-"""docs/reference-canary.md, held against deploy/crds.yaml and the sources: nothing is missing there, and nothing is there that is not."""
+"""docs/reference-canary.md, held against deploy/crds.yaml and the sources: nothing is missing there, and nothing is there that is not. So with
+the names of docs/reference-metrics.md."""
 
 import glob
 import json
@@ -149,6 +150,14 @@ class Lists(unittest.TestCase):
 
     def test_the_webhooks_are_those_of_the_definition(self):
         self.assertEqual(sorted(row[0].strip("`") for row in rows(section("Webhooks"))), sorted(fields()["Canary"]["analysis.webhooks[].type"][1]))
+
+
+class Metrics(unittest.TestCase):
+    def test_every_metric_is_on_the_page_and_every_one_of_the_page_is_declared(self):
+        texts = [read(os.path.relpath(one, ROOT)) for one in glob.glob(os.path.join(ROOT, "src", "**", "*.c"), recursive=True)]
+        declared = {name for text in texts for name in re.findall(r'"((?:flux|flagger|serin|process)_[a-z_]+)"', text)}
+        self.assertGreater(len(declared), 40)
+        self.assertEqual(set(re.findall(r"`((?:flux|flagger|serin|process)_[a-z_]+)`", read("docs", "reference-metrics.md"))), declared)
 
 
 # -- dashboards and alert rules ----------------------------------------------------------------------------------------

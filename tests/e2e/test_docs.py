@@ -8,10 +8,14 @@ from lab import expect, request, wait
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
 
 
-def documented(of_canaries=False):
-    """name -> (type, labels), from the tables of reference-metrics.md; those of canaries are there when the cluster has their CRDs."""
+OF_RELEASES, OF_CANARIES = "Images and releases", "Canaries"
+
+
+def documented(part=""):
+    """name -> (type, labels), from a part of reference-metrics.md; those of canaries are there when the cluster has their CRDs."""
     with open(os.path.join(DOCS, "reference-metrics.md")) as page:
-        text = page.read().split("\n## Canaries\n")[of_canaries]
+        parts = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", "## \n" + page.read(), re.M | re.S))
+    text = parts[part]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) ?\|", text, re.M)
     return {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
 
@@ -35,6 +39,8 @@ def test_every_metric_is_documented_as_it_is(w):
     w.cluster.delete("ConfigMap", "a", w.ns)  # a drift, for its counter
     wait(lambda: w.data("a") == {"key": "one"}, "the object to heal")
     expect(w.cli("sync")[0], 0, "exit status of serin sync, for the metrics of jobs")
-    canaries = documented(of_canaries=True)
+    canaries, releases = documented(OF_CANARIES), documented(OF_RELEASES)
     found = {name: what for name, what in served(w).items() if name not in canaries}
+    of_releases = {name: found.pop(name) for name in releases if name in found}
     expect(found, documented(), "/metrics, against docs/reference-metrics.md")
+    expect(of_releases, {name: releases[name] for name in of_releases}, "metrics of releases, against docs/reference-metrics.md")
