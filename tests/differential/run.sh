@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs serin through the scenarios of sync and compares with the recordings of Flux 1.25.4.
+# Runs serin through the scenarios and compares with the recordings of Flux 1.25.4.
 #
 #   run.sh --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--out DIR] [--results FILE] [--keep]
 #
@@ -9,8 +9,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-scenarios=(release policies automation helmrelease commit-settings list-images yaml-edits api-errors first-sync rejected-push generators-command drift ssh-and-identity gc-on generators-patch ignore gc-off force-push unknown-kind
-  bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly save-install cli-errors) # the long ones first
+scenarios=(release policies automation helmrelease commit-settings list-images yaml-edits api-errors first-sync rejected-push generators-command drift ssh-and-identity gc-on
+  generators-patch ignore gc-off force-push unknown-kind bad-manifests branch-missing allow-namespace startup-errors git-paths no-repository readonly save-install cli-errors) # the long ones first
 
 playground='' serin='' jobs=4 only=. out=$top/build/differential results=/dev/null keep=''
 while [ $# -gt 0 ]; do
