@@ -82,10 +82,21 @@ class Pod:
         return "\n".join(lines)
 
 
-def run_script(w, *words, timeout=60):
+def run_script(w, *words, timeout=60, **env):
     done = subprocess.run(["sh", SCRIPT, f"--kubeconfig={w.options.kubeconfig}", *words], capture_output=True, text=True, timeout=timeout,
-                          env={k: os.environ[k] for k in FORWARD if k in os.environ} | {"HOME": w.path("home")}, stdin=subprocess.DEVNULL)
+                          env={k: os.environ[k] for k in FORWARD if k in os.environ} | {"HOME": w.path("home"), **env}, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout, done.stderr
+
+
+def path_with_logs(w):
+    """A PATH on which kubectl logs shows what the pod said, which no kubelet keeps here; all else is kubectl's."""
+    folder, kubectl = w.path("bin"), shutil.which("kubectl")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "kubectl"), "w") as out:
+        out.write(f"#!/bin/sh\nfor word; do\n  if [ \"$word\" = logs ]; then exec cat {shlex.quote(w.path('pod.log'))}; fi\ndone\n"
+                  f"exec {shlex.quote(kubectl)} \"$@\"\n")
+    os.chmod(os.path.join(folder, "kubectl"), 0o755)
+    return folder + os.pathsep + os.environ["PATH"]
 
 
 def start_script(w, *words):
@@ -133,6 +144,10 @@ def test_flux_init_brings_a_repository_into_the_cluster(w):
     expect(status, 0, "exit status of the second run; it said:\n" + said)
     expect(out.strip(), key.strip(), "the key, alone on standard output")
     contains(said, r"deployment.apps/flux unchanged", "the second run")
+
+    w.cluster.patch("Secret", "flux-git-deploy", w.ns, {"data": {"identity.pub": None}})  # as of a key that is older than serin
+    status, out, said = run_script(w, *words_for(w, server, port), PATH=path_with_logs(w))
+    expect((status, out.strip()), (0, key.strip()), "the key from the log; it said:\n" + said)
     expect(pod.process.stop(), 0, "exit status of serin; it said:\n" + pod.process.text()[-2000:])
 
 
