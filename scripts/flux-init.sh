@@ -46,6 +46,7 @@ usage() {
 }
 
 help() {
+  [ -r "$0" ] || die "read from a pipe, it cannot show its own head: save it to a file first"
   sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0"
 }
 
@@ -334,7 +335,7 @@ if [ -n "$found" ] && [ "$first" != run ]; then
   kubectl -n $namespace delete deployment flux"
 fi
 
-say "installing into namespace $namespace of $(k config current-context 2>/dev/null || echo 'the cluster')"
+say "installing into namespace $namespace of ${context:-$(k config current-context 2>/dev/null || echo 'the cluster')}"
 [ -n "$(k get namespace "$namespace" --ignore-not-found -o name)" ] || namespace_manifest | k apply -f - >&2
 for secret in $secrets; do
   [ -n "$(kn get secret "$secret" --ignore-not-found -o name)" ] || secret_manifest "$secret" | k apply -f - >&2
