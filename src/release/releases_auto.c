@@ -9,9 +9,11 @@
 #include "image/automate.h"
 #include "image/place.h"
 #include "image/policy.h"
+#include "release/flips.h"
 #include "release/run.h"
 
-#define FLIPS_MAX     ((size_t)4096) /* remembered changes; with more all are forgotten */
+#define TOLD_MAX      ((size_t)4096) /* remembered lines of the log; with more all are forgotten */
+#define NOTES_MAX     1000           /* commits whose notes are looked at after a start */
 #define AUTOMATED_KEY "automated"    /* in the text of every manifest that can be of interest */
 
 struct releases_automation {
@@ -24,11 +26,11 @@ struct releases_automation {
     bool wants_run;      /* once sync has what was committed last */
     bool waits_for_sync; /* a commit of ours is not applied yet */
     char committed[MIRROR_SHA_BYTES];
-    struct map *flips; /* "id container from to" that were committed -> "" or told */
-    struct map *told;  /* notes that were logged */
+    struct release_flips *flips;
+    struct learning *learning; /* NULL: it has ended, or not begun */
+    bool has_learnt;
+    struct map *told; /* notes that were logged */
 };
-
-static const char is_made[] = "made", is_told[] = "told";
 
 /* --- what git says */
 
@@ -123,39 +125,32 @@ static const struct image_repo *find_repo(void *ctx, const char *name)
     return image_scans_find(ctx, name);
 }
 
-static const char *flip_key(struct arena *mem, const struct image_change *change)
-{
-    return arena_printf(mem, "%s %s %s %s", change->id, change->container, change->from,
-                        change->to);
-}
-
 static void tell_note(struct releases_automation *automation, struct arena *mem,
                       const struct image_automate_note *note)
 {
     const char *key = arena_printf(mem, "%s %s %s", note->id, note->container, note->text);
     if (map_get(automation->told, key))
         return;
-    if (map_len(automation->told) >= FLIPS_MAX)
+    if (map_len(automation->told) >= TOLD_MAX)
         map_clear(automation->told);
     map_set(automation->told, key, automation);
     log_warn(automation->releases->opts.log, F("component", "daemon"), F("workload", note->id),
              F("container", note->container), F("warning", note->text));
 }
 
-/* It was committed once, and the manifest says again what it said before: somebody wants it so. */
-static bool was_taken_back(struct releases_automation *automation, const char *key,
+/* It was committed, and the manifest says again what it said before: somebody wants it so. */
+static bool was_taken_back(struct releases_automation *automation,
                            const struct image_change *change)
 {
-    const char *known = map_get(automation->flips, key);
-    if (known == is_made)
+    const struct release_flip flip = { change->id, change->container, change->from, change->to };
+    enum release_flip_verdict verdict = release_flips_look(automation->flips, &flip);
+    if (verdict == RELEASE_FLIP_TAKEN_BACK)
         log_warn(automation->releases->opts.log, F("component", "daemon"),
                  F("workload", change->id), F("container", change->container),
                  F("warning", "an automated change was taken back in git, leaving it so until "
                               "there is another image"),
                  F("image", change->to));
-    if (known)
-        map_set(automation->flips, key, (void *)(uintptr_t)is_told);
-    return known != NULL;
+    return verdict != RELEASE_FLIP_NEW;
 }
 
 static void submit(struct releases_automation *automation, struct arena *mem,
@@ -164,7 +159,7 @@ static void submit(struct releases_automation *automation, struct arena *mem,
     VEC(struct release_container_update) updates = { 0 };
     for (size_t i = 0; i < changes->len; i++) {
         const struct image_change *change = &changes->at[i];
-        if (!was_taken_back(automation, flip_key(mem, change), change))
+        if (!was_taken_back(automation, change))
             *vec_push(mem, &updates) =
                 (struct release_container_update){ change->id, change->container, change->from,
                                                    change->to };
@@ -192,7 +187,7 @@ static void run(struct releases_automation *automation)
 {
     if (!may_run(automation))
         return;
-    if (automation->waits_for_sync) {
+    if (automation->waits_for_sync || !automation->has_learnt) {
         automation->wants_run = true;
         return;
     }
@@ -247,6 +242,101 @@ static void schedule(struct releases_automation *automation)
             releases->opts.loop, releases->opts.automation_interval_ms, on_interval, automation);
 }
 
+/* What a job of automation changed; `use` is release_flips_made or _learn. */
+static void remember(struct release_flips *flips, const struct release_result *result,
+                     void (*use)(struct release_flips *flips, const struct release_flip *flip))
+{
+    for (size_t i = 0; i < result->len; i++) {
+        const struct release_outcome *outcome = &result->at[i];
+        for (size_t c = 0; outcome->status == RELEASE_SUCCESS && c < outcome->changes.len; c++) {
+            const struct release_change *change = &outcome->changes.at[c];
+            use(flips, &(struct release_flip){ outcome->id, change->container, change->current,
+                                               change->target });
+        }
+    }
+}
+
+/* --- what was done before this process began: notes on the commits of automation */
+
+struct learning {
+    struct releases_automation *automation;
+    struct arena *mem;
+    const char *ref, *head;
+    struct release_flips *flips;
+};
+
+static bool on_note(void *ctx, const char *sha, const char *note)
+{
+    struct learning *learning = ctx;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct val *value = NULL;
+    struct release_spec spec;
+    struct release_result result = { 0 };
+    (void)sha;
+    SCOPED(err_free) struct err *bad = doc_json_parse(mem, note, strlen(note), &value);
+    SCOPED(err_free)
+    struct err *e = bad ? NULL : release_spec_parse(mem, val_get(value, "spec"), &spec);
+    if (bad || e || spec.type != RELEASE_AUTO)
+        return false;
+    SCOPED(err_free)
+    struct err *unread = release_result_parse(mem, val_get(value, "result"), &result);
+    if (!unread)
+        remember(learning->flips, &result, release_flips_learn);
+    return false;
+}
+
+static struct err *learn_work(struct mirror *mirror, void *job, int64_t deadline_ms)
+{
+    struct learning *learning = job;
+    (void)deadline_ms; /* local, and bounded by the count of commits */
+    return mirror_notes_each(mirror, learning->ref, learning->head, NOTES_MAX, on_note, learning);
+}
+
+static void free_learning(struct learning *learning)
+{
+    if (!learning)
+        return;
+    release_flips_free(learning->flips);
+    arena_free(learning->mem);
+    free(learning);
+}
+
+static void on_learnt(void *job, struct err *e)
+{
+    struct learning *learning = job;
+    struct releases_automation *automation = learning->automation;
+    if (e)
+        log_warn(automation->releases->opts.log, F("component", "daemon"),
+                 F("warning", "notes of commits cannot be read"), F("err", err_text(e)));
+    err_free(e);
+    release_flips_free(automation->flips);
+    automation->flips = STEAL(learning->flips); /* nothing was automated before */
+    automation->has_learnt = true;
+    free_learning(STEAL(automation->learning));
+    if (automation->wants_run && !automation->releases->is_stopped)
+        run_soon(automation, 0);
+}
+
+static void learn(struct releases_automation *automation)
+{
+    const struct releases_opts *opts = &automation->releases->opts;
+    const char *head = source_head(opts->source);
+    if (!opts->git_notes_ref || !*opts->git_notes_ref)
+        automation->has_learnt = true;
+    if (automation->has_learnt || automation->learning || !*head)
+        return;
+    struct learning *learning = base_alloc(sizeof(*learning));
+    *learning = (struct learning){ .automation = automation,
+                                   .mem = arena_new(ARENA_LIMIT_BYTES),
+                                   .ref = opts->git_notes_ref,
+                                   .flips = release_flips_new() };
+    learning->head = arena_strdup(learning->mem, head);
+    automation->learning = learning;
+    source_run(opts->source, &(struct source_job){ learn_work, on_learnt }, learning);
+}
+
+/* --- news */
+
 void releases_on_news(struct releases *releases, const char *name)
 {
     (void)name; /* whose news it is shows in the view */
@@ -265,6 +355,7 @@ void releases_on_synced(struct releases *releases)
     else if (automation->waits_for_sync && strcmp(status.loaded, status.head) == 0 &&
              strcmp(source_head(releases->opts.source), automation->committed) != 0)
         automation->waits_for_sync = false; /* others have committed since */
+    learn(automation);
     read_objects(automation);
     tell_wishes(automation);
     if (automation->wants_run && !automation->waits_for_sync)
@@ -288,22 +379,6 @@ static bool asks_for_automation(const struct release_spec *spec)
     return false;
 }
 
-static void remember(struct releases_automation *automation, const struct release_result *result)
-{
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    if (map_len(automation->flips) >= FLIPS_MAX)
-        map_clear(automation->flips);
-    for (size_t i = 0; i < result->len; i++) {
-        const struct release_outcome *outcome = &result->at[i];
-        for (size_t c = 0; outcome->status == RELEASE_SUCCESS && c < outcome->changes.len; c++) {
-            const struct release_change *change = &outcome->changes.at[c];
-            const struct image_change flip = { outcome->id, change->container, change->current,
-                                               change->target };
-            map_set(automation->flips, flip_key(mem, &flip), (void *)(uintptr_t)is_made);
-        }
-    }
-}
-
 void releases_auto_on_job(struct releases_automation *automation,
                           const struct releases_outcome *outcome)
 {
@@ -312,7 +387,7 @@ void releases_auto_on_job(struct releases_automation *automation,
     (void)snprintf(automation->committed, sizeof(automation->committed), "%s", outcome->revision);
     automation->waits_for_sync = true;
     if (outcome->spec->type == RELEASE_AUTO)
-        remember(automation, outcome->result);
+        remember(automation->flips, outcome->result, release_flips_made);
     else if (outcome->spec->type == RELEASE_POLICY && asks_for_automation(outcome->spec))
         automation->wants_run = true;
 }
@@ -324,7 +399,7 @@ struct releases_automation *releases_auto_new(struct releases *releases)
     struct releases_automation *automation = base_alloc(sizeof(*automation));
     automation->releases = releases;
     automation->mem = arena_new(ARENA_LIMIT_BYTES);
-    automation->flips = map_new(NULL);
+    automation->flips = release_flips_new();
     automation->told = map_new(NULL);
     return automation;
 }
@@ -349,7 +424,8 @@ void releases_auto_free(struct releases_automation *automation)
     if (!automation)
         return;
     releases_auto_stop(automation);
-    map_free(automation->flips);
+    release_flips_free(automation->flips);
+    free_learning(automation->learning);
     map_free(automation->told);
     arena_free(automation->mem);
     free(automation);
