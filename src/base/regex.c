@@ -6,8 +6,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* What few patterns need; those that do are better off the other way. */
+/* What few patterns need is paid for; what even fewer need is better off the other way. */
+#define QUICK_STEPS      500
 #define MATCH_STEPS      2000
+#define MATCH_COST       200
 #define HEAP_KIB         1024
 #define SLOW_TEXT_MAX    ((size_t)4096)
 #define SLOW_STATES_INTS 8192
@@ -15,8 +17,17 @@
 struct regex {
     pcre2_code *code;
     pcre2_code *strict; /* the same for text that is UTF-8 to its end, which matches_slowly needs */
-    pcre2_match_context *limits;
+    pcre2_match_context *quick, *limits;
 };
+
+static pcre2_match_context *new_limits(uint32_t steps)
+{
+    pcre2_match_context *limits = pcre2_match_context_create(NULL);
+    ASSERT(limits);
+    (void)pcre2_set_match_limit(limits, steps);
+    (void)pcre2_set_heap_limit(limits, HEAP_KIB);
+    return limits;
+}
 
 MUST_USE struct err *regex_new(const char *pattern, struct regex **out)
 {
@@ -37,10 +48,8 @@ MUST_USE struct err *regex_new(const char *pattern, struct regex **out)
     regex->code = code;
     regex->strict = pcre2_compile((PCRE2_SPTR)pattern, len, PCRE2_UTF, &number, &at, NULL);
     ASSERT(regex->strict);
-    regex->limits = pcre2_match_context_create(NULL);
-    ASSERT(regex->limits);
-    (void)pcre2_set_match_limit(regex->limits, MATCH_STEPS);
-    (void)pcre2_set_heap_limit(regex->limits, HEAP_KIB);
+    regex->quick = new_limits(QUICK_STEPS);
+    regex->limits = new_limits(MATCH_STEPS);
     *out = regex;
     return NULL;
 }
@@ -49,6 +58,7 @@ void regex_free(struct regex *regex)
 {
     if (!regex)
         return;
+    pcre2_match_context_free(regex->quick);
     pcre2_match_context_free(regex->limits);
     pcre2_code_free(regex->code);
     pcre2_code_free(regex->strict);
@@ -69,16 +79,40 @@ static bool matches_slowly(const struct regex *regex, const char *text, size_t l
     return groups >= 0;
 }
 
-bool regex_matches(const struct regex *regex, const char *text)
+static void pay(size_t *budget, size_t cost)
+{
+    *budget -= MIN_OF(cost, *budget);
+}
+
+static bool is_over_limit(int groups)
+{
+    return groups == PCRE2_ERROR_MATCHLIMIT || groups == PCRE2_ERROR_DEPTHLIMIT ||
+           groups == PCRE2_ERROR_HEAPLIMIT;
+}
+
+bool regex_matches_within(const struct regex *regex, const char *text, size_t *budget)
 {
     size_t len = strlen(text);
+    if (!*budget)
+        return false;
     pcre2_match_data *found = pcre2_match_data_create(1, NULL);
     ASSERT(found);
-    int groups = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, found, regex->limits);
+    int groups = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, found, regex->quick);
+    if (is_over_limit(groups)) {
+        pay(budget, MATCH_COST);
+        groups = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, found, regex->limits);
+    }
     bool is_match = groups >= 0;
-    if (groups == PCRE2_ERROR_MATCHLIMIT || groups == PCRE2_ERROR_DEPTHLIMIT ||
-        groups == PCRE2_ERROR_HEAPLIMIT)
+    if (is_over_limit(groups)) {
+        pay(budget, len * len); /* as many ways as there are, from as many places */
         is_match = matches_slowly(regex, text, len, found);
+    }
     pcre2_match_data_free(found);
     return is_match;
+}
+
+bool regex_matches(const struct regex *regex, const char *text)
+{
+    size_t budget = SIZE_MAX;
+    return regex_matches_within(regex, text, &budget);
 }

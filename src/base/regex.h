@@ -22,4 +22,8 @@ DEFINE_SCOPED(struct regex, regex_free)
 /* Anywhere in the text. */
 bool regex_matches(const struct regex *regex, const char *text);
 
+/* The same where many texts are matched one after the other: what few patterns need is paid for, a third of a microsecond with 1. With
+ * nothing left nothing matches any more. */
+bool regex_matches_within(const struct regex *regex, const char *text, size_t *budget);
+
 #endif

@@ -54,7 +54,10 @@ static void look(struct step *step, const char *name, const char *text, struct f
     size_t count = 0;
     const struct image_info **infos = image_pattern_select(scratch, pattern, out->repo, &count);
     const char *missing = find_missing(infos, count);
-    if (missing)
+    const char *problem = image_pattern_problem(step->mem, pattern);
+    if (problem)
+        out->note = problem;
+    else if (missing)
         out->note = arena_printf(step->mem,
                                  "inconsistent repository metadata: missing metadata for image "
                                  "tag \"%s\"",

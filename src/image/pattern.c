@@ -8,6 +8,9 @@
 #include "base/regex.h"
 #include "base/semver.h"
 
+/* For all tags that one pattern is held against: a second at the most. */
+#define BUDGET ((size_t)3000000)
+
 struct kind;
 
 struct image_pattern {
@@ -16,6 +19,7 @@ struct image_pattern {
     const char *text;
     const struct semver_range *range; /* semver alone */
     const struct regex *regex;        /* regexp alone */
+    size_t *budget;                   /* that it has left */
 };
 
 /* A tag with what it is ordered by. */
@@ -64,12 +68,14 @@ static struct err *compile_regex(struct arena *mem, struct image_pattern *patter
     TRY(regex_new(pattern->value, &regex));
     arena_defer(mem, free_regex, regex);
     pattern->regex = regex;
+    pattern->budget = arena_alloc(mem, sizeof(*pattern->budget));
+    *pattern->budget = BUDGET;
     return NULL;
 }
 
 static bool regex_matches_tag(const struct image_pattern *pattern, const char *tag)
 {
-    return regex_matches(pattern->regex, tag);
+    return regex_matches_within(pattern->regex, tag, pattern->budget);
 }
 
 /* Newest first, those without a time last; then by tag. */
@@ -105,9 +111,13 @@ static const struct kind kinds[] = {
     { "regex:", "regexp:", true, compile_regex, regex_matches_tag, by_time },
 };
 
+#define INVALID "invalid tag pattern: \"%.200s\": "
+
 struct err *image_pattern_parse(struct arena *mem, const char *text, struct image_pattern **out)
 {
     text = text && *text ? text : "glob:*";
+    if (strnlen(text, IMAGE_PATTERN_BYTES_MAX + 1) > IMAGE_PATTERN_BYTES_MAX)
+        return err_new(ERR_INVALID, INVALID "it is over %zu bytes", text, IMAGE_PATTERN_BYTES_MAX);
     struct image_pattern *pattern = arena_alloc(mem, sizeof(*pattern));
     pattern->kind = &kinds[0];
     pattern->value = text;
@@ -122,7 +132,7 @@ struct err *image_pattern_parse(struct arena *mem, const char *text, struct imag
     if (pattern->kind->compile) {
         SCOPED(err_free) struct err *e = pattern->kind->compile(mem, pattern);
         if (e)
-            return err_new(ERR_INVALID, "invalid tag pattern: \"%.200s\": %s", text, err_text(e));
+            return err_new(ERR_INVALID, INVALID "%s", text, err_text(e));
     }
     *out = pattern;
     return NULL;
@@ -131,6 +141,14 @@ struct err *image_pattern_parse(struct arena *mem, const char *text, struct imag
 const char *image_pattern_text(const struct image_pattern *pattern)
 {
     return pattern->text;
+}
+
+const char *image_pattern_problem(struct arena *mem, const struct image_pattern *pattern)
+{
+    bool is_spent = pattern->budget && !*pattern->budget;
+    return is_spent ? arena_printf(mem, INVALID "it takes too long over the tags there are",
+                                   pattern->text)
+                    : NULL;
 }
 
 bool image_pattern_needs_times(const struct image_pattern *pattern)

@@ -9,6 +9,8 @@
 
 struct image_pattern;
 
+#define IMAGE_PATTERN_BYTES_MAX ((size_t)4096)
+
 /* NULL or "" is glob:*. The tag latest, in any case, is matched by no pattern but glob:latest. ERR_INVALID:
  * `invalid tag pattern: "<text>"`, and why. */
 MUST_USE struct err *image_pattern_parse(struct arena *mem, const char *text,
@@ -17,6 +19,9 @@ MUST_USE struct err *image_pattern_parse(struct arena *mem, const char *text,
 const char *
 image_pattern_text(const struct image_pattern *pattern); /* canonical: with its prefix */
 bool image_pattern_matches(const struct image_pattern *pattern, const char *tag);
+/* NULL, or why what it matched is not to be relied on: an expression that takes too long over as many tags matches none of the rest. In
+ * the arena; as the error of image_pattern_parse. */
+const char *image_pattern_problem(struct arena *mem, const struct image_pattern *pattern);
 /* By time of creation (glob, regexp), so that tags without are of no use? */
 bool image_pattern_needs_times(const struct image_pattern *pattern);
 

@@ -1,6 +1,7 @@
 /* Which image each container of a workload gets when images are released by name, or all the latest. */
 #include <string.h>
 
+#include "base/map.h"
 #include "image/pattern.h"
 #include "image/policy.h"
 #include "release/select_parts.h"
@@ -127,16 +128,47 @@ static bool is_clear(const struct image_pattern *pattern, const struct image_inf
     return count < 2 || infos[0]->has_created || !image_pattern_needs_times(pattern);
 }
 
-static enum fate find_newest(const struct select_run *run, const struct container *container,
-                             const struct image_pattern *pattern, const struct image_info **out)
+/* What a pattern finds in a repository: looked for once, however many containers run of it. */
+struct newest {
+    enum fate fate;
+    const struct image_info *info;
+    const char *why; /* the pattern is none */
+};
+
+static void look_for_newest(const struct select_run *run, const struct image_ref *ref,
+                            const char *text, struct newest *out)
 {
+    struct image_pattern *pattern = NULL;
+    SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
+    SCOPED(err_free) struct err *bad = image_pattern_parse(scratch, text, &pattern);
     size_t count = 0;
+    out->fate = FATE_UNKNOWN;
+    if (bad) {
+        out->why = arena_strdup(run->mem, err_text(bad));
+        return;
+    }
     const struct image_info **infos =
-        image_pattern_select(run->mem, pattern, repo_of(run, &container->ref), &count);
-    if (count == 0)
-        return FATE_IGNORED;
-    *out = infos[0];
-    return is_clear(pattern, infos, count) ? FATE_CHANGED : FATE_UNKNOWN;
+        image_pattern_select(scratch, pattern, repo_of(run, ref), &count);
+    out->why = image_pattern_problem(run->mem, pattern);
+    out->info = infos[0];
+    if (!out->why && !count)
+        out->fate = FATE_IGNORED;
+    else if (!out->why && is_clear(pattern, infos, count))
+        out->fate = FATE_CHANGED;
+}
+
+static const struct newest *find_newest(const struct select_run *run, const struct image_ref *ref,
+                                        const char *text)
+{
+    const char *name = image_ref_canonical_name(run->mem, ref);
+    const char *key = arena_printf(run->mem, "%s\n%s", name, text ? text : "");
+    struct newest *newest = map_get(run->newest, key);
+    if (newest)
+        return newest;
+    newest = arena_alloc(run->mem, sizeof(*newest));
+    look_for_newest(run, ref, text, newest);
+    map_set(run->newest, key, newest);
+    return newest;
 }
 
 static const char *hex_of(const char *digest)
@@ -159,19 +191,34 @@ static enum fate compare(const struct select_run *run, const struct container *c
 }
 
 /* `why`: a filter that is none; then the container is left as it is. */
+static enum fate look_at_wanted(struct select_run *run, const struct container *container,
+                                const struct image_info **info, const char **why)
+{
+    struct image_pattern *pattern = NULL;
+    SCOPED(err_free)
+    struct err *bad = image_pattern_parse(run->mem, pattern_text(run, container), &pattern);
+    if (!bad)
+        return find_wanted(run, container, pattern, info);
+    *why = arena_strdup(run->mem, err_text(bad));
+    return FATE_UNKNOWN;
+}
+
+static enum fate look_at_newest(struct select_run *run, const struct container *container,
+                                const struct image_info **info, const char **why)
+{
+    const struct newest *newest = find_newest(run, &container->ref, pattern_text(run, container));
+    *info = newest->info;
+    if (newest->why)
+        *why = newest->why;
+    return newest->fate;
+}
+
 static enum fate look_at(struct select_run *run, const struct container *container,
                          struct select_change *out, const char **why)
 {
     const struct image_info *info = NULL;
-    struct image_pattern *pattern = NULL;
-    SCOPED(err_free)
-    struct err *bad = image_pattern_parse(run->mem, pattern_text(run, container), &pattern);
-    if (bad) {
-        *why = arena_strdup(run->mem, err_text(bad));
-        return FATE_UNKNOWN;
-    }
-    enum fate fate = is_latest(run->spec) ? find_newest(run, container, pattern, &info)
-                                          : find_wanted(run, container, pattern, &info);
+    enum fate fate = is_latest(run->spec) ? look_at_newest(run, container, &info, why)
+                                          : look_at_wanted(run, container, &info, why);
     return fate == FATE_CHANGED ? compare(run, container, info, out) : fate;
 }
 
@@ -230,7 +277,10 @@ static void select_workload(struct select_run *run, const struct select_candidat
 struct err *release_select_image_all(struct select_run *run,
                                      const struct select_candidates *candidates)
 {
+    SCOPED(map_free) struct map *newest = map_new(NULL);
+    run->newest = newest;
     for (size_t i = 0; i < candidates->len; i++)
         select_workload(run, &candidates->at[i]);
+    run->newest = NULL;
     return NULL;
 }

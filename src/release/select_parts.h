@@ -12,6 +12,7 @@ struct select_run {
     const struct release_spec *spec;
     struct release_result *result;
     struct release_edits *edits;
+    struct map *newest; /* select_image.c: what was found already */
 };
 
 /* A workload that may be changed: in the repository, in the cluster, and nothing speaks against it. */

@@ -87,6 +87,27 @@ static void hard_patterns_are_no_burden(void **state)
     assert_true((clock() - before) / CLOCKS_PER_SEC < 2);
 }
 
+/* What is hard uses up the budget, what is easy does not. */
+static void a_budget_bounds_many_matches(void **state)
+{
+    (void)state;
+    char text[129] = "";
+    memset(text, 'a', sizeof(text) - 1);
+    SCOPED(regex_free) struct regex *hard = NULL, *easy = NULL;
+    assert_null(regex_new("^([a-z]+-?)+(!|%)$", &hard));
+    assert_null(regex_new("^[a-z]+$", &easy));
+    size_t budget = 100000;
+    for (size_t i = 0; i < 100; i++)
+        assert_true(regex_matches_within(easy, text, &budget));
+    assert_int_equal(budget, 100000);
+    size_t tries = 0;
+    for (; budget && tries < 100; tries++)
+        assert_false(regex_matches_within(hard, text, &budget));
+    assert_in_range(tries, 2, 20);
+    assert_false(regex_matches_within(easy, text, &budget));
+    assert_true(regex_matches(easy, text));
+}
+
 static void a_long_text_is_not_searched_for_ever(void **state)
 {
     (void)state;
@@ -113,6 +134,7 @@ int main(void)
         cmocka_unit_test(a_pattern_that_would_take_for_ever_does_not_match),
         cmocka_unit_test(a_hard_pattern_gets_the_right_answer),
         cmocka_unit_test(hard_patterns_are_no_burden),
+        cmocka_unit_test(a_budget_bounds_many_matches),
         cmocka_unit_test(a_long_text_is_not_searched_for_ever),
         cmocka_unit_test(text_that_is_no_utf8_is_searched_all_the_same),
     };

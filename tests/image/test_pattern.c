@@ -5,11 +5,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/sbuf.h"
 #include "image/pattern.h"
+
+#define MANY ((size_t)20000)
 
 static const struct match_case {
     const char *pattern, *canonical; /* NULL: the pattern as it is */
@@ -227,16 +230,46 @@ static void json_matches_case(void **state)
             .name = (cases)[i].label, .test_func = (func), .initial_state = (void *)&(cases)[i] \
         }
 
+/* Of a hostile filter over as many tags as there may be: over in a few seconds even with the sanitizers, and said. */
+static void a_filter_that_takes_too_long_is_given_up(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct image_pattern *hard = NULL, *easy = NULL;
+    struct image_info *list = arena_alloc(mem, MANY * sizeof(*list));
+    char tail[100] = "";
+    memset(tail, 'a', sizeof(tail) - 1);
+    for (size_t i = 0; i < MANY; i++)
+        list[i] = (struct image_info){ .tag = arena_printf(mem, "%05zu%s", i, tail) };
+    const struct image_repo tags = { .infos = list, .count = MANY };
+    size_t count = 0;
+    assert_null(image_pattern_parse(mem, "regexp:^([0-9a-z]+-?)+(!|%)$", &hard));
+    assert_null(image_pattern_parse(mem, "regexp:^[0-9]+a+$", &easy));
+    assert_null(image_pattern_problem(mem, hard));
+    clock_t before = clock();
+    (void)image_pattern_select(mem, hard, &tags, &count);
+    assert_true((clock() - before) / CLOCKS_PER_SEC < 10);
+    assert_int_equal(count, 0);
+    assert_string_equal(
+        image_pattern_problem(mem, hard),
+        "invalid tag pattern: \"regexp:^([0-9a-z]+-?)+(!|%)$\": it takes too long over "
+        "the tags there are");
+    (void)image_pattern_select(mem, easy, &tags, &count);
+    assert_int_equal(count, MANY);
+    assert_null(image_pattern_problem(mem, easy));
+}
+
 int main(void)
 {
     struct CMUnitTest
-        tests[4 + ARRAY_LEN(match_cases) + ARRAY_LEN(order_cases) + ARRAY_LEN(json_cases)] = {
+        tests[5 + ARRAY_LEN(match_cases) + ARRAY_LEN(order_cases) + ARRAY_LEN(json_cases)] = {
             cmocka_unit_test(no_pattern_is_any_tag),
             cmocka_unit_test(what_is_no_pattern_is_refused),
             cmocka_unit_test(an_unknown_repository_has_no_tags),
             cmocka_unit_test(tags_are_found_by_name),
+            cmocka_unit_test(a_filter_that_takes_too_long_is_given_up),
         };
-    size_t at = 4;
+    size_t at = 5;
     ADD_ROWS(tests, at, match_cases, pattern, match_matches_case);
     ADD_ROWS(tests, at, order_cases, pattern, order_matches_case);
     ADD_ROWS(tests, at, json_cases, name, json_matches_case);

@@ -513,6 +513,7 @@ static const struct select_case {
 struct world {
     struct arena *mem;
     struct image_repo repos[ARRAY_LEN(registry)];
+    size_t asked;
 };
 
 static int by_tag(const void *a, const void *b)
@@ -561,6 +562,7 @@ static void build_repos(struct world *world)
 static const struct image_repo *find_repo(void *ctx, const char *name)
 {
     struct world *world = ctx;
+    world->asked++;
     for (size_t r = 0; r < ARRAY_LEN(registry); r++) {
         if (strcmp(world->repos[r].name, name) == 0)
             return &world->repos[r];
@@ -693,6 +695,30 @@ static void select_matches_case(void **state)
     assert_like(sbuf_text(&out), c->result);
 }
 
+/* A repository may have thousands of tags, and thousands of workloads. */
+static void repositories_are_searched_once_for_each_filter(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct world world = { .mem = mem };
+    struct release_spec spec;
+    struct release_survey survey = { 0 };
+    struct release_view view = {
+        .spec = &spec, .survey = &survey, .repo = find_repo, .ctx = &world
+    };
+    static const char git[] = APP("a", "", "r.io/app:1.0.0") APP("b", "", "r.io/app:1.0.0")
+        APP("c", "", "r.io/app:1.1.0") APP("d", "fluxcd.io/tag.app: '1.*'", "r.io/app:1.0.0");
+    build_repos(&world);
+    read_spec(mem, IMAGE(ALL, LATEST, ""), &spec);
+    survey_text(mem, git, &survey);
+    build_live(mem, git, &view);
+    struct release_result result;
+    struct release_edits edits;
+    assert_null(release_select(mem, &view, &result, &edits));
+    assert_int_equal(release_result_count(&result, RELEASE_SUCCESS), 4);
+    assert_int_equal(world.asked, 2);
+}
+
 /* --- what has to be known before */
 
 static const struct needs_case {
@@ -735,8 +761,10 @@ static void needs_match_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(needs_cases)];
+    struct CMUnitTest tests[1 + ARRAY_LEN(cases) + ARRAY_LEN(needs_cases)];
     size_t n = 0;
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(repositories_are_searched_once_for_each_filter);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
                                           .test_func = select_matches_case,
