@@ -207,6 +207,34 @@ static void add_known(struct releases_look *look)
     }
 }
 
+static bool names_missing(const struct releases_run *run)
+{
+    const struct release_spec *spec = &run->spec;
+    for (const char *const *id = spec->workloads; id && *id; id++) {
+        if (strcmp(*id, RELEASE_ALL) != 0 && !release_survey_find(&run->survey, *id))
+            return true;
+    }
+    for (size_t i = 0; i < spec->policy_count; i++) {
+        if (!release_survey_find(&run->survey, spec->policies[i].id))
+            return true;
+    }
+    return false;
+}
+
+/* Those that are wanted, or all that were not read before. */
+static struct err *read_some(struct releases_look *look, struct mirror *mirror,
+                             const struct files_list *files, bool is_all)
+{
+    for (size_t i = 0; i < files->len; i++) {
+        const char *path = files->at[i].path;
+        map_set(look->there, path, look);
+        if ((is_all || map_get(look->wanted, path)) && !map_get(look->read, path))
+            TRY(add_file(look, mirror, &files->at[i]));
+    }
+    release_survey_seal(look->run->mem, &look->run->survey);
+    return NULL;
+}
+
 static struct err *read_files(struct releases_look *look, struct mirror *mirror,
                               int64_t deadline_ms)
 {
@@ -220,13 +248,12 @@ static struct err *read_files(struct releases_look *look, struct mirror *mirror,
     bool is_all = opts->manifest_generation || !use_known(look, mirror);
     if (paths == opts->git_paths || *paths)
         TRY(files_select(run->mem, tree.at, tree.len, paths, &files));
-    for (size_t i = 0; i < files.len; i++) {
-        map_set(look->there, files.at[i].path, look);
-        if (is_all || map_get(look->wanted, files.at[i].path))
-            TRY(add_file(look, mirror, &files.at[i]));
-    }
-    if (!is_all)
-        add_known(look);
+    TRY(read_some(look, mirror, &files, is_all));
+    if (is_all)
+        return NULL;
+    if (names_missing(run)) /* where it is nobody knows, or it is in a file that cannot be read */
+        return read_some(look, mirror, &files, true);
+    add_known(look);
     release_survey_seal(run->mem, &run->survey);
     return NULL;
 }
@@ -235,20 +262,6 @@ static struct err *look_work(struct mirror *mirror, void *job, int64_t deadline_
 {
     struct err *e = read_files(((struct releases_run *)job)->look, mirror, deadline_ms);
     return err_wrap(e, "loading resources from repo");
-}
-
-static bool names_missing(const struct releases_run *run)
-{
-    const struct release_spec *spec = &run->spec;
-    for (const char *const *id = spec->workloads; id && *id; id++) {
-        if (strcmp(*id, RELEASE_ALL) != 0 && !release_survey_find(&run->survey, *id))
-            return true;
-    }
-    for (size_t i = 0; i < spec->policy_count; i++) {
-        if (!release_survey_find(&run->survey, spec->policies[i].id))
-            return true;
-    }
-    return false;
 }
 
 /* A workload that is nowhere may be in a file that cannot be read: that is what has to be said then. */
