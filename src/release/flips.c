@@ -6,6 +6,8 @@
 #include "base/arena.h"
 #include "base/map.h"
 
+#define NO_CONTAINER "" /* nothing older than this one is learnt of the whole workload */
+
 struct made {
     char *from, *to;
     bool is_told;
@@ -57,8 +59,25 @@ void release_flips_made(struct release_flips *flips, const struct release_flip *
 void release_flips_learn(struct release_flips *flips, const struct release_flip *flip)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    if (!map_get(flips->last, key_of(mem, flip)))
+    const struct release_flip end = { flip->id, NO_CONTAINER, "", "" };
+    if (!map_get(flips->last, key_of(mem, flip)) && !map_get(flips->last, key_of(mem, &end)))
         release_flips_made(flips, flip);
+}
+
+void release_flips_forget(struct release_flips *flips, const char *id)
+{
+    size_t len = strlen(id);
+    const char *key;
+    void *made;
+    for (size_t at = 0; map_next(flips->last, &at, &key, &made);) {
+        if (strncmp(key, id, len) == 0 && key[len] == ' ')
+            (void)map_remove(flips->last, key);
+    }
+}
+
+void release_flips_learn_end(struct release_flips *flips, const char *id)
+{
+    release_flips_made(flips, &(struct release_flip){ id, NO_CONTAINER, "", "" });
 }
 
 enum release_flip_verdict release_flips_look(struct release_flips *flips,

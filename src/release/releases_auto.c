@@ -13,6 +13,7 @@
 #include "release/run.h"
 
 #define TOLD_MAX      ((size_t)4096) /* remembered lines of the log; with more all are forgotten */
+#define TAG_POLICY    "tag"          /* tag.<container>, tag_all */
 #define NOTES_MAX     1000           /* commits whose notes are looked at after a start */
 #define AUTOMATED_KEY "automated"    /* in the text of every manifest that can be of interest */
 
@@ -256,6 +257,20 @@ static void remember(struct release_flips *flips, const struct release_result *r
     }
 }
 
+/* Workloads whose automation was switched on, or led elsewhere, by command. */
+static void for_each_asked(struct release_flips *flips, const struct release_spec *spec,
+                           void (*use)(struct release_flips *flips, const char *id))
+{
+    for (size_t i = 0; i < spec->policy_count; i++) {
+        const struct val *add = spec->policies[i].add;
+        bool is_asked = val_get(add, "automated") != NULL;
+        for (size_t k = 0; k < val_len(add); k++)
+            is_asked |= strncmp(add->pairs[k].key, TAG_POLICY, strlen(TAG_POLICY)) == 0;
+        if (is_asked)
+            use(flips, spec->policies[i].id);
+    }
+}
+
 /* --- what was done before this process began: notes on the commits of automation */
 
 struct learning {
@@ -276,7 +291,10 @@ static bool on_note(void *ctx, const char *sha, const char *note)
     SCOPED(err_free) struct err *bad = doc_json_parse(mem, note, strlen(note), &value);
     SCOPED(err_free)
     struct err *e = bad ? NULL : release_spec_parse(mem, val_get(value, "spec"), &spec);
-    if (bad || e || spec.type != RELEASE_AUTO)
+    if (bad || e)
+        return false;
+    for_each_asked(learning->flips, &spec, release_flips_learn_end);
+    if (spec.type != RELEASE_AUTO)
         return false;
     SCOPED(err_free)
     struct err *unread = release_result_parse(mem, val_get(value, "result"), &result);
@@ -386,6 +404,7 @@ void releases_auto_on_job(struct releases_automation *automation,
         return;
     (void)snprintf(automation->committed, sizeof(automation->committed), "%s", outcome->revision);
     automation->waits_for_sync = true;
+    for_each_asked(automation->flips, outcome->spec, release_flips_forget);
     if (outcome->spec->type == RELEASE_AUTO)
         remember(automation->flips, outcome->result, release_flips_made);
     else if (outcome->spec->type == RELEASE_POLICY && asks_for_automation(outcome->spec))

@@ -56,6 +56,23 @@ static void an_earlier_run_is_learnt_from_its_newest_note(void **state)
     assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
 }
 
+static void who_asks_anew_is_heard(void **state)
+{
+    (void)state;
+    SCOPED(release_flips_free) struct release_flips *flips = release_flips_new();
+    release_flips_made(flips, &first);
+    release_flips_forget(flips, "a:deployment/b2");
+    assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_TAKEN_BACK);
+    release_flips_forget(flips, first.id);
+    assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
+
+    release_flips_learn(flips, &elsewhere);
+    release_flips_learn_end(flips, first.id);
+    release_flips_learn(flips, &first);
+    assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
+    assert_int_equal(release_flips_look(flips, &elsewhere), RELEASE_FLIP_TAKEN_BACK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +80,7 @@ int main(void)
         cmocka_unit_test(what_was_taken_back_is_left_and_told_once),
         cmocka_unit_test(only_the_last_one_counts),
         cmocka_unit_test(an_earlier_run_is_learnt_from_its_newest_note),
+        cmocka_unit_test(who_asks_anew_is_heard),
     };
     return cmocka_run_group_tests_name("release_flips", tests, NULL, NULL);
 }
