@@ -171,3 +171,41 @@ def test_an_image_by_time_of_creation(w):
     r.registry.add("shop/web", "main-0", "dev-zzz")
     r.wait_live("main-0")
     expect(r.note()["result"][r.id()]["Status"], "success", "result in the note")
+
+
+def test_what_was_taken_back_stays_so_after_a_restart(w):
+    r = begin(w)
+    r.registry.add("shop/web", "1.2")
+    r.wait_live("1.2")
+    r.pull()
+    w.git("revert", "--no-edit", "HEAD")
+    w.push()
+    r.wait_live("1.1")
+    w.stop()
+    w.serin()
+    calm(r, w.head(), "after the revert and the restart")
+
+
+def test_a_filter_there_and_back(w):
+    """Automation goes where the filter says, however often that changes."""
+    r = begin(w)
+    r.registry.add("shop/web", "1.2")
+    r.wait_live("1.2")
+    r.policy("policy", "--tag=main=semver:~1.1.0")
+    r.wait_live("1.1")
+    r.policy("policy", "--tag=main=semver:~1")
+    r.wait_live("1.2")
+
+
+def test_automate_after_a_change_was_taken_back(w):
+    """Who says automate means it."""
+    r = begin(w)
+    r.registry.add("shop/web", "1.2")
+    r.wait_live("1.2")
+    r.pull()
+    w.git("revert", "--no-edit", "HEAD")
+    w.push()
+    r.wait_live("1.1")
+    r.policy("deautomate")
+    r.policy("automate")
+    r.wait_live("1.2")
