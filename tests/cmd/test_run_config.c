@@ -156,7 +156,7 @@ static void flags_without_effect_are_named_in_one_line(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(16 << 20);
-    const char *flags[FLAGS_MAX] = { "--memcached-service=", "--registry-rps=3",
+    const char *flags[FLAGS_MAX] = { "--memcached-service=", "--rpc-timeout=3s",
                                      "--kubernetes-kubectl=/no/such/kubectl" };
     struct run_config config;
     SBUF(logged, LOG_MAX_BYTES);
@@ -168,7 +168,7 @@ static void flags_without_effect_are_named_in_one_line(void **state)
     run_config_log_idle(mem, &config, &log);
     assert_non_null(strstr(sbuf_text(&logged),
                            "component=run info=\"flags without effect here\" "
-                           "flags=--kubernetes-kubectl,--registry-rps,--memcached-service\n"));
+                           "flags=--kubernetes-kubectl,--rpc-timeout,--memcached-service\n"));
 }
 
 static void a_password_in_the_url_is_not_logged(void **state)
