@@ -17,6 +17,7 @@ struct list {
 struct release_jobs {
     struct map *by_id; /* id -> job, owned by the lists */
     struct list waiting, ended;
+    size_t bytes; /* of the results of those that have ended */
     struct release_job *running;
 };
 
@@ -201,6 +202,19 @@ static void write_result(struct release_job *job, const struct val *result)
     replace_text(&job->result, result ? val_json(mem, result, NULL) : "");
 }
 
+static size_t text_bytes(const struct release_job *job)
+{
+    return strlen(job->result) + strlen(job->error);
+}
+
+static void forget_oldest(struct release_jobs *jobs)
+{
+    struct release_job *forgotten = take_first(&jobs->ended);
+    jobs->bytes -= text_bytes(forgotten);
+    map_remove(jobs->by_id, forgotten->id);
+    free_job(forgotten);
+}
+
 static void keep(struct release_jobs *jobs, struct release_job *job, const struct val *result,
                  const char *error)
 {
@@ -210,11 +224,10 @@ static void keep(struct release_jobs *jobs, struct release_job *job, const struc
     job->spec = (struct release_spec){ .type = job->spec.type };
     arena_free(STEAL(job->mem));
     append(&jobs->ended, job);
-    if (jobs->ended.len <= RELEASE_JOBS_KEPT)
-        return;
-    struct release_job *forgotten = take_first(&jobs->ended);
-    map_remove(jobs->by_id, forgotten->id);
-    free_job(forgotten);
+    jobs->bytes += text_bytes(job);
+    while (jobs->ended.len > RELEASE_JOBS_KEPT ||
+           (jobs->bytes > RELEASE_JOBS_BYTES && jobs->ended.len > 1))
+        forget_oldest(jobs);
 }
 
 void release_jobs_end(struct release_jobs *jobs, const struct val *result, const char *error)

@@ -2,7 +2,8 @@
  * Effects:   none (pure): ids and times are given.
  * Ownership: the table owns its jobs and copies of their specs; a job is borrowed until the next one ends.
  * Units:     milliseconds on the loop's clock.
- * Limits:    RELEASE_JOBS_QUEUED that wait, RELEASE_JOBS_KEPT that have ended.
+ * Limits:    RELEASE_JOBS_QUEUED that wait; of those that have ended RELEASE_JOBS_KEPT, with RELEASE_JOBS_BYTES of results together
+ *            (the last one is kept whatever its size).
  * Reference: gitops.md 6.1, 8.3. */
 #ifndef SERIN_RELEASE_JOBS_H
 #define SERIN_RELEASE_JOBS_H
@@ -11,6 +12,7 @@
 
 #define RELEASE_JOBS_QUEUED      1000
 #define RELEASE_JOBS_KEPT        100
+#define RELEASE_JOBS_BYTES       ((size_t)8 << 20)
 #define RELEASE_JOB_ID_BYTES     37 /* xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx and NUL */
 #define RELEASE_JOB_RANDOM_BYTES 16
 

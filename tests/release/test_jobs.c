@@ -74,6 +74,28 @@ static void the_last_hundred_that_ended_are_remembered(void **state)
     assert_non_null(release_jobs_find(jobs, second));
 }
 
+/* A release of thousands of workloads has a result of a megabyte. */
+static void results_have_a_bound_of_their_own(void **state)
+{
+    (void)state;
+    SCOPED(release_jobs_free) struct release_jobs *jobs = release_jobs_new();
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    size_t size = RELEASE_JOBS_BYTES / 3, known = 0;
+    char *text = arena_alloc(mem, 4 * size);
+    char ids[5][RELEASE_JOB_ID_BYTES];
+    for (uint32_t i = 0; i < 5; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "%s", add(jobs, i)->id);
+        memset(text, 'a', i < 4 ? size : 4 * size - 1); /* the last one alone is too much */
+        assert_non_null(release_jobs_next(jobs, 0));
+        release_jobs_end(jobs, val_new_text(mem, text), "");
+        known = 0;
+        for (uint32_t k = 0; k <= i; k++)
+            known += release_jobs_find(jobs, ids[k]) != NULL;
+        assert_int_equal(known, i < 4 ? MIN_OF(i + 1, 2) : 1);
+    }
+    assert_non_null(release_jobs_find(jobs, ids[4]));
+}
+
 static void jobs_that_wait_are_never_forgotten(void **state)
 {
     (void)state;
@@ -187,6 +209,7 @@ int main(void)
         cmocka_unit_test(an_id_is_sixteen_bytes_in_five_groups),
         cmocka_unit_test(jobs_run_one_at_a_time_in_order),
         cmocka_unit_test(the_last_hundred_that_ended_are_remembered),
+        cmocka_unit_test(results_have_a_bound_of_their_own),
         cmocka_unit_test(jobs_that_wait_are_never_forgotten),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(a_status_has_the_shape_of_flux),
