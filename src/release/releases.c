@@ -78,7 +78,7 @@ void releases_end_job(struct releases *releases, const struct val *result, const
 
 static struct val *result_json(struct arena *mem, const struct releases_outcome *outcome)
 {
-    if (outcome->err)
+    if (!outcome->result)
         return NULL;
     struct val *value = val_new_map(mem);
     if (*outcome->revision)

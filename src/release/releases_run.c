@@ -119,15 +119,24 @@ static void tell_commit(struct releases_run *run, const char *revision)
     source_fetch(releases->opts.source, NULL, NULL);
 }
 
+/* A job that sets policies says of which workload that was not possible; one that releases does not (gitops.md 8.3). */
+static bool is_result_told(const struct releases_run *run, const struct err *e)
+{
+    return !e || (run->spec.type == RELEASE_POLICY &&
+                  release_result_count(&run->result, RELEASE_FAILED) > 0);
+}
+
 static void finish(struct releases_run *run, struct err *e)
 {
     const char *revision = e ? "" : releases_change_revision(run);
     observe(run, !e);
     if (*revision)
         tell_commit(run, revision);
-    const struct releases_outcome outcome = {
-        .err = e, .revision = revision, .spec = &run->spec, .result = e ? NULL : &run->result
-    };
+    const struct releases_outcome outcome = { .err = e,
+                                              .revision = revision,
+                                              .spec = &run->spec,
+                                              .result =
+                                                  is_result_told(run, e) ? &run->result : NULL };
     run->done(run->ctx, &outcome);
     err_free(e);
     releases_run_free(run);

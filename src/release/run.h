@@ -23,7 +23,7 @@ struct releases_outcome {
     const struct err *err;
     const char *revision; /* "" : nothing was committed */
     const struct release_spec *spec;
-    const struct release_result *result; /* NULL with an error */
+    const struct release_result *result; /* NULL with an error, unless it names who is to blame */
 };
 
 typedef void (*releases_run_done)(void *ctx, const struct releases_outcome *outcome);
