@@ -264,6 +264,16 @@ static struct err *look_work(struct mirror *mirror, void *job, int64_t deadline_
     return err_wrap(e, "loading resources from repo");
 }
 
+static void blame_missing(struct releases_run *run, const char *text)
+{
+    for (size_t i = 0; i < run->spec.policy_count; i++) {
+        const char *id = run->spec.policies[i].id;
+        if (!release_survey_find(&run->survey, id))
+            release_result_add(run->mem, &run->result, id, RELEASE_FAILED, text);
+    }
+    release_result_sort(&run->result);
+}
+
 /* A workload that is nowhere may be in a file that cannot be read: that is what has to be said then. */
 static struct err *check_problems(struct releases_run *run)
 {
@@ -273,8 +283,10 @@ static struct err *check_problems(struct releases_run *run)
         if (problem->severity != MANIFEST_ERROR)
             continue;
         const char *text = manifest_problem_format(run->mem, problem);
-        if (names_missing(run))
+        if (names_missing(run)) {
+            blame_missing(run, text);
             return err_new(ERR_INVALID, "loading resources from repo: %s", text);
+        }
         log_warn(run->releases->opts.log, F("component", "daemon"), F("jobID", run->job_id),
                  F("warning", "not released: a file that cannot be read"), F("err", text));
     }
