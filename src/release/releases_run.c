@@ -202,10 +202,9 @@ static struct err *check_head(const struct releases_run *run)
 static void take_head(struct releases_run *run, const struct err *fetch_error)
 {
     struct source *source = run->releases->opts.source;
-    /* What would be done can be told from what was fetched before. */
-    struct err *e = run->spec.is_plan ? NULL : err_copy(fetch_error);
-    if (!e)
-        e = check_head(run);
+    struct err *e = check_head(run);
+    if (!e && !run->spec.is_plan) /* what would be done can be told from what was fetched before */
+        e = err_copy(fetch_error);
     if (!e)
         memcpy(run->head, source_head(source), sizeof(run->head));
     releases_run_next(run, e);
@@ -223,7 +222,7 @@ static void start_fetch(struct releases_run *run)
     struct err *e = NULL;
     if (run->releases->opts.is_readonly)
         e = err_new(ERR_DENIED, "cannot make a working clone of a read-only git repo");
-    if (!e)
+    else if (source_state(source) == SOURCE_UNCONFIGURED)
         e = source_check_ready(source);
     if (e) {
         releases_run_next(run, e);
