@@ -142,9 +142,10 @@ class RawWorld(World):
 
 
 class Replayer(gitops.Runner):
-    def __init__(self, world, scenario, accepted, recorded):
+    def __init__(self, world, scenario, accepted, answers, recorded):
+        """accepted says what may differ where the client is serin's, answers where what was recorded is sent."""
         super().__init__(world, scenario, accepted)
-        self.recorded, self.theirs, self.ids = dict(recorded), [], {}
+        self.answers, self.recorded, self.theirs, self.ids = answers, dict(recorded), [], {}
 
     def run(self):
         self.scenario["steps"] = self.needed(self.scenario["steps"])
@@ -186,7 +187,8 @@ class Replayer(gitops.Runner):
             got = by_id({"step": title, **self.world.normalise({"status": status, "headers": {
                 k: v for k, v in headers if k.lower() not in DULL}, "body": said})})
             deadline = deadline or time.monotonic() + self.patience_for(request["path"])
-            if got["body"] == self.theirs[-1]["body"] or time.monotonic() > deadline or self.is_final(request["path"], said):
+            is_as_before = not list(unmeant(self.scenario["name"], self.theirs[-1:], [got], [self.answers]))
+            if is_as_before or time.monotonic() > deadline or self.is_final(request["path"], said):
                 break
             time.sleep(POLL_SECONDS)
         self.steps.append(got)
@@ -267,13 +269,17 @@ def differences(theirs, ours):
                 yield left["step"], "/body" + path, one[path], two[path], said
 
 
+def unmeant(name, theirs, ours, accepted):
+    """The differences that none of accepted says to be meant. Each is asked: what it says counts as needed."""
+    for title, path, one, two, said in differences(theirs, ours):
+        if not any([each.has(name, title, path, one, two, said) for each in accepted]):
+            yield title, path, one, two
+
+
 def compare(name, theirs, ours, accepted):
     """Prints what differs and is not meant; how much it was."""
     count = 0
-    for title, path, one, two, said in differences(theirs, ours):
-        if any([each.has(name, title, path, one, two, said) for each in accepted]):
-            continue
-        count += 1
+    for count, (title, path, one, two) in enumerate(unmeant(name, theirs, ours, accepted), 1):
         print(f"{name} ({title}): {path}")
         gitops.show_difference(one, two)
     return count
@@ -308,20 +314,20 @@ def run(name, recorded, options):
     meant, ours = Accepted(options.accept), Accepted(options.accept_replay)
     directory = tempfile.mkdtemp(prefix="replay-")
     world = RawWorld(directory, scenario, options)
-    replayer = Replayer(world, scenario, meant, recorded)
+    replayer = Replayer(world, scenario, meant, ours, recorded)
     try:
         world.up()
         replayer.run()
     finally:
         world.down()
         for number in range(1, world.starts + 1):
-            shutil.copy(world.path(f"daemon{number}.log"), os.path.join(options.out, f"replay-{name}.daemon{number}.log"))
+            shutil.copy(world.path(f"daemon{number}.log"), os.path.join(options.out, f"{name}.daemon{number}.log"))
         shutil.rmtree(directory, ignore_errors=True)
     steps = [one for one in replayer.steps if one["step"].startswith(("fluxctl ", "http: ", "job: "))]
     with open(os.path.join(RECORDINGS, name + ".json")) as source:
         by_hand = [one for one in json.load(source)["steps"] if one["step"].startswith(("http: ", "job: "))]
     commands = [one for one in steps if one["step"].startswith("fluxctl ")]
-    gitops.write(os.path.join(options.out, f"replay-{name}.json"), {"scenario": name, "steps": steps})
+    gitops.write(os.path.join(options.out, f"{name}.json"), {"scenario": name, "steps": steps})
     troubles = compare(name, replayer.theirs, commands, [ours])
     troubles += compare(name, by_hand, [one for one in steps if one not in commands], [meant, ours])
     said = [f"never came to: {one}" for one in replayer.recorded] + [f"not as Go writes JSON: {one}" for one in dict.fromkeys(world.malformed)]
@@ -348,7 +354,7 @@ def main():
     try:
         places = homes()
         if options.list:
-            print("\n".join(sorted(places)))
+            print("\n".join("replay/" + name for name in sorted(places)))
             return 0
         failed = 0
         for name in options.scenario or sorted(places):

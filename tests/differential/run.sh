@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs serin through the scenarios and compares with the recordings of Flux 1.25.4.
+# Runs serin through the scenarios, compares with the recordings of Flux 1.25.4, and sends it what fluxctl sent.
 #
 #   run.sh --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--out DIR] [--results FILE] [--keep]
 #
 # A scenario passes when it was recorded and differs from Flux in nothing but what accepted-gitops names; when all were run, each
-# line there has to be needed. N scenarios run at a time (4: they mostly wait). --out keeps the recordings and the daemons' logs
+# line there has to be needed. replay/SCENARIO passes when what the real fluxctl sent in it is answered as it was: accepted-replay names
+# what is not, and has to. N scenarios run at a time (4: they mostly wait). --out keeps the recordings and the daemons' logs
 # (build/differential); --keep also the temporary directories.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
     --out) out=$(realpath -m -- "$2") && shift 2 ;;
     --results) results=$(realpath -m -- "$2") && shift 2 ;;
     --keep) keep=--keep && shift ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
   esac
 done
 if [ ! -x "$serin" ] || [ ! -x "$playground" ]; then
@@ -31,18 +32,30 @@ if [ ! -x "$serin" ] || [ ! -x "$playground" ]; then
   exit 1
 fi
 
-mkdir -p "$out/bin"
+mkdir -p "$out/bin" "$out/replay"
 ln -sf "$serin" "$out/bin/fluxctl" # by that name serin speaks as fluxctl does
-export here out results keep serin playground
+daemon="$serin run --kube-config= --git-url={git_url} --git-branch={git_branch} --listen=127.0.0.1:{listen_port} --registry-insecure-host=127.0.0.1
+  --k8s-secret-volume-mount-path={home} --state-dir={state_dir} {flags}"
+export here out results keep playground daemon
 export PYTHON=${PYTHON:-python3} PYTHONDONTWRITEBYTECODE=1
 
-one() { # SCENARIO
-  local name=$1 log=$out/$1.log outcome=fail began=$SECONDS
-  rm -f "$out/$name.json" "$out/$name".daemon*.log
-  if "$PYTHON" "$here/gitops.py" run --playground "$playground" --scenarios "$here/scenarios/gitops/$name.yaml" --out "$out" $keep \
-    --accept "$here/accepted-gitops" --cli "$out/bin/fluxctl" --daemon "$serin run --kube-config= --git-url={git_url} --git-branch={git_branch}
-      --listen=127.0.0.1:{listen_port} --registry-insecure-host=127.0.0.1 --k8s-secret-volume-mount-path={home} --state-dir={state_dir} {flags}" >"$log" 2>&1 </dev/null &&
-    "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux/$name.json" "$out/$name.json" --accept "$here/accepted-gitops" >>"$log" 2>&1; then
+like_flux() { # SCENARIO: does all that was recorded of it
+  rm -f "$out/$1.json" "$out/$1".daemon*.log
+  "$PYTHON" "$here/gitops.py" run --playground "$playground" --scenarios "$here/scenarios/gitops/$1.yaml" --out "$out" $keep \
+    --accept "$here/accepted-gitops" --cli "$out/bin/fluxctl" --daemon "$daemon" &&
+    "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux/$1.json" "$out/$1.json" --accept "$here/accepted-gitops"
+}
+
+like_fluxd() { # SCENARIO: answers what the real fluxctl sent
+  rm -f "$out/replay/$1.json" "$out/replay/$1".daemon*.log
+  "$PYTHON" "$here/replay.py" "$1" --playground "$playground" --out "$out/replay" \
+    --accept "$here/accepted-gitops" --accept-replay "$here/accepted-replay" --cli "$out/bin/fluxctl" --daemon "$daemon"
+}
+
+one() { # [replay/]SCENARIO
+  local name=$1 log=$out/$1.log act=like_flux outcome=fail began=$SECONDS
+  [[ $name != replay/* ]] || act=like_fluxd
+  if $act "${name#replay/}" >"$log" 2>&1 </dev/null; then
     outcome=pass
   fi
   printf '%s\tdifferential\t%s\n' "$outcome" "$name" >>"$results"
@@ -52,10 +65,15 @@ one() { # SCENARIO
   tail -n 25 "$out/$name".daemon*.log | sed 's/^/    /'
   return 1
 }
-export -f one
+export -f one like_flux like_fluxd
 
 failed=0
-printf '%s\n' "${scenarios[@]}" | grep -E -- "$only" | xargs -P "$jobs" -I{} bash -c 'one {}' || failed=1
+if ! replays=$("$PYTHON" "$here/replay.py" --list); then
+  failed=1
+  printf 'fail\tdifferential\twhat fluxctl sent is known\n' >>"$results"
+fi
+# shellcheck disable=SC2086 # a list of words
+printf '%s\n' "${scenarios[@]}" $replays | grep -E -- "$only" | xargs -P "$jobs" -I{} bash -c 'one {}' || failed=1
 if [ "$only" = . ]; then # a scenario that was not recorded has nothing to say about what is needed
   outcome=pass
   "$PYTHON" "$here/gitops.py" diff "$here/recordings/flux" "$out" --accept "$here/accepted-gitops" --all-needed >"$out/needed.log" 2>&1 || true
