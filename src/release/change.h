@@ -11,7 +11,9 @@ struct releases_change {
     struct releases_run *run;
     VEC(struct mirror_file) files;          /* to be committed */
     VEC(struct release_file) before, after; /* files with edits */
+    const char *message;
     struct mirror_committed committed;
+    struct err *doubt; /* the push may have been taken, or not: why nobody knows */
     int64_t write_ms, verify_ms;
 };
 

@@ -86,11 +86,12 @@ static struct err *commit(struct releases_change *change, struct mirror *mirror,
     const struct releases_opts *opts = &run->releases->opts;
     const struct release_spec *spec = &run->spec;
     bool wants_note = opts->git_notes_ref && *opts->git_notes_ref;
+    change->message = release_message_commit(run->mem, spec, &run->result, opts->ci_skip);
     const struct mirror_commit_request request = {
         .parent = run->head,
         .files = change->files.at,
         .count = change->files.len,
-        .message = release_message_commit(run->mem, spec, &run->result, opts->ci_skip),
+        .message = change->message,
         .author = opts->set_author && *spec->user ? spec->user : NULL,
         .notes_ref = wants_note ? opts->git_notes_ref : NULL,
         .note = wants_note ? release_message_note(run->mem, run->job_id, spec, &run->result) : NULL,
@@ -115,6 +116,75 @@ static struct err *change_work(struct mirror *mirror, void *job, int64_t deadlin
     return err_new(ERR_INVALID, NO_CHANGES);
 }
 
+/* --- a push that was cut off: was it taken? */
+
+/* Ours is what stands on the head we had, alone, with the words we gave it. */
+static struct err *doubt_work(struct mirror *mirror, void *job, int64_t deadline_ms)
+{
+    struct releases_run *run = job;
+    struct releases_change *change = run->change;
+    struct mirror_commits commits = { 0 };
+    char head[MIRROR_SHA_BYTES];
+    (void)deadline_ms;
+    TRY(mirror_resolve(mirror, run->releases->opts.git_branch, head));
+    TRY(mirror_log(mirror, run->mem, run->head, head, NULL, 2, true, &commits));
+    const char *subject = commits.len == 1 ? commits.at[0].subject : "";
+    size_t len = strlen(subject);
+    bool is_ours = len > 0 && strncmp(change->message, subject, len) == 0 &&
+                   (change->message[len] == '\0' || change->message[len] == '\n');
+    if (is_ours)
+        memcpy(change->committed.sha, head, sizeof(head));
+    return NULL;
+}
+
+static void on_doubt_looked_at(void *job, struct err *e)
+{
+    struct releases_run *run = job;
+    struct err *doubt = STEAL(run->change->doubt);
+    bool is_taken = !e && *run->change->committed.sha;
+    err_free(e);
+    if (!releases_run_is_back(run)) {
+        err_free(doubt);
+        return;
+    }
+    if (is_taken)
+        log_warn(run->releases->opts.log, F("component", "daemon"), F("jobID", run->job_id),
+                 F("warning", "the push was cut off, but taken; its note may be missing"),
+                 F("err", err_text(doubt)));
+    if (is_taken)
+        err_free(doubt);
+    releases_run_next(run, is_taken ? NULL : doubt);
+}
+
+static void on_doubt_fetched(void *ctx, const struct err *e)
+{
+    struct releases_run *run = ctx;
+    struct err *doubt = run->change->doubt;
+    if (e || run->is_given_up) {
+        run->change->doubt = NULL;
+        if (releases_run_is_back(run))
+            releases_run_next(run, doubt);
+        else
+            err_free(doubt);
+        return;
+    }
+    source_run(run->releases->opts.source, &(struct source_job){ doubt_work, on_doubt_looked_at },
+               run);
+}
+
+static void look_at_doubt(struct releases_run *run, struct err *doubt)
+{
+    run->change->doubt = doubt;
+    run->is_out = true;
+    source_fetch(run->releases->opts.source, on_doubt_fetched, run);
+}
+
+static void free_doubt(void *at)
+{
+    struct releases_change *change = at;
+    err_free(change->doubt);
+}
+
 /* --- on the loop */
 
 static void on_changed(void *job, struct err *e)
@@ -134,7 +204,10 @@ static void on_changed(void *job, struct err *e)
         log_warn(releases->opts.log, F("component", "daemon"), F("jobID", run->job_id),
                  F("warning", "the commit was pushed, its note was refused"),
                  F("err", change->committed.note_refused));
-    releases_run_next(run, e);
+    if (err_is(e, ERR_TRANSIENT) && change->message)
+        look_at_doubt(run, e);
+    else
+        releases_run_next(run, e);
 }
 
 void releases_change_start(struct releases_run *run)
@@ -152,6 +225,7 @@ void releases_change_start(struct releases_run *run)
     }
     run->change = arena_alloc(run->mem, sizeof(*run->change));
     run->change->run = run;
+    arena_defer(run->mem, free_doubt, run->change);
     run->is_out = true;
     source_run(run->releases->opts.source, &(struct source_job){ change_work, on_changed }, run);
 }

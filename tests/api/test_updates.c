@@ -174,6 +174,27 @@ static void a_refused_push_fails_the_job(void **state)
     assert_string_equal(val_text(val_get(job, "StatusString")), "succeeded");
 }
 
+static int setup_hasty(void **state)
+{
+    struct world *world = world_new(&(struct world_opts){ .git_timeout_ms = 3000 });
+    *state = world;
+    world_fetch(world, world_commit(world, "web.yaml", DEPLOYMENT("web", "a/web:1")));
+    return 0;
+}
+
+/* The server has taken the commit, but does not come to say so. */
+static void a_push_that_was_cut_off_is_looked_for(void **state)
+{
+    struct world *world = *state;
+    world_shell(world, "printf '#!/bin/sh\\nexec sleep 20\\n' >repo.git/hooks/post-receive; "
+                       "chmod +x repo.git/hooks/post-receive");
+    const struct val *job = update(world, LOCK("demo:deployment/web"));
+    assert_string_equal(val_text(val_get(job, "Err")), "");
+    const char *revision = val_text(VAL_PATH(job, "Result", "revision"));
+    assert_non_null(revision);
+    assert_memory_equal(head(world), revision, strlen(revision));
+}
+
 /* Another server's job, or one of an earlier run, is known by its note. */
 static void a_job_is_found_in_the_notes(void **state)
 {
@@ -234,6 +255,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_done_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_branch_that_went_on_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_push_fails_the_job, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_push_that_was_cut_off_is_looked_for, setup_hasty,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_job_is_found_in_the_notes, setup, teardown),
         cmocka_unit_test_setup_teardown(older_forms_do_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_may_not_be_written_is_not, setup_readonly, teardown),

@@ -283,16 +283,17 @@ static void make_source(struct world *world, const struct world_opts *opts)
                                         .notes_ref = "flux",
                                         .user_name = "serin",
                                         .user_email = "serin@example.org" };
-    world->source = source_new(&(struct source_opts){ .loop = world->loop,
-                                                      .workers = world->workers,
-                                                      .log = &world->log,
-                                                      .metrics = world->metrics,
-                                                      .mirror = &mirror,
-                                                      .poll_ms = 3600000,
-                                                      .timeout_ms = PATIENCE_MS,
-                                                      .is_readonly = opts->is_readonly,
-                                                      .on_refreshed = on_refreshed,
-                                                      .ctx = world });
+    world->source = source_new(&(struct source_opts){
+        .loop = world->loop,
+        .workers = world->workers,
+        .log = &world->log,
+        .metrics = world->metrics,
+        .mirror = &mirror,
+        .poll_ms = 3600000,
+        .timeout_ms = opts->git_timeout_ms ? opts->git_timeout_ms : PATIENCE_MS,
+        .is_readonly = opts->is_readonly,
+        .on_refreshed = on_refreshed,
+        .ctx = world });
     source_start(world->source);
 }
 

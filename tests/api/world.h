@@ -20,6 +20,7 @@ struct world_opts {
     const char *const *allowed_ns;
     const char *const *git_paths;
     int64_t job_timeout_ms; /* 0: a minute */
+    int64_t git_timeout_ms; /* 0: long */
 };
 
 struct world *world_new(const struct world_opts *opts);
