@@ -284,45 +284,6 @@ struct err *api_body_change(struct arena *mem, const char *text, size_t len, str
     return err_new(ERR_INVALID, "unknown notification kind: \"%.100s\"", kind);
 }
 
-const char *api_update_type_name(enum api_update_type type)
-{
-    switch (type) {
-    case API_UPDATE_SYNC: return "sync";
-    case API_UPDATE_IMAGE: return "image";
-    case API_UPDATE_CONTAINERS: return "containers";
-    case API_UPDATE_POLICY: return "policy";
-    case API_UPDATE_AUTO: return "auto";
-    }
-    return "";
-}
-
-static bool find_type(const char *name, enum api_update_type *out)
-{
-    for (int type = API_UPDATE_SYNC; type <= API_UPDATE_AUTO; type++) {
-        if (strcmp(name, api_update_type_name((enum api_update_type)type)) == 0) {
-            *out = (enum api_update_type)type;
-            return true;
-        }
-    }
-    return false;
-}
-
-struct err *api_body_update(struct arena *mem, const char *text, size_t len, struct api_update *out,
-                            int64_t *offset)
-{
-    const struct val *root = NULL, *cause;
-    const char *type = "";
-    TRY(read_map(mem, text, len, &root, offset));
-    TRY(doc_field_text(root, "type", &type));
-    TRY(doc_field_map(root, "cause", &cause));
-    *out = (struct api_update){ .spec = doc_field(root, "spec") };
-    TRY(doc_field_text(cause, "User", &out->user));
-    TRY(doc_field_text(cause, "Message", &out->message));
-    if (!find_type(type, &out->type))
-        return err_new(ERR_INVALID, "unknown spec type: %.100s", type);
-    return NULL;
-}
-
 struct err *api_body_bool(struct arena *mem, const char *text, size_t len, bool *out,
                           int64_t *offset)
 {

@@ -1,4 +1,4 @@
-/* api/body.h - what clients send: changes, update specs, booleans.
+/* api/body.h - what clients send: changes, booleans, any value.
  * Effects:   none (pure).
  * Ownership: results are in the caller's arena.
  * Errors:    ERR_INVALID; `offset` (may be NULL) is what Go's decoder reports, the count of bytes up to and with the one that
@@ -23,23 +23,6 @@ struct api_change {
 };
 MUST_USE struct err *api_body_change(struct arena *mem, const char *text, size_t len,
                                      struct api_change *out, int64_t *offset);
-
-enum api_update_type {
-    API_UPDATE_SYNC,
-    API_UPDATE_IMAGE,
-    API_UPDATE_CONTAINERS,
-    API_UPDATE_POLICY,
-    API_UPDATE_AUTO
-};
-
-struct api_update {
-    enum api_update_type type;
-    const char *user, *message; /* of the cause, "" if not given */
-    const struct val *spec;     /* as it was sent; NULL if it was not */
-};
-MUST_USE struct err *api_body_update(struct arena *mem, const char *text, size_t len,
-                                     struct api_update *out, int64_t *offset);
-const char *api_update_type_name(enum api_update_type type);
 
 /* true, false; null is false. */
 MUST_USE struct err *api_body_bool(struct arena *mem, const char *text, size_t len, bool *out,

@@ -146,11 +146,6 @@ void client_free(struct client *client)
     free(client);
 }
 
-const char *client_base(const struct client *client)
-{
-    return client->base;
-}
-
 /* -- one question -------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, const struct http_result *result)

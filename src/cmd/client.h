@@ -38,6 +38,4 @@ struct client_poll {
 };
 MUST_USE struct err *client_poll(struct client *client, const struct client_poll *poll);
 
-const char *client_base(const struct client *client); /* for messages */
-
 #endif

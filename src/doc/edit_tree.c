@@ -344,6 +344,11 @@ static bool merges(const struct edit_node *map)
     return false;
 }
 
+static const struct edit_node *meant_by(const struct edit_node *node)
+{
+    return node->kind == EDIT_ALIAS ? node->target : node;
+}
+
 /* Lists and maps below get their values; entries of maps come in the same order, unless some were merged. */
 static void link_values(struct edit_node *node)
 {
@@ -355,7 +360,7 @@ static void link_values(struct edit_node *node)
             continue;
         }
         bool is_known = by_place && val_is_map(node->old) && at < node->old->len;
-        const struct edit_node *meant = edit_tree_meant(child);
+        const struct edit_node *meant = meant_by(child);
         const char *key = is_known                     ? node->old->pairs[at].key
                           : meant->kind == EDIT_SCALAR ? meant->text
                                                        : NULL;
@@ -410,11 +415,6 @@ struct edit_node *edit_tree_next(const struct edit_node *node, bool skip)
         node = node->parent;
     }
     return NULL;
-}
-
-const struct edit_node *edit_tree_meant(const struct edit_node *node)
-{
-    return node->kind == EDIT_ALIAS ? node->target : node;
 }
 
 struct edit_node *edit_tree_entry(const struct edit_node *map, const char *key)

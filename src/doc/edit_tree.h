@@ -63,8 +63,6 @@ void edit_tree_read(struct arena *mem, const char *text, size_t len,
 
 /* The next node of a document, keys before their values; `skip`: without what is below (a key's value included). */
 struct edit_node *edit_tree_next(const struct edit_node *node, bool skip);
-/* What an alias stands for, other nodes themselves. */
-const struct edit_node *edit_tree_meant(const struct edit_node *node);
 /* The entry of a map, by the text its key has in JSON; NULL: none, or it comes through a merge key. */
 struct edit_node *edit_tree_entry(const struct edit_node *map, const char *key);
 

@@ -123,46 +123,6 @@ static void change_matches_case(void **state)
     assert_string_equal(change.image, c->change.image);
 }
 
-static const struct update_case {
-    const char *name, *text, *error; /* error NULL: taken */
-    struct api_update update;
-} update_cases[] = {
-    { "a sync as fluxctl asks for it",
-      "{\"type\":\"sync\",\"cause\":{\"Message\":\"\",\"User\":\"\"},\"spec\":{}}",
-      NULL,
-      { .type = API_UPDATE_SYNC, .user = "", .message = "" } },
-    { "a cause is kept",
-      "{\"type\":\"policy\",\"cause\":{\"Message\":\"m\",\"User\":\"Jane\"},\"spec\":{}}",
-      NULL,
-      { .type = API_UPDATE_POLICY, .user = "Jane", .message = "m" } },
-    { "no cause is an empty one",
-      "{\"type\":\"image\"}",
-      NULL,
-      { .type = API_UPDATE_IMAGE, .user = "", .message = "" } },
-    { "a type that is none",
-      "{\"type\":\"nonsense\",\"spec\":{}}",
-      "unknown spec type: nonsense",
-      { .user = NULL } },
-    { "no type", "{}", "unknown spec type: ", { .user = NULL } },
-    { "a type that is a list", "{\"type\":[]}", "type is a list, not a text", { .user = NULL } },
-};
-
-static void update_matches_case(void **state)
-{
-    const struct update_case *c = *state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct api_update update;
-    SCOPED(err_free) struct err *e = api_body_update(mem, c->text, strlen(c->text), &update, NULL);
-    if (c->error) {
-        assert_string_equal(err_text(e), c->error);
-        return;
-    }
-    assert_null(e);
-    assert_int_equal(update.type, c->update.type);
-    assert_string_equal(update.user, c->update.user);
-    assert_string_equal(update.message, c->update.message);
-}
-
 static void true_and_false_are_read_and_nothing_else(void **state)
 {
     (void)state;
@@ -187,15 +147,13 @@ static void true_and_false_are_read_and_nothing_else(void **state)
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[3 + ARRAY_LEN(syntax_cases) + ARRAY_LEN(change_cases) + ARRAY_LEN(update_cases)] = {
-            cmocka_unit_test(a_body_of_a_hundred_thousand_brackets_is_refused),
-            cmocka_unit_test(a_nul_byte_is_refused_where_it_stands),
-            cmocka_unit_test(true_and_false_are_read_and_nothing_else),
-        };
+    struct CMUnitTest tests[3 + ARRAY_LEN(syntax_cases) + ARRAY_LEN(change_cases)] = {
+        cmocka_unit_test(a_body_of_a_hundred_thousand_brackets_is_refused),
+        cmocka_unit_test(a_nul_byte_is_refused_where_it_stands),
+        cmocka_unit_test(true_and_false_are_read_and_nothing_else),
+    };
     size_t at = 3;
     ADD_ROWS(tests, at, syntax_cases, syntax_matches_case);
     ADD_ROWS(tests, at, change_cases, change_matches_case);
-    ADD_ROWS(tests, at, update_cases, update_matches_case);
     return cmocka_run_group_tests_name("api_body", tests, NULL, NULL);
 }

@@ -25,11 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     const char *text = arena_strndup(mem, (const char *)data, size);
     struct api_change change;
-    struct api_update update;
     bool is;
     check_value(mem, text, size);
     err_free(api_body_change(mem, text, size, &change, NULL));
-    err_free(api_body_update(mem, text, size, &update, NULL));
     err_free(api_body_bool(mem, text, size, &is, NULL));
     return 0;
 }
