@@ -48,8 +48,8 @@ class Releases:
         return MANIFEST.format(name=name, ns=self.w.ns, image=image or self.image(name, tag),
                                annotations="\n  annotations:" + lines if lines else "")
 
-    def automated(self, name="web", tag="1.0", pattern="semver:~1", **more):
-        return self.manifest(name, tag, annotations={"fluxcd.io/automated": "true", "fluxcd.io/tag.main": pattern, **more})
+    def automated(self, name="web", tag="1.0", pattern="semver:~1", image=None, **more):
+        return self.manifest(name, tag, image, annotations={"fluxcd.io/automated": "true", "fluxcd.io/tag.main": pattern, **more})
 
     def begin(self, files, *flags):
         self.w.commit(files)

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 
-from lab import contains, expect, lasts, wait
+from lab import contains, expect, free_port, lasts, wait
 from releases import Releases
 from test_canary_crds import install
 from test_canary_sync import apex, canary, phase
@@ -79,6 +79,53 @@ def test_a_tag_pushed_a_moment_ago_is_released(w):
     r.one_scalar("1.1", "1.2")
 
 
+def test_two_daemons_on_one_repository(w):
+    """Each is told to release at the same time: the slower one begins again from what the other has pushed."""
+    r = Releases(w)
+    names = ["web", "api"]
+    for name in names:
+        r.registry.add("shop/" + name, "1.0", "1.1", "1.2", "1.3")
+    r.begin({"all.yaml": "---\n".join(r.manifest(name) for name in names)})
+    first = w.port
+    w.processes.append(w.serin_process)
+    w.port = free_port()
+    r.start("--state-dir=" + w.path("state2"))
+    count, outcomes = r.count(), {}
+
+    def one(name, port):
+        for tag in ("1.1", "1.2", "1.3"):
+            outcomes[name, tag] = w.cli("release", "--workload=" + r.id(name), "--update-image=" + r.image(name, tag),
+                                        env={"FLUX_URL": f"http://127.0.0.1:{port}/api/flux"})
+    threads = [threading.Thread(target=one, args=pair) for pair in zip(names, (first, w.port))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expect({key: outcome[0] for key, outcome in outcomes.items()}, dict.fromkeys(outcomes, 0), f"exits: {outcomes}")
+    expect((len(outcomes), r.count()), (6, count + 6), "releases, commits")
+    for name in names:
+        r.wait_live("1.3", name)
+    w.note(f"begun again {w.log().count('beginning again')} times")
+
+
+def test_without_a_daemon(w):
+    code, out, err = w.cli("release", "--workload=a:deployment/b", "--update-image=c:1")
+    expect(code, 2, f"exit of release: {out}{err}")
+    contains(err, "(?i)refused|connect", "what it says")
+
+
+def test_one_tag_for_forty_workloads(w):
+    r = Releases(w)
+    r.registry.add("shop/web", "1.0", "1.1")
+    files = {f"apps/{n}.yaml": r.automated(f"web-{n}", image=r.image()) for n in range(40)}
+    w.commit(files)
+    count = r.count()
+    r.start()
+    wait(lambda: r.count() > count, "the commit")
+    r.wait_live("1.1", "web-39")
+    expect((r.count(), len(r.changed())), (count + 1, 40), "commits, files of the last one")
+
+
 def test_an_oci_index_is_released(w):
     r = begin(w)
     r.registry.add("shop/web", "2.0", format="oci", platforms=["linux/arm64", "linux/amd64"])
@@ -112,7 +159,9 @@ def test_a_locked_workload_is_left_alone(w):
 
 def test_what_does_not_exist_is_not_released(w):
     r = begin(w)
-    r.refused("not found in repository|no changes made", "-v", name="nobody")
+    code, out, err = w.cli("release", "-v", f"--workload={w.ns}:deployment/nobody", "--update-image=" + r.image(tag="1.1"))
+    expect(code, 1, f"exit for an unknown workload: {out}{err}")
+    contains(out + err, "not found in repository|no changes made", "what is said of an unknown workload")
     r.refused(r'image "\S+:7\.7" does not exist', tag="7.7")
     code, out, err = w.cli("release", "--workload=" + r.id(), f"--update-image={r.registry.address}/shop/nothing:1")
     expect(code, 1, f"exit for an unknown repository: {out}{err}")
