@@ -12,7 +12,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "differential"))
 from gitops_lab.registry import DOCKER, OCI, Registry, compact, digest  # noqa: E402
 
-__all__ = ["Images", "OCI", "Scripted", "basic"]
+__all__ = ["DOCKER", "OCI", "Images", "Scripted", "basic"]
 
 
 class Images(Registry):

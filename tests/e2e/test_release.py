@@ -105,6 +105,8 @@ def test_two_daemons_on_one_repository(w):
     expect((len(outcomes), r.count()), (6, count + 6), "releases, commits")
     for name in names:
         r.wait_live("1.3", name)
+    missing = [one for one in r.bare("rev-list", "-6", "HEAD").split() if not r.note(one)]
+    expect(missing, [], "commits without a note")
     w.note(f"begun again {w.log().count('beginning again')} times")
 
 

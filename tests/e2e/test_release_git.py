@@ -205,6 +205,78 @@ def test_a_push_that_hangs_ends(w):
     r.wait_live("1.1")
 
 
+@lasts(25)
+def test_a_push_that_was_taken_and_never_answered(w):
+    """The branch has moved, and nobody says so: asked again, nothing is committed a second time."""
+    r = begin(w, "--git-timeout=5s")
+    count = r.count()
+    flag = w.path("hold")
+    open(flag, "w").close()
+    hook = r.hook("post-receive", f"while [ -e {flag} ]; do sleep 0.2; done\n")
+    code, out, err = r.release()
+    w.note(f"exit {code}: {(out + err).strip().splitlines()[-1][:90]}")
+    os.remove(flag)
+    os.remove(hook)
+    expect(r.count(), count + 1, "commits after the push that was never answered")
+    r.wait_live("1.1")
+    again, out, err = r.release()
+    expect(r.count(), count + 1, f"commits after the same release once more: {again} {out}{err}")
+    r.released(tag="1.2")
+    r.check_sane()
+
+
+def test_a_force_push_during_a_release(w):
+    """History is replaced under the push: the release is made again on what is there now."""
+    r = begin(w)
+    w.git("checkout", "-q", "--orphan", "fresh")
+    w.commit({"web.yaml": r.manifest(), "fresh.yaml": w.configmap("fresh")}, message="A fresh beginning", push=False)
+    w.git("push", "-q", "origin", "HEAD:refs/heads/fresh")
+    done = w.path("replaced")
+    r.hook("pre-receive", f"""
+while read old new ref; do
+  [ "$ref" = refs/heads/{w.branch} ] || continue
+  [ -e {done} ] && continue
+  touch {done}
+  env -u GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY={w.repository}/objects git update-ref refs/heads/{w.branch} refs/heads/fresh
+done
+exit 0
+""")
+    r.released()
+    expect(r.bare("log", "--format=%s", "HEAD^").splitlines(), ["A fresh beginning"], "what the release is on")
+    r.one_scalar("1.0", "1.1")
+    w.wait_data("fresh", {"key": "one"})
+
+
+def test_a_branch_that_is_deleted_before_a_release(w):
+    r = begin(w)
+    head = r.head()
+    r.bare("update-ref", "-d", "refs/heads/" + w.branch)
+    code, out, err = r.release()
+    expect(code, 1, f"exit of release: {out}{err}")
+    expect(r.bare("rev-parse", "-q", "--verify", "refs/heads/" + w.branch, check=False).returncode, 1, "the branch is not made again")
+    r.bare("update-ref", "refs/heads/" + w.branch, head)
+    wait(lambda: r.release()[0] == 0, "the release, once the branch is back")
+
+
+def test_automation_against_a_protected_branch_is_calm(w):
+    r = Releases(w)
+    r.registry.add("shop/web", "1.0", "1.1")
+    tries = w.path("tries")
+    hook = r.hook("update", f"case $1 in refs/heads/master) echo x >> {tries}; echo protected >&2; exit 1;; esac\n")
+    os.rename(hook, hook + ".off")
+    w.commit({"web.yaml": r.automated()})
+    os.rename(hook + ".off", hook)
+    r.start("--automation-interval=3s")
+    wait(lambda: os.path.exists(tries), "the first try")
+    time.sleep(5)
+    count = len(open(tries).read().split())
+    expect(count <= 5, True, f"pushes that were tried: {count}")
+    w.note(f"{count} tries in 5 s")
+    os.remove(hook)
+    r.wait_live("1.1")
+    r.one_scalar("1.0", "1.1")
+
+
 def test_kill_during_a_release_leaves_everything_in_order(w):
     """Killed while it pushes, at several moments: the repository is sane, and the same release works after the restart."""
     r = begin(w)

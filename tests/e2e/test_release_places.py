@@ -3,6 +3,7 @@
 import json
 
 from lab import KINDS, contains, expect, wait
+from registry import DOCKER
 from releases import Releases
 from test_deploy import define
 
@@ -130,3 +131,15 @@ def test_with_every_registry_down_list_images_and_all_images_say_so(w):
     expect((code, r.head()), (1, head), f"exit of release, the head: {out}{err}")
     code, out, err = w.cli("list-images", "--workload=" + r.id(), "-o", "json")
     expect(json.loads(out)[0]["ID"], r.id(), "images as JSON")
+
+
+def test_an_image_that_is_pinned_by_its_digest(w):
+    """The pin moves with the tag: what runs is what the registry has under it."""
+    def digest(r, tag):
+        answer = r.registry.request("HEAD", f"/v2/shop/web/manifests/{tag}", headers={"Accept": DOCKER["manifest"]})
+        return answer.headers["Docker-Content-Digest"]
+    r = begin(w, lambda r: {"web.yaml": r.manifest(image=f"{r.image()}@{digest(r, '1.0')}")})
+    expect(digest(r, "1.0") != digest(r, "1.1"), True, "two images")
+    before = r.text()
+    r.released()
+    expect(r.text(), before.replace(":1.0@" + digest(r, "1.0"), ":1.1@" + digest(r, "1.1")), "the file")
