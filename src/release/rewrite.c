@@ -141,25 +141,41 @@ static bool is_of(const struct release_edit *edit, const struct release_file *fi
     return !edit->workload->is_generated && !strcmp(edit->workload->path, file->path);
 }
 
+/* All that is of use for this one file alone is in r->mem. */
+MUST_USE static struct err *edit_file(struct rewriter *r, const struct release_file *file,
+                                      const struct release_edits *edits, struct release_file *out,
+                                      bool *is_changed)
+{
+    struct doc_yaml_list docs = { 0 };
+    struct doc_pos at = { 0 };
+    r->docs = &docs;
+    struct err *e =
+        doc_yaml_load(r->mem, file->text, file->len, &doc_yaml_default_limits, &docs, &at);
+    TRY(place_error(e, file->path, at.line));
+    e = doc_edit_new(r->mem, file->text, file->len, &doc_yaml_default_limits, &r->edit, &at);
+    TRY(place_error(e, file->path, at.line));
+    for (size_t i = 0; i < edits->len; i++) {
+        if (is_of(&edits->at[i], file))
+            TRY(place_error(edit_workload(r, &edits->at[i]), file->path,
+                            edits->at[i].workload->line));
+    }
+    e = doc_edit_finish(r->edit, &out->text, &out->len, is_changed);
+    return place_error(e, file->path, 0);
+}
+
 struct err *release_rewrite(struct arena *mem, const struct release_file *file,
                             const struct release_edits *edits, struct release_file *out,
                             bool *is_changed)
 {
-    struct doc_yaml_list docs = { 0 };
-    struct doc_pos at = { 0 };
-    struct rewriter r = { .mem = mem, .docs = &docs };
-    struct err *e = doc_yaml_load(mem, file->text, file->len, &doc_yaml_default_limits, &docs, &at);
-    TRY(place_error(e, file->path, at.line));
-    e = doc_edit_new(mem, file->text, file->len, &doc_yaml_default_limits, &r.edit, &at);
-    TRY(place_error(e, file->path, at.line));
-    for (size_t i = 0; i < edits->len; i++) {
-        if (is_of(&edits->at[i], file))
-            TRY(place_error(edit_workload(&r, &edits->at[i]), file->path,
-                            edits->at[i].workload->line));
-    }
+    SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
+    struct rewriter r = { .mem = scratch };
     *out = *file;
-    e = doc_edit_finish(r.edit, &out->text, &out->len, is_changed);
-    return place_error(e, file->path, 0);
+    TRY(edit_file(&r, file, edits, out, is_changed));
+    if (*is_changed)
+        out->text = arena_strndup(mem, out->text, out->len);
+    else
+        *out = *file;
+    return NULL;
 }
 
 /* ---- verifying ---- */
@@ -244,4 +260,17 @@ struct err *release_rewrite_verify(struct arena *mem, const struct release_surve
                        manifest_problem_format(mem, &after->problems.at[after->problems.len - 1]));
     return err_wrap(verify_all(mem, before, after, edits),
                     "verifying changes: failed to verify changes");
+}
+
+struct err *release_rewrite_verify_file(const struct release_file *before,
+                                        const struct release_file *after, const char *default_ns,
+                                        const struct release_edits *edits)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct release_survey old = { 0 }, new = { 0 };
+    release_survey_add(mem, &old, before, default_ns);
+    release_survey_add(mem, &new, after, default_ns);
+    release_survey_seal(mem, &old);
+    release_survey_seal(mem, &new);
+    return release_rewrite_verify(mem, &old, &new, edits);
 }

@@ -1,6 +1,6 @@
 /* release/rewrite.h - edits carried out on the texts of files, and looked at again before anything is committed.
  * Effects:   none (pure).
- * Ownership: results are in the caller's arena.
+ * Ownership: results are in the caller's arena: the text of a file that changed, and nothing else.
  * Errors:    ERR_INVALID names file, line and what is wrong. Verification speaks as gitops.md 6.4 does: `verifying changes: failed
  *            to verify changes: the image for container "c" in resource "id" should be "x", but is "y"`.
  * Reference: gitops.md 5.9, 6.4. */
@@ -19,5 +19,10 @@ MUST_USE struct err *release_rewrite(struct arena *mem, const struct release_fil
 MUST_USE struct err *release_rewrite_verify(struct arena *mem, const struct release_survey *before,
                                             const struct release_survey *after,
                                             const struct release_edits *edits);
+/* The same of one file, which is read again for it and forgotten: what stands in a file can change with that file alone. */
+MUST_USE struct err *release_rewrite_verify_file(const struct release_file *before,
+                                                 const struct release_file *after,
+                                                 const char *default_ns,
+                                                 const struct release_edits *edits);
 
 #endif

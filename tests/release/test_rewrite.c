@@ -195,6 +195,9 @@ static void rewrite_matches_case(void **state)
     SCOPED(err_free)
     struct err *bad = release_rewrite_verify(mem, &survey, &again, &edits);
     assert_string_equal(err_text(bad), "");
+    SCOPED(err_free)
+    struct err *alone = release_rewrite_verify_file(&before, &after, "demo", &edits);
+    assert_string_equal(err_text(alone), "");
 }
 
 static void rewrite_fails_as_case(void **state)
@@ -225,6 +228,9 @@ static void verification_says_as_case(void **state)
     add_wish(mem, &one, &wish, &edits);
     SCOPED(err_free) struct err *e = release_rewrite_verify(mem, &one, &two, &edits);
     assert_string_equal(err_text(e), c->error);
+    SCOPED(err_free)
+    struct err *alone = release_rewrite_verify_file(&before, &after, "demo", &edits);
+    assert_string_equal(err_text(alone), c->error);
 }
 
 static struct release_file read_file(struct arena *mem, const char *path)
@@ -330,10 +336,31 @@ static void edits_of_other_files_are_left_alone(void **state)
     assert_false(is_changed);
 }
 
+/* Thousands of files are changed in one commit. */
+static void of_a_file_only_its_text_is_kept(void **state)
+{
+    (void)state;
+    static const struct wish wish = { "demo:deployment/a", 0, "app:2", NULL, NULL };
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct release_file file =
+        file_of(mem, HEAD("Deployment", "a") POD "      - {name: c, image: app:1}\n");
+    struct release_survey survey = survey_of(mem, &file);
+    struct release_edits edits = { 0 };
+    add_wish(mem, &survey, &wish, &edits);
+    size_t before = arena_used(mem);
+    for (size_t i = 0; i < 100; i++) {
+        struct release_file after = { 0 };
+        bool is_changed = false;
+        assert_null(release_rewrite(mem, &file, &edits, &after, &is_changed));
+        assert_true(is_changed);
+    }
+    assert_true(arena_used(mem) - before < 100 * (file.len + 100));
+}
+
 int main(void)
 {
     struct CMUnitTest tests[ARRAY_LEN(rewrite_cases) + ARRAY_LEN(bad_cases) +
-                            ARRAY_LEN(verify_cases) + ARRAY_LEN(recorded_cases) + 1];
+                            ARRAY_LEN(verify_cases) + ARRAY_LEN(recorded_cases) + 2];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(rewrite_cases); i++)
         tests[count++] = (struct CMUnitTest){ .name = rewrite_cases[i].name,
@@ -351,6 +378,7 @@ int main(void)
         tests[count++] = (struct CMUnitTest){ .name = recorded_cases[i].file,
                                               .test_func = edits_come_to_what_was_recorded,
                                               .initial_state = (void *)&recorded_cases[i] };
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(of_a_file_only_its_text_is_kept);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(edits_of_other_files_are_left_alone);
     return cmocka_run_group_tests_name("release_rewrite", tests, NULL, NULL);
 }
