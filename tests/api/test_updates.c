@@ -25,6 +25,9 @@
     "[" items "]}"
 
 #define UPDATE "/api/flux/v9/update-manifests"
+#define BAD_FILTER(id)                                                 \
+    "{\"type\":\"policy\",\"cause\":{\"User\":\"\",\"Message\":\"\"}," \
+    "\"spec\":{\"" id "\":{\"add\":{\"tag_all\":\"semver:?\"}}}}"
 #define LOCK(id)                                                                              \
     "{\"type\":\"policy\",\"cause\":{\"User\":\"Jane <jane@example.org>\",\"Message\":\"\"}," \
     "\"spec\":{\"" id "\":{\"add\":{\"locked\":\"true\"}}}}"
@@ -147,6 +150,21 @@ static void what_cannot_be_done_says_why(void **state)
     assert_string_equal(head(world), before);
 }
 
+static void a_policy_that_cannot_be_set_says_of_which_workload(void **state)
+{
+    struct world *world = *state;
+    const char *before = head(world), *error = "invalid tag pattern: \"semver:?\"";
+    const struct val *job = update(world, BAD_FILTER("demo:deployment/web"));
+    assert_string_equal(val_text(val_get(job, "StatusString")), "failed");
+    assert_string_equal(val_text(val_get(job, "Err")), error);
+    assert_string_equal(status_of(job, "demo:deployment/web"), "failed");
+    assert_string_equal(val_text(VAL_PATH(job, "Result", "result", "demo:deployment/web", "Error")),
+                        error);
+    assert_string_equal(val_text(VAL_PATH(job, "Result", "spec", "type")), "policy");
+    assert_null(VAL_PATH(job, "Result", "revision"));
+    assert_string_equal(head(world), before);
+}
+
 /* What others push meanwhile is fetched first: the update goes on top of it. */
 static void a_branch_that_went_on_is_followed(void **state)
 {
@@ -253,6 +271,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_dry_run_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_done_says_why, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_policy_that_cannot_be_set_says_of_which_workload, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_branch_that_went_on_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_push_fails_the_job, setup, teardown),
         cmocka_unit_test_setup_teardown(a_push_that_was_cut_off_is_looked_for, setup_hasty,
