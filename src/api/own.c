@@ -86,6 +86,9 @@ static void answer_status(struct api_call *call)
     list_failures(call, &report, &counts);
     list_problems(call, &report);
     report.canaries = api_canaries_status(call);
+    struct releases_last released;
+    releases_last(opts->releases, &released);
+    report.released = &released;
     api_call_json(call, 200, api_report_status(call->mem, &report));
 }
 

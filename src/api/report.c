@@ -170,6 +170,17 @@ static struct val *counts_json(struct arena *mem, const struct sync_status *sync
     return value;
 }
 
+static struct val *released_json(struct arena *mem, const struct releases_last *last)
+{
+    char when[TIME_TEXT_BYTES];
+    struct val *value = val_new_map(mem);
+    time_format_seconds(last->unix_ms, when);
+    val_set_text(mem, value, "revision", last->revision);
+    val_set_text(mem, value, "summary", last->summary);
+    val_set_text(mem, value, "time", when);
+    return value;
+}
+
 struct val *api_report_status(struct arena *mem, const struct api_report *report)
 {
     struct val *value = val_new_map(mem), *drift = val_new_map(mem);
@@ -188,6 +199,8 @@ struct val *api_report_status(struct arena *mem, const struct api_report *report
     set_count(mem, value, "problemsLeftOut", report->problems_left_out);
     if (report->canaries)
         val_set(mem, value, "canaries", report->canaries);
+    if (report->released && *report->released->revision)
+        val_set(mem, value, "released", released_json(mem, report->released));
     return value;
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/why.h"
 #include "doc/val.h"
+#include "release/releases.h"
 #include "sync/sync.h"
 
 const char *api_report_outcome(
@@ -52,8 +53,9 @@ struct api_report {
     const struct api_report_counts *counts;
     struct val *failures, *problems; /* lists, at most API_REPORT_LISTED each */
     size_t failures_left_out, problems_left_out;
-    struct val *canaries; /* null: none are run here */
-    int64_t now_ms; /* Unix time */
+    struct val *canaries;                 /* null: none are run here */
+    const struct releases_last *released; /* NULL, or without a revision: nothing since the start */
+    int64_t now_ms;                       /* Unix time */
 };
 #define API_REPORT_LISTED 200
 

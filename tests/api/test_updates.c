@@ -92,6 +92,8 @@ static void a_policy_is_a_commit_with_a_note(void **state)
                         "web.yaml\n");
     assert_string_equal(world_shell(world, "git -C repo.git log -1 --format=%s main"),
                         "Locked: demo:deployment/web\n");
+    struct world_answer status = world_ask(world, "GET", "/api/serin/v1/status", NULL);
+    assert_string_equal(val_text(VAL_PATH(status.json, "released", "revision")), revision);
     const char *note = world_shell(world, "git -C repo.git notes --ref flux show main");
     assert_non_null(strstr(note, "\"type\":\"policy\""));
     assert_non_null(strstr(note, "\"User\":\"Jane "));
