@@ -202,12 +202,18 @@ static void free_map(void *map)
     map_free(map);
 }
 
+static struct map *new_map(struct arena *mem)
+{
+    struct map *map = map_new(NULL);
+    arena_defer(mem, free_map, map);
+    return map;
+}
+
 static struct err *take_changes(struct update *update)
 {
     const struct generate_opts *opts = update->run.opts;
     struct arena *mem = update->run.mem;
-    struct walk walk = { .update = update, .known = map_new(NULL) };
-    arena_defer(mem, free_map, walk.known);
+    struct walk walk = { .update = update, .known = new_map(mem) };
     size_t expected = 0;
     for (size_t i = 0; i < opts->entry_count; i++) {
         const struct files_entry *entry = &opts->entries[i];
@@ -249,20 +255,27 @@ static struct err *read_patch(struct update *update, const struct generate_unit 
     return NULL;
 }
 
-/* What an object is to be: as an edit says, else as the patch file has made it. */
-static const struct val *wanted_object(const struct update *update,
-                                       const struct generate_unit *unit,
-                                       const struct manifest *patched)
+/* By ID: objects that edits of this unit give, in place of those that the patch file has made. */
+static const struct map *wanted_objects(const struct update *update,
+                                        const struct generate_unit *unit)
 {
     struct arena *mem = update->run.mem;
-    const char *id = id_of(mem, patched->object);
-    for (size_t i = 0; i < update->count; i++) {
-        const struct generate_edit *edit = &update->edits[i];
-        if (strcmp(edit->config, unit->place->name) == 0 && edit->object &&
-            strcmp(id_of(mem, edit->object), id) == 0)
-            return edit->object;
+    struct map *wanted = new_map(mem);
+    for (size_t i = update->count; i > 0; i--) { /* the first one of an ID stays */
+        const struct generate_edit *edit = &update->edits[i - 1];
+        if (edit->object && strcmp(edit->config, unit->place->name) == 0)
+            map_set(wanted, id_of(mem, edit->object), (void *)(uintptr_t)edit->object);
     }
-    return patched->object;
+    return wanted;
+}
+
+static const struct map *objects_by_id(struct arena *mem, const struct manifest_list *list)
+{
+    struct map *objects = new_map(mem);
+    for (size_t i = list->len; i > 0; i--)
+        map_set(objects, id_of(mem, list->at[i - 1].object),
+                (void *)(uintptr_t)list->at[i - 1].object);
+    return objects;
 }
 
 static void add_patch(struct arena *mem, const struct val *from, const struct val *to,
@@ -285,28 +298,20 @@ static void add_patch(struct arena *mem, const struct val *from, const struct va
     doc_yaml_emit(patch, text);
 }
 
-static const struct manifest *find_generated(struct arena *mem, const struct manifest_list *list,
-                                             const char *id)
-{
-    for (size_t i = 0; i < list->len; i++) {
-        if (strcmp(id_of(mem, list->at[i].object), id) == 0)
-            return &list->at[i];
-    }
-    return NULL;
-}
-
 /* `patched` is in the order of IDs, which is that of the patch file. */
 static struct err *make_patch(struct update *update, const struct generate_unit *unit,
                               const struct manifest_list *generated,
                               const struct manifest_list *patched, struct patchfile *out)
 {
     struct arena *mem = update->run.mem;
+    const struct map *from = objects_by_id(mem, generated), *wanted = wanted_objects(update, unit);
     SBUF(text, PATCH_BYTES);
     for (size_t i = 0; i < patched->len; i++) {
-        const struct manifest *now = &patched->at[i];
-        const struct manifest *from = find_generated(mem, generated, id_of(mem, now->object));
-        if (from)
-            add_patch(mem, from->object, wanted_object(update, unit, now), &text);
+        const struct val *object = patched->at[i].object;
+        const char *id = id_of(mem, object);
+        const struct val *old = map_get(from, id), *edited = map_get(wanted, id);
+        if (old)
+            add_patch(mem, old, edited ? edited : object, &text);
     }
     *out = (struct patchfile){ unit->place->relative, unit->config.patch_file, NULL, 0 };
     return sbuf_finish(&text, mem, &out->text, &out->len);
