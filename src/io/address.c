@@ -99,16 +99,30 @@ bool address_is_loopback(const struct sockaddr *address)
            (is_v4 && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
 }
 
+union name {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool read_name(int fd, bool of_peer, union name *out)
+{
+    socklen_t len = sizeof(*out);
+    memset(out, 0, sizeof(*out));
+    return (of_peer ? getpeername(fd, &out->any, &len) : getsockname(fd, &out->any, &len)) == 0;
+}
+
+bool address_is_within(int fd)
+{
+    union name own, peer;
+    return read_name(fd, false, &own) && read_name(fd, true, &peer) &&
+           address_is_loopback(&own.any) && address_is_loopback(&peer.any);
+}
+
 int address_port_of(int fd, bool of_peer)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } name;
-    memset(&name, 0, sizeof(name));
-    socklen_t len = sizeof(name);
-    if ((of_peer ? getpeername(fd, &name.any, &len) : getsockname(fd, &name.any, &len)) != 0)
+    union name name;
+    if (!read_name(fd, of_peer, &name))
         return 0;
     if (name.any.sa_family == AF_INET6)
         return ntohs(name.v6.sin6_port);

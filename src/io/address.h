@@ -1,5 +1,5 @@
 /* io/address.h - addresses to listen on, and the escapes of URLs.
- * Effects:   none; address_port_of asks the kernel.
+ * Effects:   none; address_port_of and address_is_within ask the kernel.
  * Ownership: results are written into the caller's buffers.
  * Units:     none. */
 #ifndef SERIN_IO_ADDRESS_H
@@ -23,6 +23,10 @@ size_t address_unescape(char *text);
 
 /* 127.0.0.0/8, also as ::ffff:127.x.y.z, and ::1; false for NULL and other families. */
 bool address_is_loopback(const struct sockaddr *address);
+
+/* Both ends of a connection are loopback addresses. The peer's alone would not do: a proxy that stands beside a program forwards what
+ * comes from anywhere, from such an address, to the one it was sent to. */
+bool address_is_within(int fd);
 
 /* The port of a socket's own end, or of its peer's; 0 if it has none. */
 int address_port_of(int fd, bool of_peer);

@@ -109,11 +109,9 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **peer_at
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *client =
-        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     peer = base_alloc(sizeof(*peer));
     *peer = (struct peer){ .fd = info ? info->connect_fd : -1,
-                           .is_local = client && address_is_loopback(client->client_addr),
+                           .is_local = info && address_is_within(info->connect_fd),
                            .since_ms = loop_now_ms(server->loop),
                            .next = server->peers,
                            .at = &server->peers };

@@ -43,7 +43,7 @@ void server_free(struct server *server);
 DEFINE_SCOPED(struct server, server_free)
 int server_port(const struct server *server);
 
-/* The client has a loopback address: it is on this machine (or came through kubectl port-forward). */
+/* The client came by a loopback address, to a loopback address: it is on this machine (or came through kubectl port-forward). */
 bool server_is_local(const struct server_request *request);
 const char *server_method(const struct server_request *request);
 const char *server_path(const struct server_request *request); /* decoded, without the query */

@@ -52,7 +52,7 @@ static bool find_in(const struct val *root, const struct release_workload *workl
 struct rewriter {
     struct arena *mem;
     struct doc_edit *edit;
-    const struct doc_yaml_list *docs;
+    struct doc_yaml_list docs;
 };
 
 static size_t count_steps(const struct doc_step *path)
@@ -116,8 +116,8 @@ MUST_USE static struct err *edit_annotations(struct rewriter *r, size_t document
 MUST_USE static struct err *edit_workload(struct rewriter *r, const struct release_edit *edit)
 {
     struct doc_step way[2 * LISTS_MAX + 1];
-    for (size_t i = 0; i < r->docs->len; i++) {
-        if (!r->docs->at[i].root || !find_in(r->docs->at[i].root, edit->workload, way))
+    for (size_t i = 0; i < r->docs.len; i++) {
+        if (!r->docs.at[i].root || !find_in(r->docs.at[i].root, edit->workload, way))
             continue;
         TRY(edit_images(r, i, way, edit));
         return edit_annotations(r, i, way, edit);
@@ -146,11 +146,9 @@ MUST_USE static struct err *edit_file(struct rewriter *r, const struct release_f
                                       const struct release_edits *edits, struct release_file *out,
                                       bool *is_changed)
 {
-    struct doc_yaml_list docs = { 0 };
     struct doc_pos at = { 0 };
-    r->docs = &docs;
     struct err *e =
-        doc_yaml_load(r->mem, file->text, file->len, &doc_yaml_default_limits, &docs, &at);
+        doc_yaml_load(r->mem, file->text, file->len, &doc_yaml_default_limits, &r->docs, &at);
     TRY(place_error(e, file->path, at.line));
     e = doc_edit_new(r->mem, file->text, file->len, &doc_yaml_default_limits, &r->edit, &at);
     TRY(place_error(e, file->path, at.line));

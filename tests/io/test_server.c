@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -679,6 +680,52 @@ static void an_address_is_of_this_machine_or_not(void **state)
     assert_int_equal(address_is_loopback(address), row->is_loopback);
 }
 
+/* An IPv4 address of this machine that others may know, too. */
+static bool find_own(struct sockaddr_in *out)
+{
+    struct ifaddrs *all = NULL;
+    bool is_found = false;
+    assert_int_equal(getifaddrs(&all), 0);
+    for (const struct ifaddrs *at = all; at && !is_found; at = at->ifa_next) {
+        is_found = at->ifa_addr && at->ifa_addr->sa_family == AF_INET &&
+                   !address_is_loopback(at->ifa_addr);
+        if (is_found)
+            memcpy(out, at->ifa_addr, sizeof(*out));
+    }
+    freeifaddrs(all);
+    out->sin_port = 0;
+    return is_found;
+}
+
+/* What the kernel says of a socket with these ends; a datagram's does as well. */
+static bool is_within(struct sockaddr_in own, struct sockaddr_in peer)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    peer.sin_port = htons(9);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&peer, sizeof(peer)), 0);
+    bool is = address_is_within(fd);
+    close(fd);
+    return is;
+}
+
+/* A proxy in our pod comes from a loopback address, to the one that others know. */
+static void both_ends_have_to_be_of_this_machine(void **state)
+{
+    (void)state;
+    struct sockaddr_in known = { 0 };
+    struct sockaddr_in one = { .sin_family = AF_INET }, other = one;
+    one.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    other.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 5);
+    assert_true(is_within(one, other));
+    assert_false(address_is_within(-1));
+    if (!find_own(&known))
+        skip();
+    assert_false(is_within(known, other));
+    assert_false(is_within(known, known));
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
     struct world *world = *state;
@@ -724,6 +771,7 @@ int main(void)
         IMPATIENT(a_slow_handler_is_no_slow_client),
         IMPATIENT(connections_over_the_limit_wait_for_a_place),
         cmocka_unit_test(the_server_may_be_gone_by_then),
+        cmocka_unit_test(both_ends_have_to_be_of_this_machine),
         cmocka_unit_test(it_listens_where_told),
     };
     struct CMUnitTest rows[ARRAY_LEN(request_cases) + ARRAY_LEN(refused_cases) +
