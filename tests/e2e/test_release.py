@@ -239,3 +239,16 @@ def test_list_images_and_list_workloads_show_the_registry_and_the_release(w):
     code, out, err = w.cli("list-workloads", "-n", w.ns, "-o", "json")
     listed = {one["ID"]: one["Containers"][0]["Current"]["ID"] for one in json.loads(out)}
     expect(listed, {r.id(): r.image(tag="1.1")}, "workloads")
+
+
+def test_an_api_server_that_is_away(w):
+    """What cannot be seen is not released, and not called up to date either."""
+    r = begin(w)
+    w.gone()
+    head = r.head()
+    code, out, err = r.release("--timeout=30s")
+    expect((code, r.head()), (1, head), f"exit of release, the head: {out}{err}")
+    contains(out + err, "(?i)refused|reach|connect|not accessible", "what it says")
+    w.back()
+    wait(lambda: r.release()[0] == 0, "the release, once the API server is back")
+    r.wait_live("1.1")

@@ -73,7 +73,7 @@ def test_tabs_and_blanks_at_the_end_and_no_last_newline_stay(w):
 
 
 def test_a_byte_order_mark_and_letters_of_all_scripts_stay(w):
-    only_the_tag_changes(w, lambda r: ("\ufeff# Grüße 世界 \U0001f600\n" + r.manifest(annotations={"ünï": "x"}).replace("'x'", "'größe 𝒳'")).replace("ünï", "uni").encode())
+    only_the_tag_changes(w, lambda r: "\ufeff# Grüße 世界 \U0001f600\n" + r.manifest(annotations={"note": "größe 𝒳"}))
 
 
 def test_json_stays_json(w):
@@ -84,16 +84,16 @@ def test_json_stays_json(w):
 
 
 def test_a_list_of_json_on_one_line(w):
-    only_the_tag_changes(w, lambda r: json.dumps({"apiVersion": "v1", "kind": "List", "items": [w.configmap("a"), w.deployment("web", r.image()), w.configmap("b")]}),
-                         path="all.yaml")
+    def text(r):
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": [w.configmap("a"), w.deployment("web", r.image()), w.configmap("b")]})
+    only_the_tag_changes(w, text, path="all.yaml")
 
 
 def test_a_list_of_yaml_among_other_documents(w):
     def text(r):
-        items = "".join("- " + "\n  ".join(r.manifest().rstrip("\n").splitlines()[1:]) + "\n" for _ in (1,))
+        item = "- " + "\n  ".join(r.manifest().splitlines()[1:]) + "\n"
         return ("%YAML 1.1\n---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: " + w.ns +
-                "}\ndata: {x: 010, y: yes, text: \"a\\u0041\\\n  b\"}\n...\n---\napiVersion: v1\nkind: List\nitems:\n" + items + "---\n").replace("010", "'010'").replace(
-                    "y: yes", "'y': 'yes'")
+                "}\ndata: {x: '010', 'y': 'yes', text: \"a\\u0041\\\n  b\"}\n...\n---\napiVersion: v1\nkind: List\nitems:\n" + item + "---\n")
     only_the_tag_changes(w, text, path="all.yaml")
 
 
@@ -127,7 +127,8 @@ def test_two_containers_and_an_init_container_of_one_image(w):
     r.registry.add("shop/web", "1.0", "1.1")
     r.registry.add("shop/side", "1.0")
     image = r.image()
-    more = f"image: {image}\n      - {{name: second, image: \"{image}\"}}\n      - name: side\n        image: {r.image('side')}\n      initContainers:\n      - image: '{image}'\n        name: first"
+    more = (f"image: {image}\n      - {{name: second, image: \"{image}\"}}\n      - name: side\n        image: {r.image('side')}\n"
+            f"      initContainers:\n      - image: '{image}'\n        name: first")
     r.begin({"web.yaml": DEPLOYMENT.format(ns=w.ns, image=more)})
     r.released()
     changed = r.changed()["web.yaml"]

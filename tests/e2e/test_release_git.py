@@ -290,6 +290,7 @@ def test_kill_during_a_release_leaves_everything_in_order(w):
     r.check_sane()
     head = r.head()
     w.serin()
+    w.synced(head)
     if r.text().count(":1.0"):
         r.released()
         expect(r.bare("rev-parse", "HEAD^"), head, "the parent of the release")

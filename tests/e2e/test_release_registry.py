@@ -120,7 +120,8 @@ def test_a_body_of_a_gigabyte_is_not_read(w):
     lists, registry.sent = registry.sent, 0
     wait(lambda: (r.release(), registry.sent)[1], "the body of a manifest to be taken")
     expect(registry.sent < 64 * MB, True, f"bytes of a manifest that were taken: {registry.sent}")
-    w.note(f"{lists >> 20} MiB of a list and {registry.sent >> 20} MiB of a manifest were taken; {before >> 10} MiB of memory before, {w.serin_process.rss_kib('VmHWM') >> 10} MiB at most")
+    most = w.serin_process.rss_kib("VmHWM")
+    w.note(f"{lists >> 20} MiB of a list and {registry.sent >> 20} MiB of a manifest were taken; {before >> 10} MiB of memory before, {most >> 10} MiB at most")
     recovers(r)
 
 
@@ -214,8 +215,44 @@ def test_ten_thousand_tags(w):
 def test_nonsense_from_a_registry(w):
     r = begin(w)
     registry = r.registry
-    for body in (b"", b"<html>", b"[]", b'{"tags":7}', b'{"tags":[' + b"[" * 100000, b'{"name":"shop/web","tags":["\xff\xfe", "../../x", "' + b"a" * 500 + b'"]}'):
+    for body in (b"", b"<html>", b"[]", b'{"tags":7}', b'{"tags":[' + b"[" * 100000,
+                 b'{"name":"shop/web","tags":["\xff\xfe", "../../x", "' + b"a" * 500 + b'"]}'):
         registry.answer = lambda handler, body=body: "/tags/list" in handler.path and registry.send(handler, body=body)
         code, out, err = r.release()
         expect(code, 1, f"exit of release with {body[:30]}: {out}{err}")
     recovers(r)
+
+
+def test_a_job_has_its_deadline(w):
+    """A job that waits for a registry is given up after --sync-timeout, and the next one has its turn."""
+    r = begin(w, "--sync-timeout=3s")
+    r.registry.answer = r.registry.hang
+    r.refused("--sync-timeout")
+    code, out, err = w.cli("lock", "--workload=" + r.id())
+    expect(code, 0, f"exit of lock: {out}{err}")
+    expect("fluxcd.io/locked" in r.text(), True, "the lock")
+
+
+def test_redirects_in_circles_and_to_elsewhere(w):
+    other = Scripted(host="127.0.0.2")
+    w.processes.append(other)
+    config = w.path("docker.json")
+    r = Releases(w, Scripted({"shop/web": {"1.0": "2024-01-01T00:00:00Z", "1.1": "2024-01-02T00:00:00Z"}}))
+    registry = r.registry
+    with open(config, "w") as out:
+        json.dump({"auths": {registry.address: {"auth": base64.b64encode(b"shop:secret-word").decode()}}}, out)
+    r.begin({"web.yaml": r.manifest()}, "--docker-config=" + config)
+    guarded = {"WWW-Authenticate": 'Basic realm="shop"'}
+
+    def circle(handler):
+        if not handler.headers.get("Authorization"):
+            return registry.send(handler, 401, {}, guarded)
+        return registry.send(handler, 307, {}, {"Location": handler.path})
+    registry.answer = circle
+    r.refused("(?i)redirect")
+    expect(len(registry.asked) < 60, True, f"requests: {len(registry.asked)}")
+    registry.answer = lambda handler: registry.send(handler, 307, {}, {"Location": f"http://{other.address}{handler.path}"}) \
+        if handler.headers.get("Authorization") else registry.send(handler, 401, {}, guarded)
+    time.sleep(10)  # a failure is not repeated at once
+    r.refused(".")
+    expect([headers for _, headers in other.asked if "Authorization" in headers], [], "credentials that went elsewhere")
