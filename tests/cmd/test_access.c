@@ -15,7 +15,8 @@
 #include "cmd/access.h"
 #include "doc/json.h"
 
-#define TOKEN "0123456789abcdef"
+#define TOKEN    "0123456789abcdef"
+#define AGAIN_MS 200
 
 /* One Secret: what a GET says of it, and what came to be written. */
 struct secret {
@@ -50,7 +51,8 @@ static struct access *make(struct bench *bench, const char *file)
                                                       .file = file,
                                                       .kube = file ? NULL : bench->kube,
                                                       .ns = "serin",
-                                                      .secret_name = "serin-api" },
+                                                      .secret_name = "serin-api",
+                                                      .look_again_ms = AGAIN_MS },
                                &access);
     assert_null(e);
     bench_turn_for(bench, 150);
@@ -120,12 +122,36 @@ static void an_empty_secret_gets_a_token_that_nobody_else_saw(void **state)
     bench_free(bench);
 }
 
+/* Who has no token makes us look again: that must not take it from those who have it while the cluster does not answer. */
+static void a_token_outlives_an_api_server_in_trouble(void **state)
+{
+    (void)state;
+    struct secret secret = { 200, 500, "{\"token\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}", "" };
+    struct bench *bench = bench_new(serve, &secret, NULL);
+    struct access *access = make(bench, NULL);
+    access_look_again(access); /* too soon */
+    secret.get_status = 500;
+    bench_turn_for(bench, AGAIN_MS);
+    access_look_again(access);
+    bench_turn_for(bench, 150);
+    assert_non_null(strstr(bench_log(bench), "no token for the API"));
+    assert_string_equal(access_token(access), TOKEN);
+    secret.get_status = 404;
+    bench_turn_for(bench, AGAIN_MS);
+    access_look_again(access);
+    bench_turn_for(bench, 150);
+    assert_null(access_token(access));
+    access_free(access);
+    bench_free(bench);
+}
+
 static void a_file_gives_the_token_or_is_an_error(void **state)
 {
     (void)state;
     struct secret none = { .get_status = 404 };
     struct bench *bench = bench_new(serve, &none, NULL);
-    char path[] = "/tmp/serin-token-XXXXXX";
+    const char *tmp = getenv("TMPDIR");
+    char *path = arena_printf(bench->mem, "%s/serin-token-XXXXXX", tmp ? tmp : "/tmp");
     int fd = mkstemp(path);
     assert_int_equal(write(fd, TOKEN "\n", sizeof(TOKEN)), sizeof(TOKEN));
     struct access *access = make(bench, path);
@@ -147,12 +173,13 @@ static void a_file_gives_the_token_or_is_an_error(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(secret_cases) + 2] = {
+    struct CMUnitTest tests[ARRAY_LEN(secret_cases) + 3] = {
         cmocka_unit_test(an_empty_secret_gets_a_token_that_nobody_else_saw),
+        cmocka_unit_test(a_token_outlives_an_api_server_in_trouble),
         cmocka_unit_test(a_file_gives_the_token_or_is_an_error),
     };
     for (size_t i = 0; i < ARRAY_LEN(secret_cases); i++)
-        tests[2 + i] = (struct CMUnitTest){ .name = secret_cases[i].name,
+        tests[3 + i] = (struct CMUnitTest){ .name = secret_cases[i].name,
                                             .test_func = a_secret_gives_this_token,
                                             .initial_state = (void *)&secret_cases[i] };
     return cmocka_run_group_tests_name("access", tests, NULL, NULL);

@@ -26,6 +26,8 @@ static const struct command_case {
     { "without a command there is help", { "serin" }, { NULL }, 0, "*serin keeps a Kubernetes cluster", "" },
     { "a path before the name does not matter", { "/usr/local/bin/fluxctl" }, { NULL }, 0, "*fluxctl asks the daemon", "" },
     { "the version is printed by a command", { "serin", "version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
+    { "the version is printed as JSON", { "serin", "version", "-o", "json" }, { NULL }, 0,
+      "{\"version\":\"" SERIN_VERSION "\"}\n", "" },
     { "the version is printed by a flag", { "serin", "--version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
     { "the version is fluxctl's, too", { "fluxctl", "version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
     { "version takes no arguments", { "fluxctl", "version", "x" }, { NULL }, 1, "",
