@@ -207,16 +207,17 @@ def test_a_push_that_hangs_ends(w):
 
 @lasts(25)
 def test_a_push_that_was_taken_and_never_answered(w):
-    """The branch has moved, and nobody says so: asked again, nothing is committed a second time."""
+    """The branch has moved, and nobody says so: it is seen, and asked again nothing is committed a second time."""
     r = begin(w, "--git-timeout=5s")
     count = r.count()
     flag = w.path("hold")
     open(flag, "w").close()
     hook = r.hook("post-receive", f"while [ -e {flag} ]; do sleep 0.2; done\n")
     code, out, err = r.release()
-    w.note(f"exit {code}: {(out + err).strip().splitlines()[-1][:90]}")
     os.remove(flag)
     os.remove(hook)
+    expect(code, 0, f"exit of release: {out}{err}")
+    contains(err, "Commit applied:\t" + r.head()[:7], "what it says")
     expect(r.count(), count + 1, "commits after the push that was never answered")
     r.wait_live("1.1")
     again, out, err = r.release()

@@ -256,3 +256,16 @@ def test_redirects_in_circles_and_to_elsewhere(w):
     time.sleep(10)  # a failure is not repeated at once
     r.refused(".")
     expect([headers for _, headers in other.asked if "Authorization" in headers], [], "credentials that went elsewhere")
+
+
+def test_a_registry_that_wants_to_be_left_alone_for_a_day(w):
+    """A release does not wait for that, and says what the matter is; other registries are asked as ever."""
+    r = begin(w)
+    registry = r.registry
+    registry.answer = lambda handler: registry.send(handler, 429, {"errors": [{"code": "TOOMANYREQUESTS"}]}, {"Retry-After": "86400"})
+    r.refused("429|TOOMANYREQUESTS")
+    began, before = time.monotonic(), len(registry.asked)
+    said = r.refused("(?i)429|TOOMANYREQUESTS|wait|asked us")
+    w.note(f"the second answer after {time.monotonic() - began:.1f} s: {said.strip().splitlines()[-1][:140]}")
+    expect(time.monotonic() - began < 15, True, "the second answer comes soon")
+    expect(len(registry.asked), before, "requests in the meantime")
