@@ -109,7 +109,9 @@ static void on_secret(void *ctx, const struct kube_result *result)
     struct access *access = ctx;
     access->request = 0;
     if (result->err) {
-        set_token(access, NULL);
+        if (!err_is(result->err,
+                    ERR_TRANSIENT)) /* what was there is there still, as far as we know */
+            set_token(access, NULL);
         say_trouble(access, result->err);
         return;
     }
@@ -158,6 +160,7 @@ struct err *access_new(const struct access_opts *opts, struct access **out)
     SCOPED(access_free) struct access *access = base_alloc(sizeof(*access));
     access->mem = arena_new(ARENA_LIMIT_BYTES);
     access->opts = *opts;
+    access->opts.look_again_ms = opts->look_again_ms ? opts->look_again_ms : LOOK_AGAIN_MS;
     access->opts.file = opts->file ? arena_strdup(access->mem, opts->file) : NULL;
     access->opts.ns = opts->ns ? arena_strdup(access->mem, opts->ns) : NULL;
     access->opts.secret_name =
@@ -186,7 +189,7 @@ const char *access_token(void *access)
 void access_look_again(void *at)
 {
     struct access *access = at;
-    if (!access || loop_now_ms(access->opts.loop) - access->looked_ms < LOOK_AGAIN_MS)
+    if (!access || loop_now_ms(access->opts.loop) - access->looked_ms < access->opts.look_again_ms)
         return;
     SCOPED(err_free) struct err *e = look(access);
     if (e)

@@ -21,6 +21,7 @@ struct access_opts {
     const char *file;  /* NULL: the Secret */
     struct kube *kube; /* NULL: no Secret, so without a file there is no token */
     const char *ns, *secret_name;
+    int64_t look_again_ms; /* 0: 10 s */
 };
 
 /* ERR_NOT_FOUND, ERR_DENIED, ERR_INVALID: of the file. */

@@ -15,8 +15,9 @@
 #include "cmd/access.h"
 #include "doc/json.h"
 
-#define TOKEN    "0123456789abcdef"
-#define AGAIN_MS 200
+#define TOKEN      "0123456789abcdef"
+#define AGAIN_MS   200
+#define TROUBLE_MS 2500 /* a request is tried several times */
 
 /* One Secret: what a GET says of it, and what came to be written. */
 struct secret {
@@ -133,7 +134,7 @@ static void a_token_outlives_an_api_server_in_trouble(void **state)
     secret.get_status = 500;
     bench_turn_for(bench, AGAIN_MS);
     access_look_again(access);
-    bench_turn_for(bench, 150);
+    bench_turn_for(bench, TROUBLE_MS);
     assert_non_null(strstr(bench_log(bench), "no token for the API"));
     assert_string_equal(access_token(access), TOKEN);
     secret.get_status = 404;
