@@ -29,15 +29,6 @@ struct container {
     const struct image_place *place;
 };
 
-static const char *find_missing(const struct image_info *const *infos, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!infos[i]->is_known)
-            return infos[i]->tag;
-    }
-    return NULL;
-}
-
 static void look(struct step *step, const char *name, const char *text, struct finding *out)
 {
     struct image_pattern *pattern = NULL;
@@ -53,7 +44,7 @@ static void look(struct step *step, const char *name, const char *text, struct f
     SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
     size_t count = 0;
     const struct image_info **infos = image_pattern_select(scratch, pattern, out->repo, &count);
-    const char *missing = find_missing(infos, count);
+    const struct image_info *missing = image_pattern_missing(pattern, infos, count);
     const char *problem = image_pattern_problem(step->mem, pattern);
     if (problem)
         out->note = problem;
@@ -61,7 +52,7 @@ static void look(struct step *step, const char *name, const char *text, struct f
         out->note = arena_printf(step->mem,
                                  "inconsistent repository metadata: missing metadata for image "
                                  "tag \"%s\"",
-                                 missing);
+                                 missing->tag);
     else
         out->latest = infos[0];
 }

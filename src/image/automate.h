@@ -2,8 +2,8 @@
  * Effects:   none (pure): a view in, a plan out.
  * Ownership: results are in the caller's arena.
  * Reference: gitops.md 5.6.
- * Calm by construction: a repository of images that was not listed to its end, a matching tag whose metadata are missing, an
- * image without a time where times decide, or of the same time as the newest, a pattern that is none, a pinned image when the
+ * Calm by construction: a repository of images that was not listed to its end, missing metadata of a matching tag (of the newest one
+ * where versions decide, of any where times do), an image without a time where times decide, or of the same time as the newest, a pattern that is none, a pinned image when the
  * digest is not known - each leaves its container as it is. */
 #ifndef SERIN_IMAGE_AUTOMATE_H
 #define SERIN_IMAGE_AUTOMATE_H

@@ -208,3 +208,15 @@ const struct image_info **image_pattern_sort(struct arena *mem, const struct ima
 {
     return order(mem, pattern, repo, false, count);
 }
+
+const struct image_info *image_pattern_missing(const struct image_pattern *pattern,
+                                               const struct image_info *const *selected,
+                                               size_t count)
+{
+    size_t needed = pattern->kind->needs_times ? count : MIN_OF(count, 1);
+    for (size_t i = 0; i < needed; i++) {
+        if (!selected[i]->is_known)
+            return selected[i];
+    }
+    return NULL;
+}

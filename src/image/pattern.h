@@ -30,6 +30,11 @@ bool image_pattern_needs_times(const struct image_pattern *pattern);
 const struct image_info **image_pattern_select(struct arena *mem,
                                                const struct image_pattern *pattern,
                                                const struct image_repo *repo, size_t *count);
+/* Of those that it selected: the first one whose missing metadata leave open which is the newest; NULL: it is the first, if there is one.
+ * Times decide between all that match; of versions only the newest has to be known. */
+const struct image_info *image_pattern_missing(const struct image_pattern *pattern,
+                                               const struct image_info *const *selected,
+                                               size_t count);
 /* All tags in the pattern's order, matching or not (what list-images shows). */
 const struct image_info **image_pattern_sort(struct arena *mem, const struct image_pattern *pattern,
                                              const struct image_repo *repo, size_t *count);

@@ -30,9 +30,11 @@ struct fetch {
     struct fetch *next, **at;
     struct arena *mem;
     const char *tag, *digest; /* digest: of what the tag names */
+    size_t index;             /* of the tag in the store */
     const char *wanted;       /* the digest of what is being fetched; NULL: by the tag */
-    const char *config;
-    struct image_info known; /* what is known of it; is_known */
+    bool wants_config;        /* that is a configuration */
+    bool waits;               /* for another one that fetches the same */
+    struct image_info known;  /* what is known of it; is_known */
     int depth;
     int64_t started_ms;
 };
@@ -47,12 +49,12 @@ struct scan {
     struct map *configs; /* by digest: images often have several tags */
     struct fetch *fetches;
     int running, failures;
-    size_t
-        at; /* tags that were looked at, from the last one backwards: what is new mostly comes late */
+    struct scan_plan *plan;     /* NULL: not listed yet */
+    enum scan_plan_level level; /* that was told */
     int64_t started_ms;
     ticket deadline, end;
     struct err *err;
-    bool has_listed, is_over, is_throttled;
+    bool has_listed, is_over, is_throttled, is_narrow;
     size_t new_tags, new_images;
 };
 
@@ -78,20 +80,38 @@ void scan_free(struct scan *scan)
     loop_cancel(scan->opts.loop, scan->end);
     map_free(scan->pages);
     map_free(scan->configs);
+    scan_plan_free(scan->plan);
     err_free(scan->err);
     arena_free(scan->mem);
     free(scan);
 }
 
+static struct scan_result result_of(const struct scan *scan)
+{
+    return (struct scan_result){ .err = scan->err,
+                                 .has_listed = scan->has_listed,
+                                 .is_throttled = scan->is_throttled,
+                                 .new_tags = scan->new_tags,
+                                 .new_images = scan->new_images };
+}
+
 static void on_end(void *ctx)
 {
     struct scan *scan = ctx;
+    const struct scan_result result = result_of(scan);
     scan->end = 0;
-    scan->done(scan->ctx, &(struct scan_result){ .err = scan->err,
-                                                 .has_listed = scan->has_listed,
-                                                 .is_throttled = scan->is_throttled,
-                                                 .new_tags = scan->new_tags,
-                                                 .new_images = scan->new_images });
+    scan->done(scan->ctx, &result);
+}
+
+static void tell_progress(struct scan *scan)
+{
+    const struct scan_result result = result_of(scan);
+    enum scan_plan_level level = scan_plan_level(scan->plan);
+    bool can_decide = level > scan->level;
+    scan->level = MAX_OF(level, scan->level);
+    scan->new_tags = scan->new_images = 0;
+    if (scan->opts.on_progress)
+        scan->opts.on_progress(scan->ctx, &result, can_decide);
 }
 
 /* In a turn of its own, so that whoever is told may free the registry. Takes e, which may be NULL. */
@@ -141,7 +161,10 @@ static void end_fetch(struct fetch *fetch, struct err *e)
         else
             scan->err = e;
     }
+    scan_plan_done(scan->plan, fetch->index);
     fetch_free(fetch);
+    if (scan_plan_level(scan->plan) > scan->level)
+        tell_progress(scan);
     if (!scan->is_over)
         fill(scan);
 }
@@ -151,7 +174,8 @@ static void learn(struct fetch *fetch, struct image_info *info)
     struct scan *scan = fetch->scan;
     info->digest = fetch->digest;
     info->fetched_ns = loop_wall_ns(scan->opts.loop);
-    if (tagstore_learn(scan->opts.store, fetch->tag, info) && !fetch->known.is_known)
+    bool is_new = !fetch->known.is_known || fetch->known.is_excluded != info->is_excluded;
+    if (tagstore_learn(scan->opts.store, fetch->tag, info) && is_new)
         scan->new_images++;
     end_fetch(fetch, NULL);
 }
@@ -216,34 +240,61 @@ static void ask(struct fetch *fetch, const char *method, const char *path, regis
                    done, fetch);
 }
 
-static void on_config(void *ctx, const struct registry_answer *answer)
+/* -- configurations: images often have several tags, which are looked at at the same time */
+
+static void need_config(struct fetch *fetch, const char *digest);
+
+static struct fetch *find_config_fetch(const struct scan *scan, const char *digest, bool waits)
 {
-    struct fetch *fetch = ctx;
+    for (struct fetch *one = scan->fetches; one; one = one->next) {
+        if (one->wants_config && one->waits == waits && strcmp(one->wanted, digest) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+/* It was found, or another one has to ask for it. */
+static void wake_waiting(struct scan *scan, const char *digest)
+{
+    struct fetch *waiting;
+    while (!find_config_fetch(scan, digest, false) &&
+           (waiting = find_config_fetch(scan, digest, true))) {
+        waiting->wants_config = waiting->waits = false;
+        need_config(waiting, waiting->wanted);
+    }
+}
+
+static struct err *read_config(struct fetch *fetch, const struct registry_answer *answer)
+{
     struct scan *scan = fetch->scan;
     struct image_info *info = arena_alloc(scan->mem, sizeof(*info));
-    struct err *e = error_of(fetch, answer);
-    if (!e)
-        e = check_digest(fetch, answer->http);
-    if (!e)
-        e = image_wire_config(fetch->mem, answer->http->body, answer->http->body_len, info);
-    if (err_is(e, ERR_NOT_FOUND)) {
-        err_free(e);
-        exclude(fetch, "the registry has no configuration for its image");
-        return;
-    }
-    if (e) {
-        give_up(fetch, e);
-        return;
-    }
+    TRY(error_of(fetch, answer));
+    TRY(check_digest(fetch, answer->http));
+    TRY(image_wire_config(fetch->mem, answer->http->body, answer->http->body_len, info));
     info->image_id = arena_strdup(scan->mem, fetch->wanted);
     info->label_created = arena_strdup(scan->mem, info->label_created);
     info->label_build_date = arena_strdup(scan->mem, info->label_build_date);
     map_set(scan->configs, info->image_id, info);
-    struct image_info copy = *info;
-    learn(fetch, &copy);
+    return NULL;
 }
 
-/* The configuration: known by this tag, by another one, or to be fetched. */
+static void on_config(void *ctx, const struct registry_answer *answer)
+{
+    struct fetch *fetch = ctx;
+    struct err *e = read_config(fetch, answer);
+    fetch->wants_config = false;
+    wake_waiting(fetch->scan, fetch->wanted);
+    if (err_is(e, ERR_NOT_FOUND)) {
+        err_free(e);
+        exclude(fetch, "the registry has no configuration for its image");
+    } else if (e) {
+        give_up(fetch, e);
+    } else {
+        need_config(fetch, fetch->wanted); /* it is there */
+    }
+}
+
+/* Known by this tag, by another one, or to be fetched. */
 static void need_config(struct fetch *fetch, const char *digest)
 {
     const struct image_info *other = map_get(fetch->scan->configs, digest);
@@ -254,8 +305,11 @@ static void need_config(struct fetch *fetch, const char *digest)
         learn(fetch, &copy);
         return;
     }
+    fetch->waits = find_config_fetch(fetch->scan, digest, false) != NULL;
     fetch->wanted = digest;
-    ask(fetch, "GET", arena_printf(fetch->mem, "blobs/%s", digest), on_config);
+    fetch->wants_config = true;
+    if (!fetch->waits)
+        ask(fetch, "GET", arena_printf(fetch->mem, "blobs/%s", digest), on_config);
 }
 
 static void on_manifest(void *ctx, const struct registry_answer *answer);
@@ -347,6 +401,7 @@ static void start_fetch(struct scan *scan, size_t at)
     struct fetch *fetch = base_alloc(sizeof(*fetch));
     *fetch = (struct fetch){ .scan = scan,
                              .mem = arena_new(MEMORY_BYTES),
+                             .index = at,
                              .digest = "",
                              .started_ms = loop_now_ms(scan->opts.loop),
                              .next = scan->fetches,
@@ -363,24 +418,15 @@ static void start_fetch(struct scan *scan, size_t at)
         ask_manifest(fetch);
 }
 
-static bool is_wanted(const struct scan *scan, size_t at, int64_t now_s)
-{
-    const struct scan_opts *opts = &scan->opts;
-    bool is_due = opts->looks_again || tagstore_is_due(opts->store, at, now_s);
-    return is_due && opts->wants(scan->ctx, tagstore_name(opts->store, at));
-}
-
 /* As many as may run; the end when nothing does. */
 static void fill(struct scan *scan)
 {
     int64_t now_s = loop_wall_ms(scan->opts.loop) / 1000;
     bool goes_on = !scan->is_throttled && scan->failures < FAILURES_MAX;
+    size_t at;
     while (goes_on && scan->running < scan->opts.parallel &&
-           scan->at < tagstore_len(scan->opts.store)) {
-        size_t at = tagstore_len(scan->opts.store) - ++scan->at;
-        if (is_wanted(scan, at, now_s))
-            start_fetch(scan, at);
-    }
+           scan_plan_next(scan->plan, now_s, scan->opts.looks_again, &at))
+        start_fetch(scan, at);
     if (scan->running == 0)
         end_scan(scan, NULL);
 }
@@ -403,6 +449,10 @@ static void end_listing(struct scan *scan)
     observe(scan, "tags", scan->started_ms, true);
     scan->new_tags = tagstore_list(scan->opts.store, scan->tags.at, scan->tags.len);
     scan->has_listed = true;
+    scan->plan = scan_plan_new(scan->opts.store, scan->opts.wants, scan->opts.want_count);
+    if (scan->is_narrow)
+        scan_plan_narrow(scan->plan);
+    tell_progress(scan);
     fill(scan);
 }
 
@@ -455,6 +505,18 @@ static void ask_page(struct scan *scan, const char *url)
                                                .limit_bytes = PAGE_BYTES,
                                                .timeout_ms = PAGE_MS },
                    on_page, scan);
+}
+
+void scan_narrow(struct scan *scan)
+{
+    if (!scan)
+        return;
+    scan->is_narrow = true;
+    if (!scan->plan)
+        return;
+    scan_plan_narrow(scan->plan);
+    if (!scan->is_over)
+        fill(scan);
 }
 
 struct scan *scan_start(const struct scan_opts *opts, scan_done done, void *ctx)

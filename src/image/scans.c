@@ -21,8 +21,7 @@
 #define INTERVAL_MAX_MS \
     ((int64_t)30 * 60 * 1000) /* of a repository that fails, unless its own is longer */
 #define FAILURE_FRESH_MS \
-    ((int64_t)10 * 1000)   /* a failure is not repeated at once because somebody asks */
-#define LOOK_AGAIN_MAX 500 /* tags that are all looked at again because of a notification */
+    ((int64_t)10 * 1000) /* a failure is not repeated at once because somebody asks */
 
 struct repo {
     struct image_scans *scans;
@@ -39,8 +38,9 @@ struct repo {
     struct registry *registry;
     struct scan *scan;
     struct arena *mem;
-    bool wants_all, is_scanning, is_looking_again;
-    VEC(struct image_pattern *) patterns;
+    ticket news; /* are about to be told */
+    bool is_scanning, is_looking_again;
+    VEC(struct scan_want) wants;
     int64_t started_ms;
     const struct image_repo *view; /* of this turn */
 };
@@ -130,6 +130,7 @@ static const struct image_repo *view_of(struct repo *repo)
 static void repo_free(void *at)
 {
     struct repo *repo = at;
+    loop_cancel(repo->scans->opts.loop, repo->news);
     creds_cancel(repo->login);
     registry_free(repo->registry);
     scan_free(repo->scan);
@@ -254,17 +255,26 @@ static void make_room(struct image_scans *scans, const struct repo *but)
 
 /* -- asks */
 
+/* Who asks for every tag does so while he waits: what is left is for the next one. */
+static void stop_waiting(const struct image_scans *scans, const char *name)
+{
+    const struct repo *repo = map_get(scans->repos, name);
+    if (repo && !is_asked_for(scans, repo))
+        scan_narrow(repo->scan);
+}
+
 static void ask_free(struct ask *ask)
 {
     loop_cancel(ask->scans->opts.loop, ask->timer);
+    *ask->at = ask->next;
+    if (ask->next)
+        ask->next->at = ask->at;
     for (size_t i = 0; i < ask->repos.len; i++) {
+        stop_waiting(ask->scans, ask->repos.at[i].name);
         free(ask->repos.at[i].name);
         wanted_fini(&ask->repos.at[i].wanted);
     }
     vec_fini(&ask->repos);
-    *ask->at = ask->next;
-    if (ask->next)
-        ask->next->at = ask->at;
     free(ask);
 }
 
@@ -306,26 +316,18 @@ static void tell_asks(struct image_scans *scans, const struct repo *repo)
 
 /* -- scans: credentials, then the scan, then what it means */
 
-/* Versions, too: is there an image for our platforms at all, and by which digest? */
-static void add_patterns(struct repo *repo, const struct wanted *wanted)
+static void add_wants(struct repo *repo, const struct wanted *wanted, bool is_policy)
 {
-    repo->wants_all |= wanted->is_all;
+    if (wanted->is_all)
+        vec_push(repo->mem, &repo->wants)->is_policy = is_policy;
     for (size_t i = 0; i < wanted->patterns.len; i++) {
         struct image_pattern *pattern = NULL;
         SCOPED(err_free)
         struct err *e = image_pattern_parse(repo->mem, wanted->patterns.at[i], &pattern);
         if (!e)
-            *vec_push(repo->mem, &repo->patterns) = pattern;
+            *vec_push(repo->mem, &repo->wants) =
+                (struct scan_want){ .pattern = pattern, .is_policy = is_policy };
     }
-}
-
-static bool wants_tag(void *ctx, const char *tag)
-{
-    const struct repo *repo = ctx;
-    bool is_wanted = repo->wants_all;
-    for (size_t i = 0; i < repo->patterns.len && !is_wanted; i++)
-        is_wanted = image_pattern_matches(repo->patterns.at[i], tag);
-    return is_wanted;
 }
 
 static void observe_scan(const struct repo *repo, bool success)
@@ -376,9 +378,8 @@ static void clear_scan(struct repo *repo)
     registry_free(STEAL(repo->registry));
     scan_free(STEAL(repo->scan));
     arena_free(STEAL(repo->mem));
-    repo->patterns.at = NULL; /* it was in that arena */
-    repo->patterns.len = repo->patterns.cap = 0;
-    repo->wants_all = false;
+    repo->wants.at = NULL; /* it was in that arena */
+    repo->wants.len = repo->wants.cap = 0;
     set_scanning(repo, false);
 }
 
@@ -394,19 +395,53 @@ static void report_failure(struct repo *repo, const struct err *e)
         creds_forget(scans->creds);
 }
 
+/* What is new, and the list if it is the first one. */
+static void take_result(struct repo *repo, const struct scan_result *result)
+{
+    bool is_first = result->has_listed && !repo->is_complete;
+    repo->is_complete |= result->has_listed;
+    repo->has_news |= result->new_tags > 0 || result->new_images > 0 || is_first;
+    repo->view = NULL;
+}
+
+/* The last that its caller does: it may end everything. */
+static void tell_news(struct repo *repo)
+{
+    struct image_scans *scans = repo->scans;
+    loop_cancel(scans->opts.loop, repo->news);
+    repo->news = 0;
+    if (!repo->is_policy || !repo->has_news || !scans->opts.on_news)
+        return;
+    repo->has_news = false;
+    scans->opts.on_news(scans->opts.ctx, repo->name);
+}
+
+static void on_news_due(void *ctx)
+{
+    struct repo *repo = ctx;
+    repo->news = 0;
+    tell_news(repo);
+}
+
+static void on_progress(void *ctx, const struct scan_result *so_far, bool can_decide)
+{
+    struct repo *repo = ctx;
+    take_result(repo, so_far);
+    if (!repo->scanned_ns)
+        repo->scanned_ns = loop_wall_ns(repo->scans->opts.loop);
+    if (can_decide && repo->has_news && !repo->news)
+        repo->news = loop_after(repo->scans->opts.loop, 0, on_news_due, repo);
+}
+
 static void on_scanned(void *ctx, const struct scan_result *result)
 {
     struct repo *repo = ctx;
     struct image_scans *scans = repo->scans;
-    bool had_listing = repo->is_complete;
     SCOPED(err_free) struct err *e = err_copy(result->err);
-    repo->is_complete |= result->has_listed;
-    repo->has_news |=
-        result->new_tags > 0 || result->new_images > 0 || (!had_listing && repo->is_complete);
+    take_result(repo, result);
     repo->is_missing = err_is(e, ERR_NOT_FOUND);
     repo->tried_ms = now_of(scans);
     repo->is_tried = true;
-    repo->view = NULL;
     if (result->has_listed)
         repo->scanned_ns = loop_wall_ns(scans->opts.loop);
     observe_scan(repo, !e);
@@ -423,10 +458,8 @@ static void on_scanned(void *ctx, const struct scan_result *result)
     show_counts(scans);
     tell_asks(scans, repo);
     pump(scans);
-    if (!e && repo->is_policy && repo->has_news && scans->opts.on_news) {
-        repo->has_news = false;
-        scans->opts.on_news(scans->opts.ctx, repo->name); /* the last: it may end everything */
-    }
+    if (!e)
+        tell_news(repo);
 }
 
 static void on_login(void *ctx, const struct image_login *login)
@@ -442,8 +475,10 @@ static void on_login(void *ctx, const struct image_login *login)
             .store = repo->store,
             .platforms = scans->opts.platforms ? scans->opts.platforms : default_platforms,
             .parallel = MAX_OF(MIN_OF(scans->opts.burst, IMAGES_PER_SCAN), 1),
-            .wants = wants_tag,
-            .looks_again = repo->is_looking_again && tagstore_len(repo->store) <= LOOK_AGAIN_MAX,
+            .wants = repo->wants.at,
+            .want_count = repo->wants.len,
+            .looks_again = repo->is_looking_again,
+            .on_progress = on_progress,
             .fetches = scans->metrics.fetch_times,
         },
         on_scanned, repo);
@@ -460,7 +495,7 @@ static void start_scan(struct repo *repo)
     repo->scan_count++;
     repo->started_ms = now_of(scans);
     repo->mem = arena_new(MEMORY_BYTES);
-    add_patterns(repo, &repo->policy);
+    add_wants(repo, &repo->policy, true);
     for (size_t i = 0; i < repo->policy.sources.len; i++)
         *vec_push(repo->mem, &sources) = repo->policy.sources.at[i];
     for (struct ask *ask = scans->asks; ask; ask = ask->next) {
@@ -468,15 +503,14 @@ static void start_scan(struct repo *repo)
             const struct ask_repo *one = &ask->repos.at[i];
             if (strcmp(one->name, repo->name) != 0)
                 continue;
-            add_patterns(repo, &one->wanted);
+            add_wants(repo, &one->wanted, false);
             for (size_t j = 0; j < one->wanted.sources.len; j++)
                 *vec_push(repo->mem, &sources) = one->wanted.sources.at[j];
         }
     }
     if (scans->opts.trace)
         log_info(scans->opts.log, F("component", "registry"), F("canonical_name", repo->name),
-                 F("msg", "scan begins"), FI("patterns", repo->patterns.len),
-                 FB("all", repo->wants_all));
+                 F("msg", "scan begins"), FI("wants", repo->wants.len));
     repo->login = creds_start(scans->creds, repo->host, sources.at, sources.len, on_login, repo);
 }
 
@@ -604,11 +638,10 @@ void image_scans_want(struct image_scans *scans, const struct image_wish *wishes
 static bool has_images(struct repo *repo, const struct wanted *wanted)
 {
     struct repo probe = { .mem = arena_new(MEMORY_BYTES) };
-    bool has_all = true;
-    add_patterns(&probe, wanted);
-    for (size_t i = 0; i < tagstore_len(repo->store) && has_all; i++)
-        has_all =
-            tagstore_is_known(repo->store, i) || !wants_tag(&probe, tagstore_name(repo->store, i));
+    add_wants(&probe, wanted, true);
+    struct scan_plan *plan = scan_plan_new(repo->store, probe.wants.at, probe.wants.len);
+    bool has_all = scan_plan_level(plan) == SCAN_PLAN_COMPLETE;
+    scan_plan_free(plan);
     arena_free(probe.mem);
     return has_all;
 }

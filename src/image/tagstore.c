@@ -296,6 +296,12 @@ bool tagstore_is_known(const struct tagstore *store, size_t at)
     return store->tags[at].fact != 0;
 }
 
+bool tagstore_is_excluded(const struct tagstore *store, size_t at)
+{
+    const struct fact *fact = fact_of(store, &store->tags[at]);
+    return fact && fact->is_excluded;
+}
+
 int64_t tagstore_fetched_s(const struct tagstore *store, size_t at)
 {
     const struct fact *fact = fact_of(store, &store->tags[at]);
@@ -329,14 +335,19 @@ static void show_fact(struct arena *mem, const struct fact *fact, struct image_i
     }
 }
 
+static struct image_info unknown(const char *tag)
+{
+    return (struct image_info){ .tag = tag,
+                                .why_excluded = "",
+                                .digest = "",
+                                .image_id = "",
+                                .label_created = "",
+                                .label_build_date = "" };
+}
+
 static struct image_info show_tag(const struct tagstore *store, struct arena *mem, size_t at)
 {
-    struct image_info info = { .tag = arena_strdup(mem, tagstore_name(store, at)),
-                               .why_excluded = "",
-                               .digest = "",
-                               .image_id = "",
-                               .label_created = "",
-                               .label_build_date = "" };
+    struct image_info info = unknown(arena_strdup(mem, tagstore_name(store, at)));
     const struct fact *fact = fact_of(store, &store->tags[at]);
     if (fact)
         show_fact(mem, fact, &info);
@@ -372,6 +383,15 @@ void tagstore_view(const struct tagstore *store, struct arena *mem, bool use_lab
         if (use_labels)
             trust_labels(&infos[i]);
     }
+    out->infos = infos;
+    out->count = store->len;
+}
+
+void tagstore_names(const struct tagstore *store, struct arena *mem, struct image_repo *out)
+{
+    struct image_info *infos = arena_alloc(mem, MAX_OF(store->len, 1) * sizeof(*infos));
+    for (size_t i = 0; i < store->len; i++)
+        infos[i] = unknown(tagstore_name(store, i));
     out->infos = infos;
     out->count = store->len;
 }

@@ -26,6 +26,7 @@ size_t tagstore_list(struct tagstore *store, const char *const *names, size_t le
 /* Is the image of this tag to be looked at? True if nothing is known of it, or its time has come. */
 bool tagstore_is_due(const struct tagstore *store, size_t at, int64_t now_s);
 bool tagstore_is_known(const struct tagstore *store, size_t at);
+bool tagstore_is_excluded(const struct tagstore *store, size_t at);  /* known, and of no use */
 int64_t tagstore_fetched_s(const struct tagstore *store, size_t at); /* 0: never */
 /* What is known of one tag; false if nothing. */
 bool tagstore_info(const struct tagstore *store, struct arena *mem, size_t at,
@@ -40,5 +41,7 @@ void tagstore_confirm(struct tagstore *store, const char *tag, int64_t now_ns);
 /* All tags. `use_labels`: times of labels, where there are some, in place of those of images. */
 void tagstore_view(const struct tagstore *store, struct arena *mem, bool use_labels,
                    struct image_repo *out);
+/* The same with nothing but names, which are the store's. */
+void tagstore_names(const struct tagstore *store, struct arena *mem, struct image_repo *out);
 
 #endif

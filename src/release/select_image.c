@@ -117,14 +117,12 @@ static enum fate find_wanted(const struct select_run *run, const struct containe
     return is_useful(*out) ? FATE_CHANGED : FATE_UNKNOWN;
 }
 
-/* One tag without metadata, or none with a time where times decide, and nobody knows which is the newest. */
+/* Metadata that could decide are missing, or times where they decide: nobody knows which is the newest. */
 static bool is_clear(const struct image_pattern *pattern, const struct image_info *const *infos,
                      size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!infos[i]->is_known)
-            return false;
-    }
+    if (image_pattern_missing(pattern, infos, count))
+        return false;
     return count < 2 || infos[0]->has_created || !image_pattern_needs_times(pattern);
 }
 

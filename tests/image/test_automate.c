@@ -23,6 +23,12 @@ static const struct image_info plain_infos[] = {
     TAG("latest", 9), TAG("master-1", 3), TAG("master-2", 4),
 };
 static const struct image_info holey_infos[] = { TAG("1.0", 1), { .tag = "1.1" }, TAG("2.0", 3) };
+static const struct image_info fresh_infos[] = {
+    TAG("1.0", 1),
+    TAG("1.1", 2),
+    { .tag = "1.2" },
+    { .tag = "1.3", .is_known = true, .is_excluded = true, .why_excluded = "no suitable manifest" },
+};
 static const struct image_info timeless_infos[] = {
     TAG("1.0", 1),
     { .tag = "1.1", .is_known = true, .digest = "sha256:d2" },
@@ -47,6 +53,7 @@ static const struct image_repo repos[] = {
     REPO("a/plain", plain_infos, true),
     REPO("a/half", plain_infos, false),
     REPO("a/holey", holey_infos, true),
+    REPO("a/fresh", fresh_infos, true),
     REPO("a/timeless", timeless_infos, true),
     REPO("a/epoch", epoch_infos, true),
     REPO("a/foreign", foreign_infos, true),
@@ -102,8 +109,14 @@ static const struct automate_case {
     { "one that was not listed to its end: nothing, never backwards", "a/half:master-9",
       "glob:master-*", NULL, NULL },
     { "not listed to its end: nor forwards", "a/half:master-1", "glob:master-*", NULL, NULL },
-    { "a matching tag without metadata", "a/holey:1.0", "semver:*", NULL,
+    { "a matching tag without metadata", "a/holey:1.0", "glob:*", NULL,
       "inconsistent repository metadata: missing metadata for image tag \"1.1\"" },
+    { "an older version may be without metadata", "a/holey:1.0", "semver:*", "a/holey:2.0", NULL },
+    { "not the newest that is of use: none takes its place", "a/fresh:1.0", "semver:*", NULL,
+      "inconsistent repository metadata: missing metadata for image tag \"1.2\"" },
+    { "nor for who runs it", "a/fresh:1.2", "semver:*", NULL,
+      "inconsistent repository metadata: missing metadata for image tag \"1.2\"" },
+    { "what does not match is no hindrance", "a/fresh:1.0", "semver:<1.2", "a/fresh:1.1", NULL },
     { "metadata of what does not match may be missing", "a/holey:1.0", "semver:~2", "a/holey:2.0",
       NULL },
     { "the newest has no time", "a/timeless:1.0", "glob:1.1", NULL,
