@@ -177,7 +177,13 @@ static struct err *carry_out(struct command_call *call, const struct release_spe
     SCOPED(client_free) struct client *client = NULL;
     TRY(client_new(call, &client));
     TRY(job_run_spec(call, client, spec, job));
-    return job_finish(call, client, job, &end, status);
+    TRY(job_finish(call, client, job, &end, status));
+    /* Skipped without a word is as it was asked for; skipped for a reason is not. */
+    for (size_t i = 0; i < job->outcomes.len && call->face == COMMAND_SERIN; i++) {
+        if (*job->outcomes.at[i].error)
+            *status = COMMAND_NO;
+    }
+    return NULL;
 }
 
 static struct err *run(struct command_call *call, int *status)

@@ -173,6 +173,7 @@ struct release {
     struct rollout rollout;
     int verbosity;
     bool is_given_up; /* nothing was chosen */
+    struct job why;   /* the plan that says why nothing was released; id NULL: none was asked for */
 };
 
 /* The plan becomes a release of what was chosen of it. */
@@ -218,11 +219,33 @@ static struct err *watch(struct release *release, int *status)
     return rollout_watch(&release->rollout, release->client, status);
 }
 
+/* A release in which nothing was to be changed says only that: a dry run of the same says why. As serin. */
+static struct err *explain(struct release *release)
+{
+    struct command_call *call = release->call;
+    struct release_spec plan = release->spec;
+    int verbosity = MAX_OF(release->verbosity, 1);
+    if (call->face != COMMAND_SERIN || !job_failed(&release->job) || plan.is_plan)
+        return NULL;
+    plan.is_plan = true;
+    SCOPED(err_free) struct err *e = job_run_spec(call, release->client, &plan, &release->why);
+    bool is_said =
+        !e && release->why.result && !release_result_count(&release->why.outcomes, RELEASE_SUCCESS);
+    if (is_said && !command_as_json(call))
+        command_print(call, "%s",
+                      release_result_table(call->mem, &release->why.outcomes, verbosity));
+    if (!is_said)
+        release->why.result = NULL;
+    return NULL;
+}
+
 static void print_json(const struct release *release)
 {
     struct arena *mem = release->call->mem;
     struct val *out = job_json(mem, &release->job);
     val_set(mem, out, "dryRun", val_new_bool(mem, release->asked.dry_run || release->is_given_up));
+    if (release->why.result)
+        val_set(mem, out, "why", val_copy_sharing(mem, release->why.result));
     if (release->rollout.workloads)
         val_set(mem, out, "workloads", release->rollout.workloads);
     if (release->rollout.canaries)
@@ -254,6 +277,7 @@ static struct err *carry_out(struct release *release, int *status)
     if (!release->is_given_up) {
         TRY(job_finish(call, release->client, &release->job, &end, status));
         judge(release, status);
+        TRY(explain(release));
     }
     return watch(release, status);
 }

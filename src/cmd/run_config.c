@@ -189,7 +189,7 @@ static bool check_numbers(struct check *check)
         int64_t least, most;
     } counts[] = { { "workers", 1, 64 }, { "kube-in-flight", 1, 256 } };
     static const char *const durations[] = { "git-poll-interval", "git-timeout", "sync-interval",
-                                             "sync-timeout" };
+                                             "sync-timeout", "registry-scan-interval" };
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
         int64_t number = flags_int(check->flags, counts[i].flag);
         if (number < counts[i].least || number > counts[i].most) {
