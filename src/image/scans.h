@@ -38,8 +38,9 @@ struct image_scans_opts {
     const char *const *ecr_regions, *const *ecr_include_ids, *const *ecr_exclude_ids;
     const char *const *platforms; /* of the cluster's nodes; NULL: linux/amd64, linux/arm64 */
     bool trace;
-    /* A repository that a policy names has tags, or images of tags, that were not known before (also after its first complete scan).
-     * Not while a scan of it fails: after the next one that does not. */
+    /* A repository that a policy names has tags, or images of tags, that were not known before (also after its first complete list). As
+     * soon as all patterns of versions can be decided, and once all that match the others are known (image/scan_plan.h): not while a scan
+     * fails to find that out, but after the next one that does not. */
     void (*on_news)(void *ctx, const char *name);
     void *ctx;
 };
@@ -51,7 +52,8 @@ DEFINE_SCOPED(struct image_scans, image_scans_free)
 /* Of one image somewhere: which repository, what of it, and by whose credentials. */
 struct image_wish {
     struct image_ref ref;
-    /* Metadata of the tags that one of these patterns (texts) matches; of no tag: an empty list; NULL: of every tag. */
+    /* Metadata of the tags that these patterns (texts) need: of versions the newest one that is of use, of the others all that match; of no
+     * tag: an empty list; NULL: of every tag (for a command: while it waits). */
     const char *const *patterns;
     const char *ns; /* of the workload; "" */
     struct image_pull pull;

@@ -45,6 +45,7 @@ static const struct tags {
     { .name = "r.io/app", .tags = "1.0.0 1.1.0 1.2.0 2.0.0" },
     { .name = "r.io/side", .tags = "1 2" },
     { .name = "r.io/half", .tags = "1 2 3?" },
+    { .name = "r.io/older", .tags = "1? 2? 3 4!" },
     { .name = "r.io/arm", .tags = "1 2 3!" },
     { .name = "r.io/timeless", .tags = "1~ 2~" },
     { .name = "r.io/pinned", .tags = "1= 2=" },
@@ -212,6 +213,8 @@ static const struct select_case {
       "image \"r.io/app:9.9.9\" does not exist: invalid image ID" },
     { "an image of which nothing is known", IMAGE(ALL, "r.io/nobody:1", ""), NULL, NULL, "",
       "image \"r.io/nobody:1\" does not exist: invalid image ID" },
+    { "an image that is not to be looked up", IMAGE(ALL, "r.io/excluded:1", ""), NULL, NULL, "",
+      "cannot look up image \"r.io/excluded:1\": it is excluded" },
     { "an image of a registry that is down", IMAGE(ALL, "r.io/down:1", ""), NULL, NULL, "",
       "cannot look up image \"r.io/down:1\": connection refused" },
     { "an image of a registry that is down since", IMAGE(ALL, "r.io/down-now:2", ""), NULL, NULL,
@@ -242,6 +245,15 @@ static const struct select_case {
     { "a tag without metadata that the filter leaves out", IMAGE(ALL, LATEST, ""),
       APP("x", "filter.fluxcd.io/app: 'regexp:^[12]$'", "r.io/half:1"), NULL,
       "deployment/x success  app r.io/half:1 r.io/half:2\n+ deployment/x app=r.io/half:2\n", NULL },
+    { "older versions need no metadata", IMAGE(ALL, LATEST, ""),
+      APP("x", "fluxcd.io/tag.app: 'semver:*'", "r.io/older:1"), NULL,
+      "deployment/x success  app r.io/older:1 r.io/older:3\n+ deployment/x app=r.io/older:3\n",
+      NULL },
+    { "they do where times decide", IMAGE(ALL, LATEST, ""), APP("x", "", "r.io/older:1"), NULL,
+      "deployment/x skipped cannot find one or more images\n", NULL },
+    { "the newest version without metadata has no substitute", IMAGE(ALL, LATEST, ""),
+      APP("x", "fluxcd.io/tag.app: 'semver:*'", "r.io/half:1"), NULL,
+      "deployment/x skipped cannot find one or more images\n", NULL },
     { "a tag without metadata can be asked for", IMAGE(ALL, "r.io/half:3", ""),
       APP("x", "", "r.io/half:1"), NULL,
       "deployment/x success  app r.io/half:1 r.io/half:3\n+ deployment/x app=r.io/half:3\n", NULL },
@@ -570,6 +582,12 @@ static const struct image_repo *find_repo(void *ctx, const char *name)
     return NULL;
 }
 
+static const char *why_not(void *ctx, const char *name)
+{
+    (void)ctx;
+    return strcmp(name, "r.io/excluded") == 0 ? "it is excluded" : NULL;
+}
+
 static struct val *live_policies(struct arena *mem, const struct val *object)
 {
     static const char prefix[] = "fluxcd.io/";
@@ -675,7 +693,7 @@ static void select_matches_case(void **state)
     struct release_spec spec;
     struct release_survey survey = { 0 };
     struct release_view view = {
-        .spec = &spec, .survey = &survey, .repo = find_repo, .ctx = &world
+        .spec = &spec, .survey = &survey, .repo = find_repo, .why_not = why_not, .ctx = &world
     };
     const char *git = c->git ? c->git : WORLD;
     build_repos(&world);
@@ -704,7 +722,7 @@ static void repositories_are_searched_once_for_each_filter(void **state)
     struct release_spec spec;
     struct release_survey survey = { 0 };
     struct release_view view = {
-        .spec = &spec, .survey = &survey, .repo = find_repo, .ctx = &world
+        .spec = &spec, .survey = &survey, .repo = find_repo, .why_not = why_not, .ctx = &world
     };
     static const char git[] = APP("a", "", "r.io/app:1.0.0") APP("b", "", "r.io/app:1.0.0")
         APP("c", "", "r.io/app:1.1.0") APP("d", "fluxcd.io/tag.app: '1.*'", "r.io/app:1.0.0");
