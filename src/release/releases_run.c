@@ -240,6 +240,12 @@ static const struct image_repo *find_repo(void *ctx, const char *name)
     return scans ? image_scans_find(scans, name) : NULL;
 }
 
+static const char *why_not(void *ctx, const char *name)
+{
+    const struct image_scans *scans = ctx;
+    return scans ? image_scans_why_not(scans, name) : NULL;
+}
+
 static int by_id(const void *a, const void *b)
 {
     return strcmp(((const struct release_live *)a)->workload->id,
@@ -270,6 +276,7 @@ static void start_choose(struct releases_run *run)
                                        .live = run->live.at,
                                        .live_count = run->live.len,
                                        .repo = find_repo,
+                                       .why_not = why_not,
                                        .ctx = run->releases->opts.scans };
     struct err *e = release_select(run->mem, &view, &run->result, &run->edits);
     keep_tags(run);

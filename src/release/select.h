@@ -26,6 +26,8 @@ struct release_view {
     size_t live_count;
     const struct image_repo *(*repo)(void *ctx,
                                      const char *name); /* canonical; NULL: nothing known */
+    /* Why nothing will ever be known of it: scanning is disabled, it is excluded; NULL: no such reason. The field may be NULL. */
+    const char *(*why_not)(void *ctx, const char *name);
     void *ctx;
 };
 

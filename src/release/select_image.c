@@ -53,8 +53,15 @@ static bool is_useful(const struct image_info *info)
 }
 
 /* What could not be read is not called missing. */
-static struct err *explain_missing(const struct image_repo *repo, const char *image)
+static struct err *explain_missing(const struct select_run *run, const struct image_ref *ref,
+                                   const struct image_repo *repo)
 {
+    const struct release_view *view = run->view;
+    const char *image = image_ref_format(run->mem, ref);
+    const char *why =
+        view->why_not ? view->why_not(view->ctx, image_ref_canonical_name(run->mem, ref)) : NULL;
+    if (why)
+        return err_new(ERR_INVALID, "cannot look up image \"%s\": %s", image, why);
     if (repo && *repo->error && !repo->is_missing)
         return err_new(ERR_TRANSIENT, "cannot look up image \"%s\": %s", image, repo->error);
     if (repo && !repo->is_complete && !repo->is_missing)
@@ -63,14 +70,15 @@ static struct err *explain_missing(const struct image_repo *repo, const char *im
     return err_new(ERR_INVALID, "image \"%s\" does not exist: invalid image ID", image);
 }
 
-static struct err *check_info(const struct image_repo *repo, const char *tag, const char *image)
+static struct err *check_info(const struct select_run *run, const struct image_ref *ref)
 {
-    const struct image_info *info = image_repo_find(repo, tag);
+    const struct image_repo *repo = repo_of(run, ref);
+    const struct image_info *info = image_repo_find(repo, ref->tag);
     if (!info)
-        return explain_missing(repo, image);
+        return explain_missing(run, ref, repo);
     if (!is_useful(info))
-        return err_new(ERR_INVALID, "image \"%s\" is of no use here: %s", image,
-                       info->why_excluded);
+        return err_new(ERR_INVALID, "image \"%s\" is of no use here: %s",
+                       image_ref_format(run->mem, ref), info->why_excluded);
     return NULL;
 }
 
@@ -84,7 +92,7 @@ struct err *release_select_image_check(const struct select_run *run)
         return err_new(ERR_INVALID,
                        "blank tag (if you want latest, explicitly state the tag :latest): "
                        "invalid image ID");
-    return check_info(repo_of(run, &ref), ref.tag, image_ref_format(run->mem, &ref));
+    return check_info(run, &ref);
 }
 
 /* --- one container */
