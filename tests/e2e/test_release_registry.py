@@ -269,3 +269,13 @@ def test_a_registry_that_wants_to_be_left_alone_for_a_day(w):
     w.note(f"the second answer after {time.monotonic() - began:.1f} s: {said.strip().splitlines()[-1][:140]}")
     expect(time.monotonic() - began < 15, True, "the second answer comes soon")
     expect(len(registry.asked), before, "requests in the meantime")
+
+
+def test_scanning_that_is_switched_off_is_said(w):
+    """Neither images that are excluded nor any, without scanning, are called missing."""
+    r = begin(w, "--registry-exclude-image=127.0.0.1*/shop/web")
+    r.refused("excluded by --registry-exclude-image")
+    w.stop()
+    r.start("--registry-disable-scanning")
+    r.refused("image scanning is disabled")
+    expect(r.registry.asked, [], "requests to the registry")
