@@ -279,6 +279,29 @@ static void a_busy_registry_does_not_keep_versions_from_being_decided(void **sta
     assert_true(find(lab, "1.0.199")->is_known);
 }
 
+static void nothing_is_decided_by_half_a_list(void **state)
+{
+    struct lab *lab = *state;
+    set_tags(20);
+    lab_route(lab, &(struct lab_route){ .path = "/v2/" REPOSITORY "/tags/list",
+                                        .query = "n=1000",
+                                        .status = 200,
+                                        .headers = "Link: </v2/" REPOSITORY
+                                                   "/tags/list?last=b>; rel=\"next\"\r\n",
+                                        .body = "{\"tags\":[\"1.0.1\",\"1.0.2\"]}" });
+    lab_route(lab, &(struct lab_route){ .path = "/v2/" REPOSITORY "/tags/list",
+                                        .query = "last=b",
+                                        .status = 500,
+                                        .body = "oops" });
+    lab_start(lab);
+    lab_want(lab, REPOSITORY, BOTH);
+    lab_until_warm(lab);
+    lab_turn(lab, 50);
+    assert_int_equal(lab->news, 0);
+    assert_false(lab_find(lab, REPOSITORY)->is_complete);
+    assert_int_equal(count_requests(lab), 2);
+}
+
 /* -- commands */
 
 static void on_done(void *ctx)
@@ -373,6 +396,7 @@ int main(void)
         TEST(versions_do_not_wait_for_times),
         TEST(times_wait_for_all_that_match),
         TEST(a_busy_registry_does_not_keep_versions_from_being_decided),
+        TEST(nothing_is_decided_by_half_a_list),
         TEST(who_asks_for_all_does_so_while_he_waits),
         TEST(a_command_with_versions_needs_the_newest_alone),
         TEST(one_configuration_of_many_tags_is_fetched_once),
