@@ -13,6 +13,8 @@
 
 #define TAGS_AGE_MS  60000
 #define TAGS_WAIT_MS 15000
+#define ROW_BYTES \
+    ((size_t)256 << 20) /* of memory for one workload: its answer would be too long by far */
 
 enum field {
     FIELD_NAME = 1,
@@ -62,6 +64,9 @@ struct images {
     VEC(struct image_wish) wishes;
     struct map *wished; /* canonical names */
     struct api_rows rows;
+    /* While the answer is made. */
+    struct arena *mem;
+    struct map *sorted; /* canonical name and pattern -> struct sorted */
 };
 
 /* --- one container */
@@ -90,22 +95,28 @@ static size_t count_newer(const struct image_info *const *infos, size_t count,
     return newer;
 }
 
-struct shown {
+/* The tags of a repository by one pattern: sorted once, however many containers run of it. */
+struct sorted {
     const struct image_repo *repo;
-    struct image_pattern *pattern;
-    const struct image_info *current; /* NULL: not known */
     const struct image_info **available, **filtered;
-    size_t available_count, filtered_count, newer_filtered;
+    size_t available_count, filtered_count;
+};
+
+struct shown {
+    const struct sorted *tags;
+    const struct image_info *current; /* NULL: not known */
+    size_t newer_filtered;
 };
 
 /* Of a current image that the pattern leaves out: those of the filtered ones that come before it in the order of all. */
 static size_t count_newer_filtered(const struct shown *shown)
 {
+    const struct sorted *tags = shown->tags;
     size_t newer = 0, at = 0;
-    for (size_t i = 0; i < shown->available_count && at < shown->filtered_count; i++) {
-        if (shown->available[i] == shown->current)
+    for (size_t i = 0; i < tags->available_count && at < tags->filtered_count; i++) {
+        if (tags->available[i] == shown->current)
             return newer;
-        if (shown->available[i] == shown->filtered[at]) {
+        if (tags->available[i] == tags->filtered[at]) {
             newer++;
             at++;
         }
@@ -113,20 +124,36 @@ static size_t count_newer_filtered(const struct shown *shown)
     return newer;
 }
 
+static void sort_tags(struct arena *mem, const char *text, struct sorted *out)
+{
+    struct image_pattern *pattern = NULL;
+    SCOPED(err_free) struct err *e = image_pattern_parse(mem, text, &pattern);
+    if (e) /* a mistake in git: what there is can be shown all the same */
+        err_free(image_pattern_parse(mem, NULL, &pattern));
+    out->available = image_pattern_sort(mem, pattern, out->repo, &out->available_count);
+    out->filtered = image_pattern_select(mem, pattern, out->repo, &out->filtered_count);
+}
+
+static const struct sorted *find_sorted(struct images *images, const char *name, const char *text)
+{
+    struct image_scans *scans = images->call->api->opts.scans;
+    const char *key = arena_printf(images->mem, "%s\n%s", name, text ? text : "");
+    struct sorted *sorted = map_get(images->sorted, key);
+    if (sorted)
+        return sorted;
+    sorted = arena_alloc(images->mem, sizeof(*sorted));
+    sorted->repo = scans ? image_scans_find(scans, name) : NULL;
+    sort_tags(images->mem, text, sorted);
+    map_set(images->sorted, key, sorted);
+    return sorted;
+}
+
 static void look_at(struct images *images, const struct container *container,
                     const struct val *policies, struct shown *out)
 {
-    struct arena *mem = images->rows.scratch;
-    struct image_scans *scans = images->call->api->opts.scans;
-    const char *text = image_policy_tag(policies, container->name);
-    SCOPED(err_free) struct err *e = image_pattern_parse(mem, text, &out->pattern);
-    if (e) /* a mistake in git: what there is can be shown all the same */
-        err_free(image_pattern_parse(mem, NULL, &out->pattern));
-    out->repo =
-        scans ? image_scans_find(scans, image_ref_canonical_name(mem, &container->ref)) : NULL;
-    out->current = image_repo_find(out->repo, container->ref.tag);
-    out->available = image_pattern_sort(mem, out->pattern, out->repo, &out->available_count);
-    out->filtered = image_pattern_select(mem, out->pattern, out->repo, &out->filtered_count);
+    const char *name = image_ref_canonical_name(images->rows.scratch, &container->ref);
+    out->tags = find_sorted(images, name, image_policy_tag(policies, container->name));
+    out->current = image_repo_find(out->tags->repo, container->ref.tag);
     out->newer_filtered = count_newer_filtered(out);
 }
 
@@ -137,11 +164,11 @@ static struct val *info_json(struct arena *mem, const struct container *containe
 }
 
 static void add_available(struct arena *mem, struct val *value, const struct container *container,
-                          const struct shown *shown)
+                          const struct sorted *tags)
 {
     struct val *list = val_new_list(mem);
-    for (size_t i = 0; i < shown->available_count; i++)
-        val_append(mem, list, image_info_json(mem, &container->ref, shown->available[i]));
+    for (size_t i = 0; i < tags->available_count; i++)
+        val_append(mem, list, image_info_json(mem, &container->ref, tags->available[i]));
     if (val_len(list))
         val_set(mem, value, "Available", list);
 }
@@ -154,22 +181,23 @@ static struct val *container_json(struct images *images, const struct container 
     struct val *value = val_new_map(mem);
     struct shown shown = { 0 };
     look_at(images, container, policies, &shown);
+    const struct sorted *tags = shown.tags;
     const struct image_info *current = fields & FIELD_CURRENT ? shown.current : NULL;
     const struct image_info *latest =
-        fields & FIELD_LATEST && shown.filtered_count ? shown.filtered[0] : NULL;
+        fields & FIELD_LATEST && tags->filtered_count ? tags->filtered[0] : NULL;
     if (fields & FIELD_NAME)
         val_set_text(mem, value, "Name", container->name);
     val_set(mem, value, "Current", info_json(mem, container, current));
     val_set(mem, value, "LatestFiltered", info_json(mem, container, latest));
     if (fields & FIELD_AVAILABLE)
-        add_available(mem, value, container, &shown);
+        add_available(mem, value, container, tags);
     if (fields & FIELD_COUNT)
-        set_count(mem, value, "AvailableImagesCount", shown.available_count);
+        set_count(mem, value, "AvailableImagesCount", tags->available_count);
     if (fields & FIELD_NEW_COUNT)
         set_count(mem, value, "NewAvailableImagesCount",
-                  count_newer(shown.available, shown.available_count, shown.current));
+                  count_newer(tags->available, tags->available_count, shown.current));
     if (fields & FIELD_FILTERED)
-        set_count(mem, value, "FilteredImagesCount", shown.filtered_count);
+        set_count(mem, value, "FilteredImagesCount", tags->filtered_count);
     if (fields & FIELD_NEW_FILTERED)
         set_count(mem, value, "NewFilteredImagesCount", shown.newer_filtered);
     return value;
@@ -177,27 +205,42 @@ static struct val *container_json(struct images *images, const struct container 
 
 /* --- the answer */
 
+static struct val *containers_json(struct images *images, const struct workload *workload)
+{
+    struct arena *mem = images->rows.scratch;
+    struct val *containers = val_new_list(mem);
+    const struct val *policies =
+        image_policy_read(mem, api_services_annotations(images->call->api, mem, workload->id));
+    for (size_t i = 0; i < workload->containers.len && !images->rows.is_over; i++) {
+        val_append(mem, containers, container_json(images, &workload->containers.at[i], policies));
+        images->rows.is_over |= arena_used(mem) > ROW_BYTES;
+    }
+    return val_len(containers) ? containers : val_new(mem, VAL_NULL);
+}
+
+static void add_rows(struct images *images)
+{
+    struct arena *mem = images->rows.scratch;
+    for (size_t i = 0; i < images->workloads.len && !images->rows.is_over; i++) {
+        const struct workload *workload = &images->workloads.at[i];
+        arena_reset(mem);
+        struct val *value = val_new_map(mem);
+        val_set_text(mem, value, "ID", workload->id);
+        val_set(mem, value, "Containers", containers_json(images, workload));
+        api_rows_add(&images->rows, images->call, workload->id, value);
+    }
+}
+
 static void answer(void *ctx)
 {
     struct images *images = ctx;
-    struct api_call *call = images->call;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    SCOPED(map_free) struct map *sorted = map_new(NULL);
     images->ask = 0;
-    for (size_t i = 0; i < images->workloads.len; i++) {
-        const struct workload *workload = &images->workloads.at[i];
-        arena_reset(images->rows.scratch);
-        struct arena *mem = images->rows.scratch;
-        struct val *value = val_new_map(mem), *containers = val_new_list(mem);
-        const struct val *policies =
-            image_policy_read(mem, api_services_annotations(call->api, mem, workload->id));
-        for (size_t c = 0; c < workload->containers.len; c++)
-            val_append(mem, containers,
-                       container_json(images, &workload->containers.at[c], policies));
-        val_set_text(mem, value, "ID", workload->id);
-        val_set(mem, value, "Containers",
-                val_len(containers) ? containers : val_new(mem, VAL_NULL));
-        api_rows_add(&images->rows, call, workload->id, value);
-    }
-    api_rows_answer(&images->rows, call);
+    images->mem = mem;
+    images->sorted = sorted;
+    add_rows(images);
+    api_rows_answer(&images->rows, images->call); /* the end of it all */
 }
 
 static void on_workloads(void *ctx, const struct err *e)

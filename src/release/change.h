@@ -10,6 +10,7 @@
 struct releases_change {
     struct releases_run *run;
     VEC(struct mirror_file) files;          /* to be committed */
+    struct map *edits;                      /* path of a file -> struct release_edits */
     VEC(struct release_file) before, after; /* files with edits */
     const char *message;
     struct mirror_committed committed;

@@ -6,7 +6,8 @@
 
 #include "release/run.h"
 
-#define TOO_LONG "the job took longer than --sync-timeout"
+#define TOO_LONG  "the job took longer than --sync-timeout"
+#define PLANS_MAX 8 /* dry runs at the same time: each has the files it looks at in memory */
 
 static void start_next(void *ctx);
 
@@ -181,6 +182,15 @@ static void on_planned(void *ctx, const struct releases_outcome *outcome)
     end_plan(plan, job->id, NULL);
 }
 
+static void on_too_many_plans(void *ctx)
+{
+    struct releases_plan *plan = ctx;
+    plan->deadline = 0;
+    SCOPED(err_free)
+    struct err *e = err_new(ERR_TRANSIENT, "too many dry runs at the same time: ask again");
+    end_plan(plan, NULL, e);
+}
+
 static void on_plan_late(void *ctx)
 {
     struct releases_plan *plan = ctx;
@@ -188,6 +198,14 @@ static void on_plan_late(void *ctx)
     releases_run_give_up(STEAL(plan->run));
     SCOPED(err_free) struct err *e = err_new(ERR_TRANSIENT, TOO_LONG);
     end_plan(plan, NULL, e);
+}
+
+static size_t count_plans(const struct releases *releases)
+{
+    size_t count = 0;
+    for (const struct releases_plan *plan = releases->plans; plan; plan = plan->next)
+        count++;
+    return count;
 }
 
 ticket releases_plan(struct releases *releases, const struct release_spec *spec,
@@ -203,6 +221,10 @@ ticket releases_plan(struct releases *releases, const struct release_spec *spec,
     if (plan->next)
         plan->next->at = &plan->next;
     releases->plans = plan;
+    if (count_plans(releases) > PLANS_MAX) {
+        plan->deadline = loop_after(releases->opts.loop, 0, on_too_many_plans, plan);
+        return plan->number;
+    }
     plan->run = releases_run_start(releases, spec, "", on_planned, plan);
     if (releases->opts.job_timeout_ms > 0)
         plan->deadline =

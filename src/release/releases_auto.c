@@ -22,6 +22,7 @@ struct releases_automation {
     /* What git says, from the manifests sync has. */
     struct arena *mem;
     VEC(struct image_automated) workloads;
+    VEC(struct image_pull) pulls; /* of each */
     bool is_read;
     ticket calm, interval;
     bool wants_run;      /* once sync has what was committed last */
@@ -41,25 +42,54 @@ static bool is_candidate(const struct val *policies)
            !image_policy_is_ignored(policies);
 }
 
+/* What automation looks at: the places in the file are found again by the job. */
+static const struct image_places *keep_places(struct arena *mem, const struct image_places *from)
+{
+    struct image_places *places = arena_alloc(mem, sizeof(*places));
+    for (size_t i = 0; i < from->len; i++) {
+        const struct image_ref *ref = &from->at[i].ref;
+        *vec_push(mem, places) =
+            (struct image_place){ .container = arena_strdup(mem, from->at[i].container),
+                                  .ref = { .domain = arena_strdup(mem, ref->domain),
+                                           .path = arena_strdup(mem, ref->path),
+                                           .tag = arena_strdup(mem, ref->tag),
+                                           .digest = arena_strdup(mem, ref->digest) },
+                                  .registry_text = "" };
+    }
+    return places;
+}
+
+/* Of thousands of manifests only what is of use is kept. */
+static void keep_workload(struct releases_automation *automation, const char *id,
+                          const struct val *manifest, const struct val *policies)
+{
+    struct arena *mem = automation->mem;
+    SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
+    struct image_places places;
+    image_places_read(scratch, manifest, &places, NULL);
+    *vec_push(mem, &automation->workloads) =
+        (struct image_automated){ .id = arena_strdup(mem, id),
+                                  .policies = val_copy(mem, policies),
+                                  .places = keep_places(mem, &places) };
+    struct image_pull *pull = vec_push(mem, &automation->pulls);
+    image_place_pull(mem, manifest, pull);
+}
+
 static void read_object(struct releases_automation *automation,
                         const struct sync_object_status *object)
 {
-    struct arena *mem = automation->mem;
     const char *body = sync_object_body(automation->releases->opts.sync, object->id);
     struct val *manifest = NULL;
     if (!body || !image_place_is_workload(object->kind) || !strstr(body, AUTOMATED_KEY))
         return;
-    SCOPED(err_free) struct err *e = doc_json_parse(mem, body, strlen(body), &manifest);
+    SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
+    SCOPED(err_free) struct err *e = doc_json_parse(scratch, body, strlen(body), &manifest);
     if (e)
         return;
-    struct val *policies = image_policy_read(mem, VAL_PATH(manifest, "metadata", "annotations"));
-    if (!is_candidate(policies))
-        return;
-    struct image_places *places = arena_alloc(mem, sizeof(*places));
-    image_places_read(mem, manifest, places, NULL);
-    *vec_push(mem, &automation->workloads) = (struct image_automated){
-        .id = arena_strdup(mem, object->id), .policies = policies, .places = places
-    };
+    const struct val *policies =
+        image_policy_read(scratch, VAL_PATH(manifest, "metadata", "annotations"));
+    if (is_candidate(policies))
+        keep_workload(automation, object->id, manifest, policies);
 }
 
 static void read_objects(struct releases_automation *automation)
@@ -68,6 +98,8 @@ static void read_objects(struct releases_automation *automation)
     arena_reset(automation->mem);
     automation->workloads.at = NULL;
     automation->workloads.len = automation->workloads.cap = 0;
+    automation->pulls.at = NULL;
+    automation->pulls.len = automation->pulls.cap = 0;
     for (size_t i = 0; sync_object_at(automation->releases->opts.sync, i, &object); i++)
         read_object(automation, &object);
     automation->is_read = true;
@@ -97,25 +129,15 @@ static void add_wish(struct wishes *wishes, const struct image_automated *worklo
                              .pull = *pull };
 }
 
-static void wish_for(struct wishes *wishes, const struct image_automated *workload)
-{
-    struct sync *sync = wishes->automation->releases->opts.sync;
-    const char *body = sync_object_body(sync, workload->id);
-    struct val *manifest = NULL;
-    struct image_pull pull = { 0 };
-    if (body)
-        err_free(doc_json_parse(wishes->mem, body, strlen(body), &manifest));
-    image_place_pull(wishes->mem, manifest, &pull);
-    for (size_t i = 0; i < workload->places->len; i++)
-        add_wish(wishes, workload, &workload->places->at[i], &pull);
-}
-
 static void tell_wishes(struct releases_automation *automation)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct wishes wishes = { .automation = automation, .mem = mem };
-    for (size_t i = 0; i < automation->workloads.len; i++)
-        wish_for(&wishes, &automation->workloads.at[i]);
+    for (size_t i = 0; i < automation->workloads.len; i++) {
+        const struct image_automated *workload = &automation->workloads.at[i];
+        for (size_t k = 0; k < workload->places->len; k++)
+            add_wish(&wishes, workload, &workload->places->at[k], &automation->pulls.at[i]);
+    }
     image_scans_want(automation->releases->opts.scans, wishes.list.at, wishes.list.len);
 }
 
@@ -368,11 +390,11 @@ void releases_on_synced(struct releases *releases)
     if (!releases->opts.scans || releases->opts.is_readonly || releases->is_stopped)
         return; /* nobody would write what tags say */
     sync_status(releases->opts.sync, &status);
-    if (automation->waits_for_sync && strcmp(status.loaded, automation->committed) == 0)
+    bool is_ours_loaded = strcmp(status.loaded, automation->committed) == 0;
+    bool is_later_loaded = strcmp(status.loaded, status.head) == 0 &&
+                           strcmp(source_head(releases->opts.source), automation->committed) != 0;
+    if (is_ours_loaded || is_later_loaded) /* others may have committed since */
         automation->waits_for_sync = false;
-    else if (automation->waits_for_sync && strcmp(status.loaded, status.head) == 0 &&
-             strcmp(source_head(releases->opts.source), automation->committed) != 0)
-        automation->waits_for_sync = false; /* others have committed since */
     learn(automation);
     read_objects(automation);
     tell_wishes(automation);

@@ -18,32 +18,39 @@ static void free_map(void *map)
     map_free(map);
 }
 
-/* Paths with edits. */
-static struct map *edited_paths(const struct releases_run *run)
+/* By file; what generators make is looked at where they are run (releases_generated.c). */
+static struct map *edits_by_path(const struct releases_run *run)
 {
-    struct map *paths = map_new(NULL);
-    arena_defer(run->mem, free_map, paths);
+    struct map *by_path = map_new(NULL);
+    arena_defer(run->mem, free_map, by_path);
     for (size_t i = 0; i < run->edits.len; i++) {
         const struct release_workload *workload = run->edits.at[i].workload;
-        if (!workload->is_generated)
-            map_set(paths, workload->path, paths);
+        struct release_edits *edits = map_get(by_path, workload->path);
+        if (workload->is_generated)
+            continue;
+        if (!edits) {
+            edits = arena_alloc(run->mem, sizeof(*edits));
+            map_set(by_path, workload->path, edits);
+        }
+        *vec_push(run->mem, edits) = run->edits.at[i];
     }
-    return paths;
+    return by_path;
 }
 
 static struct err *rewrite_files(struct releases_change *change)
 {
     struct releases_run *run = change->run;
-    const struct map *paths = edited_paths(run);
+    change->edits = edits_by_path(run);
     for (size_t i = 0; i < run->texts.files.len; i++) {
         const struct release_file *file = &run->texts.files.at[i];
+        const struct release_edits *edits = map_get(change->edits, file->path);
         struct release_file edited = { 0 };
         bool is_changed = false;
-        if (!map_get(paths, file->path))
+        if (!edits)
             continue;
-        TRY(release_rewrite(run->mem, file, &run->edits, &edited, &is_changed));
+        TRY(release_rewrite(run->mem, file, edits, &edited, &is_changed));
         *vec_push(run->mem, &change->before) = *file;
-        *vec_push(run->mem, &change->after) = is_changed ? edited : *file;
+        *vec_push(run->mem, &change->after) = edited;
         if (is_changed)
             *vec_push(run->mem, &change->files) =
                 (struct mirror_file){ .path = file->path, .text = edited.text, .len = edited.len };
@@ -51,30 +58,14 @@ static struct err *rewrite_files(struct releases_change *change)
     return NULL;
 }
 
-/* Of what stands in files: what generators make is looked at where they are run (releases_generated.c). */
-static void plain_edits(const struct releases_run *run, struct release_edits *out)
-{
-    for (size_t i = 0; i < run->edits.len; i++) {
-        if (!run->edits.at[i].workload->is_generated)
-            *vec_push(run->mem, out) = run->edits.at[i];
-    }
-}
-
 /* Only files with edits: no other can have changed. */
 static struct err *verify_files(struct releases_change *change)
 {
-    struct releases_run *run = change->run;
-    const char *ns = run->releases->opts.default_ns;
-    struct release_survey before = { 0 }, after = { 0 };
-    struct release_edits edits = { 0 };
-    for (size_t i = 0; i < change->before.len; i++) {
-        release_survey_add(run->mem, &before, &change->before.at[i], ns);
-        release_survey_add(run->mem, &after, &change->after.at[i], ns);
-    }
-    release_survey_seal(run->mem, &before);
-    release_survey_seal(run->mem, &after);
-    plain_edits(run, &edits);
-    return release_rewrite_verify(run->mem, &before, &after, &edits);
+    const char *ns = change->run->releases->opts.default_ns;
+    for (size_t i = 0; i < change->before.len; i++)
+        TRY(release_rewrite_verify_file(&change->before.at[i], &change->after.at[i], ns,
+                                        map_get(change->edits, change->before.at[i].path)));
+    return NULL;
 }
 
 /* --- the commit */

@@ -16,6 +16,7 @@
 #include "sync/generate.h"
 
 #define SURVEY_BYTES  ((size_t)64 << 20) /* of all files that one release reads */
+#define SURVEY_MEMORY ((size_t)1 << 30)  /* that what they say takes */
 #define FILE_BYTES    ((size_t)16 << 20)
 #define CHANGES_MAX   2000 /* for more, everything is read */
 #define TAGS_AGE_MS   30000
@@ -123,7 +124,9 @@ static struct err *add_file(struct releases_look *look, struct mirror *mirror,
     map_set(look->read, entry->path, look);
     *vec_push(run->mem, &run->texts.files) = file;
     release_survey_add(run->mem, &run->survey, &file, run->releases->opts.default_ns);
-    return NULL;
+    return arena_used(run->mem) <= SURVEY_MEMORY
+               ? NULL
+               : err_new(ERR_LIMIT, "the files to be read say too much: name the workloads");
 }
 
 /* Whether sync's knowledge can be used; what has changed since is wanted then. */
