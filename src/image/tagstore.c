@@ -302,12 +302,6 @@ bool tagstore_is_excluded(const struct tagstore *store, size_t at)
     return fact && fact->is_excluded;
 }
 
-int64_t tagstore_fetched_s(const struct tagstore *store, size_t at)
-{
-    const struct fact *fact = fact_of(store, &store->tags[at]);
-    return fact ? fact->fetched_ns / NS_PER_S : 0;
-}
-
 bool tagstore_is_due(const struct tagstore *store, size_t at, int64_t now_s)
 {
     const struct fact *fact = fact_of(store, &store->tags[at]);

@@ -26,8 +26,7 @@ size_t tagstore_list(struct tagstore *store, const char *const *names, size_t le
 /* Is the image of this tag to be looked at? True if nothing is known of it, or its time has come. */
 bool tagstore_is_due(const struct tagstore *store, size_t at, int64_t now_s);
 bool tagstore_is_known(const struct tagstore *store, size_t at);
-bool tagstore_is_excluded(const struct tagstore *store, size_t at);  /* known, and of no use */
-int64_t tagstore_fetched_s(const struct tagstore *store, size_t at); /* 0: never */
+bool tagstore_is_excluded(const struct tagstore *store, size_t at); /* known, and of no use */
 /* What is known of one tag; false if nothing. */
 bool tagstore_info(const struct tagstore *store, struct arena *mem, size_t at,
                    struct image_info *out);

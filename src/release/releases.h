@@ -74,7 +74,6 @@ const char *releases_note_event(struct arena *mem, const char *note);
 /* Wired to the scans (on_news) and to sync: what is automated is read from the manifests again. */
 void releases_on_news(struct releases *releases, const char *name);
 void releases_on_synced(struct releases *releases);
-void releases_automate_soon(struct releases *releases);
 
 /* What was committed last, for status: revision "" : nothing since start. */
 struct releases_last {

@@ -402,12 +402,6 @@ void releases_on_synced(struct releases *releases)
         run_soon(automation, 0);
 }
 
-void releases_automate_soon(struct releases *releases)
-{
-    releases->automation->wants_run = true;
-    run_soon(releases->automation, 0);
-}
-
 /* Automation was switched on, or what held it back was taken away. */
 static bool asks_for_automation(const struct release_spec *spec)
 {
