@@ -87,7 +87,7 @@ static void drop_empty(struct val *spec)
         struct val *value = child(top, &key);
         if (key && is_empty(value) && !says_something_empty(key))
             val_remove(top->of, key);
-        else if (val_len(value) && depth < VAL_DEPTH_MAX)
+        else if (val_len(value) && depth < ARRAY_LEN(levels))
             levels[depth++] = (struct level){ .of = value };
         else
             top->next++;
@@ -188,6 +188,7 @@ static struct err *save_object(struct command_call *call, struct arena *mem,
         return NULL;
     }
     TRY(file_of(mem, folder, object, &path));
+    ASSERT(path);
     command_print(call, "Saving %s '%s' to %s\n", object_kind(object), object_name(object), path);
     return write_file(path, &text);
 }

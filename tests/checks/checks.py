@@ -329,7 +329,8 @@ def pure_links(house):
         if not path:
             yield f"libserin_{library}_pure.a was not built"
             continue
-        siblings = [built[one + "_pure"] for one in pure if pure[one] == room and one + "_pure" in built]
+        near = [room, *BESIDE.get(room, [])]
+        siblings = [built[one + "_pure"] for one in pure if pure[one] in near and one + "_pure" in built]
         own = set().union(*map(defined, siblings))
         member = ""
         for line in run("nm", "-u", path).splitlines():
