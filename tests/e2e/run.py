@@ -14,6 +14,7 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -109,6 +110,8 @@ def run(options, number, name, test):
 
 
 def main():
+    # What a shell runs in the background ignores SIGINT, and so would all that is started here: a script that Ctrl-C ends, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--playground", required="--list" not in sys.argv)
     parser.add_argument("--serin", required="--list" not in sys.argv)
