@@ -4,7 +4,7 @@
 #   scripts/test.sh            all of it: the end-to-end and differential runs on a real control plane included
 #   scripts/test.sh --quick    what needs no cluster, built with sanitizers only (under two minutes once it is built)
 #
-# JOBS sets how many end-to-end tests and scenarios run at a time (4: they mostly wait).
+# JOBS sets how many end-to-end tests (5) and scenarios (4) run at a time: they mostly wait.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -93,13 +93,13 @@ say "checks of the house"
 
 if [ -z "$quick" ]; then
   say "clang-tidy"
-  "$PYTHON" tests/checks/tidy.py --build build/release --results "$RESULTS" || true
+  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 90 --results "$RESULTS" || true
   say "tests of the playground"
   (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane ./tools && go test -mod=readonly -json ./faults ./kubelet ./dataplane ./tools) \
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
-  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-5}" --results "$RESULTS" || true
   say "differential scenarios: sync, and beside it canaries, which mostly wait"
   tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" \
     >build/logs/differential-canary.log 2>&1 &
