@@ -4,7 +4,7 @@
 #   scripts/test.sh            all of it: the end-to-end and differential runs on a real control plane included
 #   scripts/test.sh --quick    what needs no cluster, built with sanitizers only (under two minutes once it is built)
 #
-# JOBS sets how many end-to-end tests (5) and scenarios (4) run at a time: they mostly wait.
+# JOBS sets how many end-to-end tests (6) and scenarios (4) run at a time: they mostly wait.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -99,7 +99,7 @@ if [ -z "$quick" ]; then
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
-  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-5}" --results "$RESULTS" || true
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" || true
   say "differential scenarios: sync, and beside it canaries, which mostly wait"
   tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" \
     >build/logs/differential-canary.log 2>&1 &

@@ -175,7 +175,7 @@ def many(c, count):
 @lasts(150)
 def test_many_canaries_appear_at_once(w):
     """SERIN_CANARIES says how many."""
-    count = int(os.environ.get("SERIN_CANARIES", "400"))
+    count = int(os.environ.get("SERIN_CANARIES", "300"))
     c = Canaries(w, start=False)
     began = time.monotonic()
     many(c, count)
