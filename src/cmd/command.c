@@ -141,9 +141,12 @@ struct err *command_mistake(struct command_call *call, const char *fmt, ...)
 
 struct err *command_no_args(struct command_call *call)
 {
-    if (flags_arg_count(call->flags))
+    if (!flags_arg_count(call->flags))
+        return NULL;
+    if (call->face == COMMAND_FLUXCTL)
         return command_mistake(call, "expected no (non-flag) arguments");
-    return NULL;
+    return command_mistake(call, "unexpected argument \"%.200s\": %s takes flags only",
+                           flags_arg(call->flags, 0), call->command->name);
 }
 
 bool command_as_json(const struct command_call *call)
