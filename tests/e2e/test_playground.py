@@ -86,7 +86,7 @@ def test_the_playground_shows_what_it_promises(w):
     env = dict(os.environ)
     process = Process([script, "--dir", folder, "--port", str(port)], w.path("playground.log"), env=env)
     w.processes.append(process)
-    wait(lambda: not process.running or "Three things to try" in process.text(), "the playground", 300)
+    wait(lambda: not process.running or "Ctrl-C ends it" in process.text(), "the playground", 300)
     expect(process.running, True, "the playground runs: " + process.text()[-2000:])
     found = re.search(r"export KUBECONFIG=(\S+)\n\s+repository\s+(\S+)", process.text())
     cluster, url, clone = Cluster(found.group(1)), found.group(2), w.path("clone")
