@@ -8,50 +8,15 @@
 #include "base/vec.h"
 #include "doc/object.h"
 #include "doc/yaml.h"
-#include "image/workload.h"
+#include "image/live.h"
 #include "kube/watch.h"
 
 #define ANSWER_LIMIT_BYTES SBUF_MAX
 #define PIECE_LIMIT_BYTES  ((size_t)16 << 20)
 #define BASE64_GROUP       3 /* bytes that become four characters without padding */
 
-/* In this order within the answer. Releases of Helm are there only in clusters that know them. */
-static const struct kube_resource resources[] = {
-    { .group = "",
-      .version = "v1",
-      .api_version = "v1",
-      .kind = "Namespace",
-      .plural = "namespaces" },
-    { .group = "batch",
-      .version = "v1",
-      .api_version = "batch/v1",
-      .kind = "CronJob",
-      .plural = "cronjobs",
-      .is_namespaced = true },
-    { .group = "apps",
-      .version = "v1",
-      .api_version = "apps/v1",
-      .kind = "DaemonSet",
-      .plural = "daemonsets",
-      .is_namespaced = true },
-    { .group = "apps",
-      .version = "v1",
-      .api_version = "apps/v1",
-      .kind = "Deployment",
-      .plural = "deployments",
-      .is_namespaced = true },
-    { .group = "apps",
-      .version = "v1",
-      .api_version = "apps/v1",
-      .kind = "StatefulSet",
-      .plural = "statefulsets",
-      .is_namespaced = true },
-    { .group = "helm.fluxcd.io",
-      .version = "v1",
-      .api_version = "helm.fluxcd.io/v1",
-      .kind = "HelmRelease",
-      .plural = "helmreleases",
-      .is_namespaced = true },
+static const struct kube_resource namespaces = {
+    .group = "", .version = "v1", .api_version = "v1", .kind = "Namespace", .plural = "namespaces"
 };
 
 struct export_query {
@@ -185,11 +150,19 @@ static void cancel_export(struct api_call *call)
         kube_list_cancel(call->api->opts.kube, export->list);
 }
 
+static void add_query(struct export *export, const struct kube_resource *resource, const char *ns)
+{
+    *vec_push(export->call->mem, &export->queries) =
+        (struct export_query){ .resource = resource, .ns = ns };
+}
+
+/* The answer is in this order. */
 static void ask(struct export *export, const char *ns)
 {
-    for (size_t i = 0; i < ARRAY_LEN(resources); i++)
-        *vec_push(export->call->mem, &export->queries) =
-            (struct export_query){ .resource = &resources[i], .ns = ns };
+    const struct kube_resource *kind;
+    add_query(export, &namespaces, ns);
+    for (size_t i = 0; (kind = image_live_kind(i)); i++)
+        add_query(export, kind, ns);
 }
 
 static void free_export(void *ctx)

@@ -13,11 +13,8 @@
 #define NAMESPACE_BYTES 63
 #define QUERIES_MAX     20 /* lists of single namespaces and objects; for more, all are listed */
 
-#define HELM_API_VERSION "helm.fluxcd.io/v1"
-#define HELM_KIND        "HelmRelease"
-
-/* Kinds that every server has: nothing to discover. */
-static const struct kube_resource resources[] = {
+/* Every server has them: nothing to discover, but of the last one. */
+static const struct kube_resource kinds[] = {
     { .group = "batch",
       .version = "v1",
       .api_version = "batch/v1",
@@ -42,12 +39,18 @@ static const struct kube_resource resources[] = {
       .kind = "StatefulSet",
       .plural = "statefulsets",
       .is_namespaced = true },
+    { .group = "helm.fluxcd.io",
+      .version = "v1",
+      .api_version = "helm.fluxcd.io/v1",
+      .kind = "HelmRelease",
+      .plural = "helmreleases",
+      .is_namespaced = true },
 };
-enum { KIND_HELM = ARRAY_LEN(resources), KIND_COUNT };
+enum { KIND_COUNT = ARRAY_LEN(kinds), KIND_HELM = KIND_COUNT - 1 };
 
 /* One list to be asked for. */
 struct query {
-    size_t kind;      /* index into resources, or KIND_HELM */
+    size_t kind;      /* index into kinds */
     const char *ns;   /* NULL: all */
     const char *name; /* the one object; NULL: all */
 };
@@ -87,16 +90,12 @@ static void end(struct image_live *live, const struct err *e)
 /* NULL where the cluster has no such kind. */
 static const struct kube_resource *find_resource(const struct image_live *live, size_t kind)
 {
-    if (kind < ARRAY_LEN(resources))
-        return &resources[kind];
+    const struct kube_resource *known = &kinds[kind];
+    if (kind != KIND_HELM)
+        return known;
     return live->opts.discovery
-               ? kube_discovery_find(live->opts.discovery, HELM_API_VERSION, HELM_KIND)
+               ? kube_discovery_find(live->opts.discovery, known->api_version, known->kind)
                : NULL;
-}
-
-static const char *kind_name(size_t kind)
-{
-    return kind < ARRAY_LEN(resources) ? resources[kind].kind : HELM_KIND;
 }
 
 /* --- the lists */
@@ -104,7 +103,7 @@ static const char *kind_name(size_t kind)
 static void on_object(void *ctx, const struct val *object)
 {
     struct image_live *live = ctx;
-    const char *kind = kind_name(live->queries.at[live->at].kind);
+    const char *kind = kinds[live->queries.at[live->at].kind].kind;
     if (image_workload_is_hidden(object))
         return;
     arena_reset(live->scratch);
@@ -197,7 +196,7 @@ static void ask_all(struct image_live *live)
 static size_t find_kind(const char *kind)
 {
     size_t i = 0;
-    while (i < KIND_COUNT && strcasecmp(kind_name(i), kind) != 0)
+    while (i < KIND_COUNT && strcasecmp(kinds[i].kind, kind) != 0)
         i++;
     return i;
 }
@@ -279,4 +278,9 @@ void image_live_cancel(struct image_live *live)
         kube_list_cancel(live->opts.kube, live->list);
     loop_cancel(live->opts.loop, live->turn);
     free_live(live);
+}
+
+const struct kube_resource *image_live_kind(size_t index)
+{
+    return index < KIND_COUNT ? &kinds[index] : NULL;
 }

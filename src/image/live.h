@@ -30,4 +30,7 @@ struct image_live *image_live_start(const struct image_live_opts *opts, image_li
                                     image_live_done done, void *ctx);
 void image_live_cancel(struct image_live *live); /* NULL is fine; not after done */
 
+/* The kinds in the order of the lists; NULL: there are no more. HelmRelease is not in every cluster. */
+const struct kube_resource *image_live_kind(size_t index);
+
 #endif
