@@ -70,7 +70,6 @@ struct image_scans {
     struct ask *asks;
     ticket last_id, timer, views_timer;
     VEC(struct arena *) views; /* until the next turn */
-    bool has_wishes;
     struct map *scanning; /* host -> how many of its repositories are being scanned */
     size_t scanning_count;
     struct scan_metrics metrics;
@@ -629,7 +628,6 @@ void image_scans_want(struct image_scans *scans, const struct image_wish *wishes
         if (!((struct repo *)value)->is_policy)
             wanted_fini(&((struct repo *)value)->policy);
     }
-    scans->has_wishes = true;
     show_counts(scans);
     pump(scans);
 }
@@ -713,22 +711,6 @@ bool image_scans_notify(struct image_scans *scans, const char *name)
         return false;
     repo->is_urgent = repo->looks_again = true;
     pump(scans);
-    return true;
-}
-
-bool image_scans_are_warm(const struct image_scans *scans)
-{
-    const char *name;
-    void *value;
-    if (scans->opts.is_disabled)
-        return true;
-    if (!scans->has_wishes)
-        return false;
-    for (size_t at = 0; map_next(scans->repos, &at, &name, &value);) {
-        const struct repo *repo = value;
-        if (repo->is_policy && !repo->is_tried)
-            return false;
-    }
     return true;
 }
 

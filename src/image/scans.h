@@ -78,8 +78,4 @@ const char *image_scans_why_not(const struct image_scans *scans, const char *nam
 /* Somebody says that it changed: scanned next, if it is known. False if it is not. */
 bool image_scans_notify(struct image_scans *scans, const char *name);
 
-/* -- for release commands -- */
-/* True once every policy's repository was scanned (or failed) since start. */
-bool image_scans_are_warm(const struct image_scans *scans);
-
 #endif

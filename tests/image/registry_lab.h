@@ -27,6 +27,7 @@ struct lab {
     struct scripted *server; /* the same as the bench's */
     const char *host;        /* 127.0.0.1:PORT */
     int news, done;
+    size_t scans_due;
     const char *insecure[3];
     VEC(struct lab_route) routes; /* under the server's lock */
 };
@@ -52,11 +53,14 @@ const char *lab_put(struct lab *lab, const char *kind, const char *tag, const ch
 
 struct image_wish lab_wish(struct lab *lab, const char *repository, const char *const *patterns);
 void lab_want(struct lab *lab, const char *repository, const char *const *patterns);
+void lab_want_all(struct lab *lab, const struct image_wish *wishes, size_t count);
+/* Until as many scans have ended, well or not, as were wanted last. */
+void lab_until_scanned(struct lab *lab);
+size_t lab_count_scans(struct lab *lab); /* that have ended */
 /* Asks and waits for the end; NULL: nothing is known. */
 const struct image_repo *lab_ask(struct lab *lab, const char *repository,
                                  const char *const *patterns);
 const struct image_repo *lab_find(struct lab *lab, const char *repository);
-void lab_until_warm(struct lab *lab);
 void lab_turn(struct lab *lab, int64_t ms);
 
 #endif

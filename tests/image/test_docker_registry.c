@@ -91,7 +91,7 @@ static void images_of_all_kinds_are_read(void **state)
     lab_start(lab);
     const char *name = lab_printf(lab, "127.0.0.1:%d/team/app", real.registry);
     lab_want(lab, name, NULL);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     check_images(lab_find(lab, name));
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 1);

@@ -240,8 +240,8 @@ static void ask_with(struct lab *lab, const char *account, const char *const *se
 {
     struct image_wish wish = lab_wish(lab, "team/app", NO_PATTERNS);
     wish.pull = (struct image_pull){ .service_account = account, .secrets = secrets };
-    image_scans_want(lab->scans, &wish, 1);
-    lab_until_warm(lab);
+    lab_want_all(lab, &wish, 1);
+    lab_until_scanned(lab);
 }
 
 static void pull_secrets_of_account_and_pod_are_used(void **state)

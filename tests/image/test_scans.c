@@ -73,7 +73,7 @@ static void only_tags_that_are_wanted_are_read(void **state)
     (void)lab_image(lab, "dev-1", T1);
     lab_start(lab);
     lab_want(lab, "team/app", (const char *const[]){ "semver:~1", NULL });
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     assert_int_equal(lab_find(lab, "team/app")->count, 3);
     assert_true(find(lab_find(lab, "team/app"), "1.0")->is_known);
     assert_false(find(lab_find(lab, "team/app"), "dev-1")->is_known);
@@ -88,9 +88,8 @@ static void news_come_with_new_tags_only(void **state)
     struct lab *lab = *state;
     lab_tags(lab, "\"1.0\"");
     lab_start(lab);
-    assert_false(image_scans_are_warm(lab->scans));
     lab_want(lab, "team/app", (const char *const[]){ "semver:~1", NULL });
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 1);
     (void)lab_ask(lab, "team/app", NO_PATTERNS);
@@ -114,7 +113,7 @@ static void no_news_while_images_are_missing(void **state)
                        .path = "/v2/team/app/manifests/b", .status = 500, .body = "oops" });
     lab_start(lab);
     lab_want(lab, "team/app", (const char *const[]){ "glob:*", NULL });
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     const struct image_repo *repo = lab_find(lab, "team/app");
     assert_contains(repo->error, "tag b: GET http://127.0.0.1");
     assert_contains(repo->error, "status 500");
@@ -313,7 +312,7 @@ static void the_least_lately_asked_for_is_thrown_out_and_policies_last(void **st
     lab_tags(lab, "\"a\"");
     lab_start(lab);
     lab_want(lab, "big/policy", NO_PATTERNS);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     assert_int_equal(lab_find(lab, "big/policy")->count, 90001);
     (void)lab_ask(lab, "team/app", NO_PATTERNS);
     assert_int_equal(lab_ask(lab, "big/asked", NO_PATTERNS)->count, 90001);
@@ -334,8 +333,8 @@ static void a_registry_that_is_down_is_an_error_of_its_own(void **state)
     lab_start(lab);
     struct image_wish wishes[] = { lab_wish(lab, "127.0.0.1:1/team/down", NO_PATTERNS),
                                    lab_wish(lab, "team/app", NO_PATTERNS) };
-    image_scans_want(lab->scans, wishes, 2);
-    lab_until_warm(lab);
+    lab_want_all(lab, wishes, 2);
+    lab_until_scanned(lab);
     assert_contains(lab_find(lab, "127.0.0.1:1/team/down")->error, "list of tags: ");
     assert_false(lab_find(lab, "127.0.0.1:1/team/down")->is_complete);
     assert_int_equal(lab_find(lab, "team/app")->count, 1);
@@ -532,7 +531,6 @@ static void what_is_excluded_is_never_asked_for(void **state)
     lab_start(lab);
     lab_want(lab, "team/app", NULL);
     assert_null(lab_ask(lab, "team/app", NULL));
-    assert_true(image_scans_are_warm(lab->scans));
     assert_int_equal(lab_count(lab, "/v2/"), 0);
 }
 

@@ -159,7 +159,7 @@ static void a_thousand_versions_take_a_few_requests(void **state)
     set_tags(1000);
     lab_start(lab);
     lab_want(lab, REPOSITORY, (const char *const[]){ "semver:*", "glob:1.0.7", NULL });
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     size_t first = count_requests(lab);
     lab_turn(lab, 20);
     lab->news = 0;
@@ -184,7 +184,7 @@ static void what_is_of_no_use_leads_to_the_next(void **state)
     atomic_store(&excluded_from, 90);
     lab_start(lab);
     lab_want(lab, REPOSITORY, VERSIONS);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 20);
     assert_true(lab->news > 0);
     for (int i = 90; i < 100; i++)
@@ -210,7 +210,7 @@ static void nothing_takes_the_place_of_what_cannot_be_read(void **state)
     atomic_store(&failing, 49);
     lab_start(lab);
     lab_want(lab, REPOSITORY, VERSIONS);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 0);
     assert_false(find(lab, "1.0.49")->is_known || find(lab, "1.0.48")->is_known);
@@ -240,7 +240,7 @@ static void versions_do_not_wait_for_times(void **state)
     lab_start(lab);
     lab_want(lab, REPOSITORY, BOTH);
     assert_true(bench_until(lab->bench, has_news, lab));
-    assert_false(image_scans_are_warm(lab->scans));
+    assert_int_equal(lab_count_scans(lab), 0);
     assert_true(lab_find(lab, REPOSITORY)->is_complete);
     assert_true(find(lab, "1.0.99")->is_known);
     assert_true(bench_until(lab->bench, was_asked_enough, lab)); /* it goes on with the others */
@@ -254,7 +254,7 @@ static void times_wait_for_all_that_match(void **state)
     atomic_store(&failing, 3);
     lab_start(lab);
     lab_want(lab, REPOSITORY, GLOB);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 0);
     assert_true(find(lab, "1.0.19")->is_known && find(lab, "1.0.0")->is_known);
@@ -272,7 +272,7 @@ static void a_busy_registry_does_not_keep_versions_from_being_decided(void **sta
     atomic_store(&busy_below, 190); /* as Docker Hub after so many */
     lab_start(lab);
     lab_want(lab, REPOSITORY, BOTH);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 1);
     assert_non_null(strstr(lab_find(lab, REPOSITORY)->error, "status 429"));
@@ -295,7 +295,7 @@ static void nothing_is_decided_by_half_a_list(void **state)
                                         .body = "oops" });
     lab_start(lab);
     lab_want(lab, REPOSITORY, BOTH);
-    lab_until_warm(lab);
+    lab_until_scanned(lab);
     lab_turn(lab, 50);
     assert_int_equal(lab->news, 0);
     assert_false(lab_find(lab, REPOSITORY)->is_complete);
