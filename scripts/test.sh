@@ -57,26 +57,46 @@ if [ -z "$quick" ]; then
   export SERIN_CONTROLPLANE=$PLAYGROUND # for unit tests that want a real server; without it they are skipped
 fi
 
+# What compiles only: at low priority beside the tests that need none of it, which mostly wait.
+compile_the_rest() {
+  renice -n 19 -p "$BASHPID" >/dev/null
+  local room targets=()
+  for room in src/*/CMakeLists.txt; do
+    targets+=("${room%/CMakeLists.txt}/all")
+  done
+  step build release build_serin release "${targets[@]}"
+  step build tsan build_serin tsan threads
+  step build memcheck build_serin memcheck parsers
+  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 420 --results "$RESULTS" || true
+}
+
 say "building with sanitizers (build/asan)"
 step build asan build_serin asan
-checks=text
 if [ -z "$quick" ]; then
-  say "building as shipped (build/release)"
-  release_targets=()
-  for room in src/*/CMakeLists.txt; do
-    release_targets+=("${room%/CMakeLists.txt}/all")
-  done
-  step build release build_serin release "${release_targets[@]}"
-  checks='text objects' # the second read what the release build left
+  say "beside the next steps: building as shipped (build/release), for ThreadSanitizer and for Valgrind; clang-tidy"
+  compile_the_rest >build/logs/rest.log 2>&1 &
+  rest=$!
 fi
 
 say "unit tests"
 unit_tests unit asan ctest --test-dir build/asan -j4
 
+say "checks of the house"
+"$PYTHON" tests/checks/checks.py --results "$RESULTS" text || true
+"$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
+
 if [ -z "$quick" ]; then
+  say "tests of the playground"
+  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane ./tools && go test -mod=readonly -json ./faults ./kubelet ./dataplane ./tools) \
+    >build/logs/playground-test.json 2>build/logs/playground-test.log || true
+  "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
+  say "end-to-end tests"
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" || true
+  say "waiting for what was built beside them"
+  wait "$rest" || true
+  cat build/logs/rest.log
+  "$PYTHON" tests/checks/checks.py --results "$RESULTS" objects || true # they read what the release build left
   say "threads under ThreadSanitizer, parsers under Valgrind"
-  step build tsan build_serin tsan threads
-  step build memcheck build_serin memcheck parsers
   # gcc's TSan does not know where a kernel that spreads addresses widely puts things; where that cannot be turned off it may be fine.
   straight=()
   if setarch -R true 2>/dev/null; then
@@ -84,22 +104,6 @@ if [ -z "$quick" ]; then
   fi
   unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4
   unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
-fi
-
-say "checks of the house"
-# shellcheck disable=SC2086 # a list of words
-"$PYTHON" tests/checks/checks.py --results "$RESULTS" $checks || true
-"$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
-
-if [ -z "$quick" ]; then
-  say "clang-tidy"
-  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 90 --results "$RESULTS" || true
-  say "tests of the playground"
-  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane ./tools && go test -mod=readonly -json ./faults ./kubelet ./dataplane ./tools) \
-    >build/logs/playground-test.json 2>build/logs/playground-test.log || true
-  "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
-  say "end-to-end tests"
-  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" || true
   say "differential scenarios: sync, and beside it canaries, which mostly wait"
   tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" \
     >build/logs/differential-canary.log 2>&1 &

@@ -108,7 +108,7 @@ find_go() {
   use_go "$cache/bin"
 }
 
-# build_serin PRESET [TARGET...]: configures build/PRESET and builds it (everything unless targets are named).
+# build_serin PRESET [TARGET...]: configures build/PRESET and builds it (everything unless targets are named), one at a time in a folder.
 build_serin() {
   local preset=$1 folder=$top/build/$1 targets=()
   shift
@@ -118,8 +118,12 @@ build_serin() {
   if command -v ccache >/dev/null; then
     export CMAKE_C_COMPILER_LAUNCHER=ccache
   fi
-  (cd "$top" && run_logged "configure-$preset" cmake --preset "$preset") || return 1
-  run_logged "build-$preset" cmake --build "$folder" --parallel "$(nproc)" "${targets[@]}" -- -k 0
+  mkdir -p "$folder"
+  (
+    flock 9
+    cd "$top" && run_logged "configure-$preset" cmake --preset "$preset" &&
+      run_logged "build-$preset" cmake --build "$folder" --parallel "$(nproc)" "${targets[@]}" -- -k 0
+  ) 9>"$folder/lock"
 }
 
 # build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
