@@ -70,7 +70,7 @@ struct image_scans {
     struct ask *asks;
     ticket last_id, timer, views_timer;
     VEC(struct arena *) views; /* until the next turn */
-    struct map *scanning; /* host -> how many of its repositories are being scanned */
+    struct map *scanning;      /* host -> how many of its repositories are being scanned */
     size_t scanning_count;
     struct scan_metrics metrics;
 };

@@ -14,6 +14,7 @@ struct wanted {
     bool is_all;       /* images of all tags */
     VEC(const char *) patterns;
     VEC(struct creds_source) sources;
+    struct map *seen; /* what is in both, as texts */
 };
 
 void wanted_fini(struct wanted *wanted);

@@ -1,6 +1,7 @@
 /* Edits of what generators make: told to their updaters, or written into the patch file; then made again, and looked at. */
 #include <string.h>
 
+#include "base/map.h"
 #include "image/place.h"
 #include "release/change.h"
 #include "release/rewrite.h"
@@ -130,23 +131,17 @@ struct generated {
     struct release_edits edits; /* the same, as verification wants them */
 };
 
-static bool is_edited(const struct generated *generated, const char *config)
-{
-    for (size_t i = 0; i < generated->told.len; i++) {
-        if (strcmp(generated->told.at[i].config, config) == 0)
-            return true;
-    }
-    return false;
-}
-
 static struct err *verify(const struct releases_change *change, const struct generated *generated,
                           const struct manifest_list *made)
 {
     const struct releases_run *run = change->run;
     struct release_survey before = { 0 }, after = { 0 };
+    SCOPED(map_free) struct map *configs = map_new(NULL);
+    for (size_t i = 0; i < generated->told.len; i++)
+        map_set(configs, generated->told.at[i].config, configs);
     for (size_t i = 0; i < run->survey.len; i++) {
         const struct release_workload *workload = &run->survey.at[i];
-        if (workload->is_generated && is_edited(generated, workload->path))
+        if (workload->is_generated && map_get(configs, workload->path))
             *vec_push(run->mem, &before) = *workload;
     }
     release_survey_seal(run->mem, &before);

@@ -425,15 +425,6 @@ static void add_wish(struct wishes *wishes, const char *image)
             (void *)(uintptr_t)wishes->list.len);
 }
 
-static void add_pattern(struct arena *mem, struct wish *wish, const char *pattern)
-{
-    for (size_t i = 0; i < wish->patterns.len; i++) {
-        if (strcmp(wish->patterns.at[i], pattern) == 0)
-            return;
-    }
-    *vec_push(mem, &wish->patterns) = pattern;
-}
-
 static void use_container(struct wishes *wishes, const struct release_workload *workload,
                           const struct image_container *container)
 {
@@ -450,9 +441,9 @@ static void use_container(struct wishes *wishes, const struct release_workload *
     const char *pattern = image_policy_tag(workload->policies, container->name);
     if (wishes->one_tag)
         return;
-    add_pattern(mem, wish, pattern ? pattern : "glob:*");
+    *vec_push(mem, &wish->patterns) = pattern ? pattern : "glob:*";
     if (*ref.tag)
-        add_pattern(mem, wish, arena_printf(mem, "glob:%s", ref.tag));
+        *vec_push(mem, &wish->patterns) = arena_printf(mem, "glob:%s", ref.tag);
 }
 
 static void use_workloads(struct wishes *wishes)

@@ -2,35 +2,70 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "doc/edit.h"
 #include "doc/yaml.h"
 
 #define LISTS_MAX 16 /* Lists in Lists: more than manifests are read with */
 
-/* ---- where a workload stands ---- */
+/* An object of the file: its document, and the way to it in there. */
+struct spot {
+    const struct val *object;
+    size_t document;
+    const struct doc_step *way;
+};
 
-static bool is_here(const struct release_workload *workload, const struct val *v)
+struct rewriter {
+    struct arena *mem;
+    struct doc_edit *edit;
+    struct map *spots; /* by place */
+};
+
+static void free_map(void *map)
 {
-    const char *name = val_text_or(VAL_PATH(v, "metadata", "name"), "");
-    const char *kind = val_text_or(val_get(v, "kind"), "");
-    return v->line == workload->line && v->column == workload->column &&
-           !strcmp(name, workload->name) && !strcmp(kind, workload->kind);
+    map_free(map);
 }
 
-/* Writes the way to it: "items" and an index for each List. */
-static bool find_in(const struct val *root, const struct release_workload *workload,
-                    struct doc_step way[2 * LISTS_MAX + 1])
+static struct map *new_map(struct arena *mem)
 {
+    struct map *map = map_new(NULL);
+    arena_defer(mem, free_map, map);
+    return map;
+}
+
+/* ---- where a workload stands ---- */
+
+static const char *place_key(struct arena *mem, uint32_t line, uint32_t column)
+{
+    return arena_printf(mem, "%u:%u", line, column);
+}
+
+/* What an alias brings in again stands where it stood first. */
+static void note_spot(struct rewriter *r, const struct val *v, size_t document,
+                      const struct doc_step *way, size_t steps)
+{
+    const char *key = place_key(r->mem, v->line, v->column);
+    if (map_get(r->spots, key))
+        return;
+    struct doc_step *copy = arena_alloc(r->mem, (steps + 1) * sizeof(*copy));
+    memcpy(copy, way, steps * sizeof(*copy));
+    copy[steps] = DOC_END;
+    struct spot *spot = arena_alloc(r->mem, sizeof(*spot));
+    *spot = (struct spot){ v, document, copy };
+    map_set(r->spots, key, spot);
+}
+
+/* The object, and those of a List, each with the way to it: "items" and an index for each List. */
+static void note_spots(struct rewriter *r, const struct val *root, size_t document)
+{
+    struct doc_step way[2 * LISTS_MAX];
     struct {
         const struct val *items;
         size_t next;
     } stack[LISTS_MAX];
     size_t depth = 0;
     for (const struct val *v = root; v;) {
-        if (is_here(workload, v)) {
-            way[2 * depth] = DOC_END;
-            return true;
-        }
+        note_spot(r, v, document, way, 2 * depth);
         const struct val *items = val_get(v, "items");
         if (val_is_list(items) && depth < LISTS_MAX) {
             stack[depth].items = items;
@@ -44,16 +79,20 @@ static bool find_in(const struct val *root, const struct release_workload *workl
         way[2 * depth - 1] = DOC_AT(stack[depth - 1].next);
         v = val_item(stack[depth - 1].items, stack[depth - 1].next++);
     }
-    return false;
+}
+
+static const struct spot *find_spot(const struct rewriter *r,
+                                    const struct release_workload *workload)
+{
+    const struct spot *spot =
+        map_get(r->spots, place_key(r->mem, workload->line, workload->column));
+    const struct val *object = spot ? spot->object : NULL;
+    const char *name = val_text_or(VAL_PATH(object, "metadata", "name"), "");
+    const char *kind = val_text_or(val_get(object, "kind"), "");
+    return spot && !strcmp(name, workload->name) && !strcmp(kind, workload->kind) ? spot : NULL;
 }
 
 /* ---- editing ---- */
-
-struct rewriter {
-    struct arena *mem;
-    struct doc_edit *edit;
-    struct doc_yaml_list docs;
-};
 
 static size_t count_steps(const struct doc_step *path)
 {
@@ -115,14 +154,11 @@ MUST_USE static struct err *edit_annotations(struct rewriter *r, size_t document
 
 MUST_USE static struct err *edit_workload(struct rewriter *r, const struct release_edit *edit)
 {
-    struct doc_step way[2 * LISTS_MAX + 1];
-    for (size_t i = 0; i < r->docs.len; i++) {
-        if (!r->docs.at[i].root || !find_in(r->docs.at[i].root, edit->workload, way))
-            continue;
-        TRY(edit_images(r, i, way, edit));
-        return edit_annotations(r, i, way, edit);
-    }
-    return err_new(ERR_INVALID, "%s is not here (any more)", edit->workload->id);
+    const struct spot *spot = find_spot(r, edit->workload);
+    if (!spot)
+        return err_new(ERR_INVALID, "%s is not here (any more)", edit->workload->id);
+    TRY(edit_images(r, spot->document, spot->way, edit));
+    return edit_annotations(r, spot->document, spot->way, edit);
 }
 
 /* A path that is missing is as wrong as any other here. */
@@ -147,9 +183,12 @@ MUST_USE static struct err *edit_file(struct rewriter *r, const struct release_f
                                       bool *is_changed)
 {
     struct doc_pos at = { 0 };
+    struct doc_yaml_list docs = { 0 };
     struct err *e =
-        doc_yaml_load(r->mem, file->text, file->len, &doc_yaml_default_limits, &r->docs, &at);
+        doc_yaml_load(r->mem, file->text, file->len, &doc_yaml_default_limits, &docs, &at);
     TRY(place_error(e, file->path, at.line));
+    for (size_t i = 0; i < docs.len; i++)
+        note_spots(r, docs.at[i].root, i);
     e = doc_edit_new(r->mem, file->text, file->len, &doc_yaml_default_limits, &r->edit, &at);
     TRY(place_error(e, file->path, at.line));
     for (size_t i = 0; i < edits->len; i++) {
@@ -166,7 +205,7 @@ struct err *release_rewrite(struct arena *mem, const struct release_file *file,
                             bool *is_changed)
 {
     SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
-    struct rewriter r = { .mem = scratch };
+    struct rewriter r = { .mem = scratch, .spots = new_map(scratch) };
     *out = *file;
     TRY(edit_file(&r, file, edits, out, is_changed));
     if (*is_changed)
@@ -178,15 +217,19 @@ struct err *release_rewrite(struct arena *mem, const struct release_file *file,
 
 /* ---- verifying ---- */
 
-static const struct release_edit *find_edit(const struct release_edits *edits,
-                                            const struct release_workload *workload)
+/* IDs have no blanks. */
+static const char *edit_key(struct arena *mem, const struct release_workload *workload)
 {
-    for (size_t i = 0; i < edits->len; i++) {
-        if (!strcmp(edits->at[i].workload->id, workload->id) &&
-            !strcmp(edits->at[i].workload->path, workload->path))
-            return &edits->at[i];
-    }
-    return NULL;
+    return arena_printf(mem, "%s %s", workload->id, workload->path);
+}
+
+/* By workload and file; the first of several. */
+static struct map *map_edits(struct arena *mem, const struct release_edits *edits)
+{
+    struct map *map = new_map(mem);
+    for (size_t i = edits->len; i > 0; i--)
+        map_set(map, edit_key(mem, edits->at[i - 1].workload), &edits->at[i - 1]);
+    return map;
 }
 
 /* The reference a container is to have: the one it had, or the one of its edit. Of containers of one name (an init container
@@ -236,6 +279,7 @@ MUST_USE static struct err *verify_all(struct arena *mem, const struct release_s
                                        const struct release_survey *after,
                                        const struct release_edits *edits)
 {
+    const struct map *by_workload = map_edits(mem, edits);
     for (size_t i = 0; i < before->len || i < after->len; i++) {
         const struct release_workload *old = i < before->len ? &before->at[i] : NULL;
         const struct release_workload *new = i < after->len ? &after->at[i] : NULL;
@@ -244,7 +288,7 @@ MUST_USE static struct err *verify_all(struct arena *mem, const struct release_s
             return err_new(ERR_INVALID, "resource \"%s\" is missing after the update", old->id);
         if (order > 0)
             return err_new(ERR_INVALID, "resource \"%s\" was not there before the update", new->id);
-        TRY(verify_workload(mem, old, new, find_edit(edits, old)));
+        TRY(verify_workload(mem, old, new, map_get(by_workload, edit_key(mem, old))));
     }
     return NULL;
 }

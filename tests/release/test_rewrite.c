@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "doc/yaml.h"
@@ -357,28 +353,60 @@ static void of_a_file_only_its_text_is_kept(void **state)
     assert_true(arena_used(mem) - before < 100 * (file.len + 100));
 }
 
+/* Each finds its own among many: documents, and items of a List. */
+static void each_of_many_gets_its_own_edit(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 400, ITEMS = 400, ALL = DOCUMENTS + ITEMS };
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct sbuf text;
+    sbuf_init(&text, SBUF_MAX);
+    for (int i = 0; i < DOCUMENTS; i++)
+        sbuf_addf(&text,
+                  "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w%d}\nspec:\n  "
+                  "template:\n    spec:\n"
+                  "      containers: [{name: c, image: app:1}]\n",
+                  i);
+    sbuf_add(&text, "---\napiVersion: v1\nkind: List\nitems:\n");
+    for (int i = DOCUMENTS; i < ALL; i++)
+        sbuf_addf(&text,
+                  "- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: w%d}\n  spec: "
+                  "{template: {spec: "
+                  "{containers: [{name: c, image: app:1}]}}}\n",
+                  i);
+    struct release_file before = file_of(mem, sbuf_text(&text)), after = { 0 };
+    sbuf_fini(&text);
+    struct release_survey survey = survey_of(mem, &before);
+    struct release_edits edits = { 0 };
+    for (int i = 0; i < ALL; i++)
+        add_wish(mem, &survey,
+                 &(struct wish){ .id = arena_printf(mem, "demo:deployment/w%d", i),
+                                 .image = arena_printf(mem, "app:to-%d", i) },
+                 &edits);
+    bool is_changed = false;
+    SCOPED(err_free) struct err *e = release_rewrite(mem, &before, &edits, &after, &is_changed);
+    assert_string_equal(err_text(e), "");
+    struct release_survey again = survey_of(mem, &after);
+    SCOPED(err_free)
+    struct err *bad = release_rewrite_verify(mem, &survey, &again, &edits);
+    assert_string_equal(err_text(bad), "");
+    for (int i = 0; i < ALL; i++) {
+        const char *id = arena_printf(mem, "demo:deployment/w%d", i);
+        assert_string_equal(release_survey_find(&again, id)->places.at[0].ref.tag,
+                            arena_printf(mem, "to-%d", i));
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rewrite_cases) + ARRAY_LEN(bad_cases) +
-                            ARRAY_LEN(verify_cases) + ARRAY_LEN(recorded_cases) + 2];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(rewrite_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = rewrite_cases[i].name,
-                                              .test_func = rewrite_matches_case,
-                                              .initial_state = (void *)&rewrite_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                              .test_func = rewrite_fails_as_case,
-                                              .initial_state = (void *)&bad_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(verify_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = verify_cases[i].name,
-                                              .test_func = verification_says_as_case,
-                                              .initial_state = (void *)&verify_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(recorded_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = recorded_cases[i].file,
-                                              .test_func = edits_come_to_what_was_recorded,
-                                              .initial_state = (void *)&recorded_cases[i] };
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(of_a_file_only_its_text_is_kept);
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(edits_of_other_files_are_left_alone);
-    return cmocka_run_group_tests_name("release_rewrite", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(rewrite_cases, rewrite_matches_case),
+        ROWS(bad_cases, rewrite_fails_as_case),
+        ROWS(verify_cases, verification_says_as_case),
+        ROWS_BY(recorded_cases, file, edits_come_to_what_was_recorded),
+        SINGLE(of_a_file_only_its_text_is_kept),
+        SINGLE(edits_of_other_files_are_left_alone),
+        SINGLE(each_of_many_gets_its_own_edit),
+    };
+    return rows_run("release_rewrite", tests, ARRAY_LEN(tests));
 }
