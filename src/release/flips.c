@@ -64,6 +64,24 @@ void release_flips_learn(struct release_flips *flips, const struct release_flip 
         release_flips_made(flips, flip);
 }
 
+void release_flips_learn_end(struct release_flips *flips, const char *id)
+{
+    release_flips_made(flips, &(struct release_flip){ id, NO_CONTAINER, "", "" });
+}
+
+void release_flips_learn_all(struct release_flips *flips, const struct release_flips *earlier)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    const char *key;
+    void *value;
+    for (size_t at = 0; map_next(earlier->last, &at, &key, &value);) {
+        const struct made *made = value;
+        size_t len = strcspn(key, " ");
+        release_flips_learn(flips, &(struct release_flip){ arena_strndup(mem, key, len),
+                                                           key + len + 1, made->from, made->to });
+    }
+}
+
 void release_flips_forget(struct release_flips *flips, const char *id)
 {
     size_t len = strlen(id);
@@ -73,11 +91,7 @@ void release_flips_forget(struct release_flips *flips, const char *id)
         if (strncmp(key, id, len) == 0 && key[len] == ' ')
             (void)map_remove(flips->last, key);
     }
-}
-
-void release_flips_learn_end(struct release_flips *flips, const char *id)
-{
-    release_flips_made(flips, &(struct release_flip){ id, NO_CONTAINER, "", "" });
+    release_flips_learn_end(flips, id);
 }
 
 enum release_flip_verdict release_flips_look(struct release_flips *flips,

@@ -29,10 +29,12 @@ void release_flips_made(struct release_flips *flips, const struct release_flip *
 /* The same of an earlier run, read from newest to oldest: only the first of a container counts, and none that was made since. */
 void release_flips_learn(struct release_flips *flips, const struct release_flip *flip);
 
-/* Somebody has asked for automation of this workload anew: what was taken back counts no more. */
+/* Somebody has asked for automation of this workload anew: what was taken back counts no more, nor what is learnt later of the time before. */
 void release_flips_forget(struct release_flips *flips, const char *id);
 /* The same of an earlier run, read from newest to oldest: nothing older counts. */
 void release_flips_learn_end(struct release_flips *flips, const char *id);
+/* All that was learnt apart from what was made meanwhile. */
+void release_flips_learn_all(struct release_flips *flips, const struct release_flips *earlier);
 
 /* What is to be thought of a flip that would be made now. Of one that was taken back the answer is told once. */
 enum release_flip_verdict release_flips_look(struct release_flips *flips,

@@ -349,8 +349,8 @@ static void on_learnt(void *job, struct err *e)
         log_warn(automation->releases->opts.log, F("component", "daemon"),
                  F("warning", "notes of commits cannot be read"), F("err", err_text(e)));
     err_free(e);
-    release_flips_free(automation->flips);
-    automation->flips = STEAL(learning->flips); /* nothing was automated before */
+    /* Commands have gone on meanwhile. */
+    release_flips_learn_all(automation->flips, learning->flips);
     automation->has_learnt = true;
     free_learning(STEAL(automation->learning));
     if (automation->wants_run && !automation->releases->is_stopped)

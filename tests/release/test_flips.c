@@ -12,6 +12,7 @@ static const struct release_flip first = { "a:deployment/b", "c", "x:1", "x:2" }
 static const struct release_flip second = { "a:deployment/b", "c", "x:2", "x:3" };
 static const struct release_flip after_all = { "a:deployment/b", "c", "x:1", "x:3" };
 static const struct release_flip elsewhere = { "a:deployment/b", "d", "x:1", "x:2" };
+static const struct release_flip of_another = { "a:deployment/b2", "c", "x:1", "x:2" };
 
 static void what_was_never_done_is_new(void **state)
 {
@@ -65,12 +66,35 @@ static void who_asks_anew_is_heard(void **state)
     assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_TAKEN_BACK);
     release_flips_forget(flips, first.id);
     assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
+}
 
+static void who_asked_anew_earlier_is_heard(void **state)
+{
+    (void)state;
+    SCOPED(release_flips_free) struct release_flips *flips = release_flips_new();
     release_flips_learn(flips, &elsewhere);
     release_flips_learn_end(flips, first.id);
     release_flips_learn(flips, &first);
     assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
     assert_int_equal(release_flips_look(flips, &elsewhere), RELEASE_FLIP_TAKEN_BACK);
+}
+
+/* Notes are read beside commands that end meanwhile. */
+static void who_asks_anew_while_notes_are_read_is_heard(void **state)
+{
+    (void)state;
+    SCOPED(release_flips_free) struct release_flips *earlier = release_flips_new();
+    release_flips_learn(earlier, &first);
+    release_flips_learn(earlier, &elsewhere);
+    release_flips_learn(earlier, &of_another);
+    SCOPED(release_flips_free) struct release_flips *flips = release_flips_new();
+    release_flips_forget(flips, first.id);
+    release_flips_made(flips, &second);
+    release_flips_learn_all(flips, earlier);
+    assert_int_equal(release_flips_look(flips, &first), RELEASE_FLIP_NEW);
+    assert_int_equal(release_flips_look(flips, &elsewhere), RELEASE_FLIP_NEW);
+    assert_int_equal(release_flips_look(flips, &second), RELEASE_FLIP_TAKEN_BACK);
+    assert_int_equal(release_flips_look(flips, &of_another), RELEASE_FLIP_TAKEN_BACK);
 }
 
 int main(void)
@@ -81,6 +105,8 @@ int main(void)
         cmocka_unit_test(only_the_last_one_counts),
         cmocka_unit_test(an_earlier_run_is_learnt_from_its_newest_note),
         cmocka_unit_test(who_asks_anew_is_heard),
+        cmocka_unit_test(who_asked_anew_earlier_is_heard),
+        cmocka_unit_test(who_asks_anew_while_notes_are_read_is_heard),
     };
     return cmocka_run_group_tests_name("release_flips", tests, NULL, NULL);
 }
