@@ -8,6 +8,7 @@
 #include "image/ref.h"
 
 #define RESULTS_MAX ((size_t)100000)
+#define DIGEST_KEY  "Digest" /* after Current, Target */
 
 const char *release_status_name(enum release_status status)
 {
@@ -104,6 +105,18 @@ const char *const *release_result_images(struct arena *mem, const struct release
 
 /* --- JSON */
 
+/* Flux's clients cannot read a reference with a tag and a digest: the digest stands beside it then. */
+static void set_image(struct arena *mem, struct val *v, const char *key, const char *image)
+{
+    struct image_ref ref;
+    SCOPED(err_free) struct err *bad = image_ref_parse(mem, image, &ref);
+    const bool has_both = !bad && *ref.tag && *ref.digest;
+    const char *digest_key = arena_printf(mem, "%s" DIGEST_KEY, key);
+    val_set_text(mem, v, key, has_both ? arena_strndup(mem, image, strcspn(image, "@")) : image);
+    if (has_both)
+        val_set_text(mem, v, digest_key, arena_printf(mem, "sha256:%s", ref.digest));
+}
+
 static struct val *changes_json(struct arena *mem, const struct release_outcome *outcome)
 {
     if (outcome->changes.len == 0 && outcome->is_change_list_null)
@@ -113,8 +126,8 @@ static struct val *changes_json(struct arena *mem, const struct release_outcome 
         const struct release_change *change = &outcome->changes.at[i];
         struct val *v = val_new_map(mem);
         val_set_text(mem, v, "Container", change->container);
-        val_set_text(mem, v, "Current", change->current);
-        val_set_text(mem, v, "Target", change->target);
+        set_image(mem, v, "Current", change->current);
+        set_image(mem, v, "Target", change->target);
         val_append(mem, list, v);
     }
     return list;
@@ -153,13 +166,24 @@ static enum release_status parse_status(const char *name)
     return RELEASE_UNKNOWN;
 }
 
-static struct err *parse_change(const struct val *v, struct release_change *out)
+static struct err *parse_image(struct arena *mem, const struct val *v, const char *key,
+                               const char **out)
+{
+    const char *digest;
+    TRY(doc_field_text(v, key, out));
+    TRY(doc_field_text(v, arena_printf(mem, "%s" DIGEST_KEY, key), &digest));
+    if (*digest)
+        *out = arena_printf(mem, "%s@%s", *out, digest);
+    return NULL;
+}
+
+static struct err *parse_change(struct arena *mem, const struct val *v, struct release_change *out)
 {
     if (!val_is_map(v))
         return doc_field_wrong("an entry of PerContainer", v, "a map");
     TRY(doc_field_text(v, "Container", &out->container));
-    TRY(doc_field_text(v, "Current", &out->current));
-    return doc_field_text(v, "Target", &out->target);
+    TRY(parse_image(mem, v, "Current", &out->current));
+    return parse_image(mem, v, "Target", &out->target);
 }
 
 static struct err *parse_outcome(struct arena *mem, const struct val *v,
@@ -175,7 +199,7 @@ static struct err *parse_outcome(struct arena *mem, const struct val *v,
     out->status = parse_status(status);
     out->is_change_list_null = !changes;
     for (size_t i = 0; i < val_len(changes); i++)
-        TRY(parse_change(changes->items[i], vec_push(mem, &out->changes)));
+        TRY(parse_change(mem, changes->items[i], vec_push(mem, &out->changes)));
     return NULL;
 }
 

@@ -86,15 +86,22 @@ static const struct result_case {
       "", "a:2 b:2 " },
     { "the same tag pinned anew",
       "{\"a:b/c\":{\"Status\":\"success\",\"PerContainer\":[{\"Container\":\"x\",\"Current\":"
-      "\"a:1@sha256:" D1 "\",\"Target\":\"a:1@sha256:" D2 "\"}]}}",
+      "\"a:1\",\"CurrentDigest\":\"sha256:" D1 "\",\"Target\":\"a:1\",\"TargetDigest\":\"sha256:" D2
+      "\"}]}}",
       0,
       "WORKLOAD   STATUS   UPDATES\na:b/c      success  x: a:1@sha256:" D1 " -> 1@sha256:" D2 "\n",
       "", "a:1@sha256:" D2 " " },
     { "another tag, pinned",
       "{\"a:b/c\":{\"Status\":\"success\",\"PerContainer\":[{\"Container\":\"x\",\"Current\":"
-      "\"a:1@sha256:" D1 "\",\"Target\":\"a:2@sha256:" D2 "\"}]}}",
+      "\"a:1\",\"CurrentDigest\":\"sha256:" D1 "\",\"Target\":\"a:2\",\"TargetDigest\":\"sha256:" D2
+      "\"}]}}",
       0, "WORKLOAD   STATUS   UPDATES\na:b/c      success  x: a:1@sha256:" D1 " -> 2\n", "",
       "a:2@sha256:" D2 " " },
+    { "a pin without a tag is one reference",
+      "{\"a:b/c\":{\"Status\":\"success\",\"PerContainer\":[{\"Container\":\"x\",\"Current\":"
+      "\"a@sha256:" D1 "\",\"Target\":\"a@sha256:" D2 "\"}]}}",
+      0, "WORKLOAD   STATUS   UPDATES\na:b/c      success  x: a@sha256:" D1 " -> @sha256:" D2 "\n",
+      "", "a@sha256:" D2 " " },
     { "images of failures are none",
       "{\"a:b/c\":{\"Status\":\"failed\",\"Error\":\"no\",\"PerContainer\":[{\"Container\":\"x\","
       "\"Current\":\"a:1\",\"Target\":\"a:2\"}]}}",
