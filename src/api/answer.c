@@ -127,6 +127,14 @@ void api_answer_undecodable(struct arena *mem, const char *accept, int64_t offse
     struct val *value = val_new_map(mem);
     if (offset > 0)
         val_set(mem, value, "Offset", val_new_int(mem, offset));
+    val_set_text(mem, value, "type", "user");
+    val_set_text(mem, value, "help",
+                 arena_printf(mem,
+                              "Error: %s\n\n"
+                              "The request says something that cannot be meant, or cannot be "
+                              "read. Nothing was changed.\n",
+                              text));
+    val_set_text(mem, value, "error", text);
     api_answer_json(mem, 400, value, out);
 }
 

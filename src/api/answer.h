@@ -36,7 +36,7 @@ struct api_error {
 
 void api_answer_error(struct arena *mem, const char *accept, const struct api_error *error,
                       struct api_answer *out);
-/* 400 for a request that could not be decoded: JSON clients get {"Offset":n} (n > 0) or {}, others the text. */
+/* 400 for a request that could not be decoded: JSON clients get the error, with "Offset":n before it (n > 0), others the text. */
 void api_answer_undecodable(struct arena *mem, const char *accept, int64_t offset, const char *text,
                             struct api_answer *out);
 

@@ -88,16 +88,20 @@ static void the_help_for_an_unknown_route_names_the_path(void **state)
     assert_string_equal(api_error_deprecated().type, "missing");
 }
 
-static void an_undecodable_request_tells_json_clients_the_offset(void **state)
+static void an_undecodable_request_is_explained_and_tells_json_clients_the_offset(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct api_answer answer;
     api_answer_undecodable(mem, "application/json", 2, "not JSON", &answer);
     assert_int_equal(answer.status, 400);
-    assert_string_equal(answer.body, "{\"Offset\":2}");
+    assert_string_equal(
+        answer.body,
+        "{\"Offset\":2,\"type\":\"user\",\"help\":\"Error: not JSON\\n\\nThe request says "
+        "something that cannot be meant, or cannot be read. Nothing was changed.\\n\","
+        "\"error\":\"not JSON\"}");
     api_answer_undecodable(mem, "application/json", 0, "unknown", &answer);
-    assert_string_equal(answer.body, "{}");
+    assert_int_equal(strncmp(answer.body, "{\"type\":\"user\",", 15), 0);
     api_answer_undecodable(mem, "text/plain", 2, "not JSON", &answer);
     assert_string_equal(answer.body, "not JSON");
     assert_string_equal(answer.content_type, "text/plain; charset=utf-8");
@@ -109,7 +113,7 @@ int main(void)
         cmocka_unit_test(an_error_is_an_object_for_json_clients),
         cmocka_unit_test(an_error_is_its_help_for_text_clients_and_short_for_others),
         cmocka_unit_test(the_help_for_an_unknown_route_names_the_path),
-        cmocka_unit_test(an_undecodable_request_tells_json_clients_the_offset),
+        cmocka_unit_test(an_undecodable_request_is_explained_and_tells_json_clients_the_offset),
     };
     for (size_t i = 0; i < ARRAY_LEN(form_cases); i++)
         tests[4 + i] = (struct CMUnitTest){ .name = form_cases[i].name,
