@@ -4,6 +4,7 @@
 #   scripts/test.sh            all of it: the end-to-end and differential runs on a real control plane included
 #   scripts/test.sh --quick    what needs no cluster, built with sanitizers only (under two minutes once it is built)
 #
+# With CI set, what failed is run once more when nothing else runs: if it passes then it counts, and is named as unsteady.
 # JOBS sets how many end-to-end tests (6) and scenarios (4) run at a time: they mostly wait.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
@@ -13,8 +14,9 @@ quick=''
 case ${1-} in
   '') ;;
   --quick) quick=1 ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac
+again=${CI:+--again}
 cd "$top"
 mkdir -p build/logs
 RESULTS=$top/build/results
@@ -40,6 +42,9 @@ unit_tests() {
   run_logged "$log" "$@" --output-junit "$report" >/dev/null 2>&1 || true
   if [ -s "$report" ]; then
     "$PYTHON" scripts/lib/results.py junit "$group" "$report" || true
+    if [ -n "$again" ]; then
+      sed -n 's/^.*Test *#[0-9]*: .*\*\*\*.*$/not at first: &/p' "build/logs/$log.log"
+    fi
   else
     tail -n 30 "build/logs/$log.log"
     note fail "$group" "ctest did not run"
@@ -79,7 +84,7 @@ if [ -z "$quick" ]; then
 fi
 
 say "unit tests"
-unit_tests unit asan ctest --test-dir build/asan -j4
+unit_tests unit asan ctest --test-dir build/asan -j4 ${again:+--repeat until-pass:2}
 
 say "checks of the house"
 "$PYTHON" tests/checks/checks.py --results "$RESULTS" text || true
@@ -91,7 +96,7 @@ if [ -z "$quick" ]; then
     >build/logs/playground-test.json 2>build/logs/playground-test.log || true
   "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
-  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" || true
+  "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" ${again:+"$again"} || true
   say "waiting for what was built beside them"
   wait "$rest" || true
   cat build/logs/rest.log
@@ -102,13 +107,13 @@ if [ -z "$quick" ]; then
   if setarch -R true 2>/dev/null; then
     straight=(setarch -R)
   fi
-  unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4
+  unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4 ${again:+--repeat until-pass:2}
   unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
   say "differential scenarios: sync, and beside it canaries, which mostly wait"
-  tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" \
+  tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" ${again:+"$again"} \
     >build/logs/differential-canary.log 2>&1 &
   canaries=$!
-  tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" || true
+  tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" ${again:+"$again"} || true
   wait "$canaries" || true
   grep -E -A60 '^(DIFFERENT|FAIL|allows|canary.py)' build/logs/differential-canary.log | head -n 200 || true
   tail -n 1 build/logs/differential-canary.log

@@ -195,6 +195,12 @@ def run(options):
     return 1 if failed else 0
 
 
+def note(options, passed, name):
+    if options.results:
+        with open(options.results, "a") as results:
+            results.write(f"{'pass' if passed else 'fail'}\tdifferential\t{name}\n")
+
+
 def diff(options):
     one, other = pathlib.Path(options.a), pathlib.Path(options.b)
     if one.is_dir():
@@ -225,14 +231,16 @@ def diff(options):
         if found or options.requests:
             for line in compare.requests(a, b):
                 print("    " + line)
-        if options.results:
-            with open(options.results, "a") as results:
-                results.write(f"{'fail' if found else 'pass'}\tdifferential\t{a['scenario']}\n")
+        note(options, not found, a["scenario"])
     for name in missing:
         print(f"only on one side: {name}")
+        if not options.subset:
+            note(options, False, name.removesuffix(".json"))
     idle = [rule for rule in rules if rule.get("seen") and not rule.get("used")]
     for rule in idle:
         print(f"allows what does not happen: {json.dumps({k: v for k, v in rule.items() if k not in ('seen', 'used')})}")
+    if not options.subset:
+        note(options, not idle, "every allowed difference is needed")
     print(f"{len(pairs) - differing} same, {differing} different" + (f", {len(missing)} without counterpart" if missing else ""))
     return 1 if differing or idle and not options.subset or missing and not options.subset else 0
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests: serin against a real control plane, through a proxy that fails on demand.
 
-    run.py --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--kubeconfig FILE] [--results FILE] [--keep] [--list]
+    run.py --playground PROGRAM --serin PROGRAM [--jobs N] [--only REGEX] [--kubeconfig FILE] [--results FILE] [--again] [--keep] [--list]
 
 One cluster is started for all of them unless --kubeconfig names one; each test has namespaces, a repository, a proxy and a serin of
-its own. A test is a function test_* of a module test_*.py beside this file. With wants_own_cluster it has a cluster of its own; with
+its own. With --again what failed is run once more when nothing else runs, and is named as unsteady if it passes then.
+A test is a function test_* of a module test_*.py beside this file. With wants_own_cluster it has a cluster of its own; with
 shares_cluster (a name) it is in one with the others of that name, whose kinds nobody else sees.
 """
 
@@ -119,6 +120,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--kubeconfig")
     parser.add_argument("--results")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -137,7 +139,7 @@ def main():
         print(f"{options.serin}: no such program")
         record("fail", "no serin to run")
         return 1
-    directory, cluster, failed = tempfile.mkdtemp(prefix="e2e-cluster-"), None, 0
+    directory, cluster, failed, unsteady = tempfile.mkdtemp(prefix="e2e-cluster-"), None, 0, []
     options.clusters = None if options.kubeconfig else Clusters(directory)
     try:
         if not options.kubeconfig:
@@ -146,9 +148,17 @@ def main():
             running = {pool.submit(run, options, number, name, test): name for number, (name, test) in enumerate(chosen, 1)}
             for done in concurrent.futures.as_completed(running):
                 passed, text = done.result()
+                print(text, flush=True)
+                if not passed and options.again:
+                    unsteady.append(running[done])
+                    continue
                 failed += not passed
                 record("pass" if passed else "fail", running[done])
-                print(text, flush=True)
+        for number, name in enumerate(unsteady, len(chosen) + 1):
+            passed, text = run(options, number, name, dict(chosen)[name])
+            failed += not passed
+            record("pass" if passed else "fail", name)
+            print(f"{'UNSTEADY: it passed the second time' if passed else 'failed again'}: {text}", flush=True)
     except lab.Failed as error:
         failed += 1
         record("fail", "the cluster")
