@@ -1,12 +1,8 @@
 /* Updates of the repository, as clients ask for them: a commit with a note, or why there is none. The cluster is a table of
  * answers, registries are not read. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/base.h"
 #include "world.h"
@@ -264,24 +260,23 @@ static void what_may_not_be_written_is_not(void **state)
                  "cannot make a working clone of a read-only git repo");
 }
 
+#define IN_WORLD(fn) SINGLE_IN(fn, setup, teardown)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_policy_is_a_commit_with_a_note, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_to_do_is_no_commit, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_container_gets_the_image_that_is_asked_for, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_dry_run_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be_done_says_why, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_policy_that_cannot_be_set_says_of_which_workload, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_branch_that_went_on_is_followed, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refused_push_fails_the_job, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_push_that_was_cut_off_is_looked_for, setup_hasty,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_job_is_found_in_the_notes, setup, teardown),
-        cmocka_unit_test_setup_teardown(older_forms_do_the_same, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_may_not_be_written_is_not, setup_readonly, teardown),
+    static const struct rows tests[] = {
+        IN_WORLD(a_policy_is_a_commit_with_a_note),
+        IN_WORLD(nothing_to_do_is_no_commit),
+        IN_WORLD(a_container_gets_the_image_that_is_asked_for),
+        IN_WORLD(a_dry_run_changes_nothing),
+        IN_WORLD(what_cannot_be_done_says_why),
+        IN_WORLD(a_policy_that_cannot_be_set_says_of_which_workload),
+        IN_WORLD(a_branch_that_went_on_is_followed),
+        IN_WORLD(a_refused_push_fails_the_job),
+        SINGLE_IN(a_push_that_was_cut_off_is_looked_for, setup_hasty, teardown),
+        IN_WORLD(a_job_is_found_in_the_notes),
+        IN_WORLD(older_forms_do_the_same),
+        SINGLE_IN(what_may_not_be_written_is_not, setup_readonly, teardown),
     };
-    return cmocka_run_group_tests_name("api_updates", tests, NULL, NULL);
+    return rows_run("api_updates", tests, ARRAY_LEN(tests));
 }

@@ -1,12 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -244,24 +240,21 @@ static void system_errors_bring_their_text(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[13 + ARRAY_LEN(json_cases)] = {
-        cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
-        cmocka_unit_test(an_arena_begins_anew_after_a_reset),
-        cmocka_unit_test(what_is_tied_to_an_arena_goes_last_in_first_out),
-        cmocka_unit_test(a_buffer_never_passes_its_maximum),
-        cmocka_unit_test(urls_keep_only_plain_characters),
-        cmocka_unit_test(a_vector_grows_on_the_heap_and_in_an_arena),
-        cmocka_unit_test(a_map_remembers_the_order),
-        cmocka_unit_test(a_map_finds_what_is_left_after_many_went),
-        cmocka_unit_test(a_map_may_lose_entries_while_it_is_walked),
-        cmocka_unit_test(a_taken_value_belongs_to_who_took_it),
-        cmocka_unit_test(errors_grow_in_front),
-        cmocka_unit_test(no_error_stays_none),
-        cmocka_unit_test(system_errors_bring_their_text),
+    static const struct rows tests[] = {
+        SINGLE(an_arena_gives_zeroed_aligned_memory),
+        SINGLE(an_arena_begins_anew_after_a_reset),
+        SINGLE(what_is_tied_to_an_arena_goes_last_in_first_out),
+        SINGLE(a_buffer_never_passes_its_maximum),
+        SINGLE(urls_keep_only_plain_characters),
+        SINGLE(a_vector_grows_on_the_heap_and_in_an_arena),
+        SINGLE(a_map_remembers_the_order),
+        SINGLE(a_map_finds_what_is_left_after_many_went),
+        SINGLE(a_map_may_lose_entries_while_it_is_walked),
+        SINGLE(a_taken_value_belongs_to_who_took_it),
+        SINGLE(errors_grow_in_front),
+        SINGLE(no_error_stays_none),
+        SINGLE(system_errors_bring_their_text),
+        ROWS(json_cases, json_text_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(json_cases); i++)
-        tests[13 + i] = (struct CMUnitTest){ .name = json_cases[i].name,
-                                             .test_func = json_text_is,
-                                             .initial_state = (void *)&json_cases[i] };
-    return cmocka_run_group_tests_name("containers", tests, NULL, NULL);
+    return rows_run("containers", tests, ARRAY_LEN(tests));
 }

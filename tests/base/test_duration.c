@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/duration.h"
 
@@ -94,15 +89,9 @@ static void formats(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(parse_cases) + ARRAY_LEN(format_cases)];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(parse_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = parse_cases[i].name,
-                                              .test_func = parses,
-                                              .initial_state = (void *)&parse_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(format_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = format_cases[i].name,
-                                              .test_func = formats,
-                                              .initial_state = (void *)&format_cases[i] };
-    return cmocka_run_group_tests_name("duration", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(parse_cases, parses),
+        ROWS(format_cases, formats),
+    };
+    return rows_run("duration", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -174,22 +170,15 @@ static void other_keys_do_not_sign(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(base64_cases) + ARRAY_LEN(bad_cases) + 6] = {
-        cmocka_unit_test(digests_are_the_published_ones),
-        cmocka_unit_test(the_checksum_of_a_manifest_is_the_one_of_flux),
-        cmocka_unit_test(white_space_in_base64_is_skipped),
-        cmocka_unit_test(keyed_digests_are_the_published_ones),
-        cmocka_unit_test(a_signature_is_verified_by_the_public_key),
-        cmocka_unit_test(other_keys_do_not_sign),
+    static const struct rows tests[] = {
+        SINGLE(digests_are_the_published_ones),
+        SINGLE(the_checksum_of_a_manifest_is_the_one_of_flux),
+        SINGLE(white_space_in_base64_is_skipped),
+        SINGLE(keyed_digests_are_the_published_ones),
+        SINGLE(a_signature_is_verified_by_the_public_key),
+        SINGLE(other_keys_do_not_sign),
+        ROWS(base64_cases, base64_is),
+        ROWS(bad_cases, base64_is_refused),
     };
-    size_t count = 6;
-    for (size_t i = 0; i < ARRAY_LEN(base64_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = base64_cases[i].name,
-                                              .test_func = base64_is,
-                                              .initial_state = (void *)&base64_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                              .test_func = base64_is_refused,
-                                              .initial_state = (void *)&bad_cases[i] };
-    return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
+    return rows_run("hash", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/log.h"
 #include "base/sbuf.h"
@@ -176,18 +172,15 @@ static void endless_values_are_cut_between_characters(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(value_cases) + 5] = {
-        cmocka_unit_test(fields_stand_in_the_order_they_were_given),
-        cmocka_unit_test(json_has_each_key_once_and_sorted),
-        cmocka_unit_test(zap_has_the_message_after_the_caller),
-        cmocka_unit_test(zap_takes_the_fact_for_the_message),
-        cmocka_unit_test(lines_below_the_least_level_are_dropped),
-        cmocka_unit_test(the_caller_is_file_and_line),
-        cmocka_unit_test(endless_values_are_cut_between_characters),
+    static const struct rows tests[] = {
+        SINGLE(fields_stand_in_the_order_they_were_given),
+        SINGLE(json_has_each_key_once_and_sorted),
+        SINGLE(zap_has_the_message_after_the_caller),
+        SINGLE(zap_takes_the_fact_for_the_message),
+        SINGLE(lines_below_the_least_level_are_dropped),
+        SINGLE(the_caller_is_file_and_line),
+        SINGLE(endless_values_are_cut_between_characters),
+        ROWS(value_cases, value_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(value_cases); i++)
-        tests[5 + i] = (struct CMUnitTest){ .name = value_cases[i].name,
-                                            .test_func = value_is,
-                                            .initial_state = (void *)&value_cases[i] };
-    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+    return rows_run("log", tests, ARRAY_LEN(tests));
 }

@@ -1,12 +1,8 @@
 /* Versions as tags are read, their order, and ranges of them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "base/semver.h"
@@ -292,21 +288,14 @@ enum { OTHERS = 5 };
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(version_cases) + ARRAY_LEN(range_cases) + OTHERS];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(version_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = version_cases[i].text,
-                                          .test_func = version_matches_case,
-                                          .initial_state = (void *)&version_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(range_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = range_cases[i].range,
-                                          .test_func = range_matches_case,
-                                          .initial_state = (void *)&range_cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(precedence_is_that_of_semver_2);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(metadata_and_missing_parts_do_not_count);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_no_range_is_refused);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(ranges_are_bounded);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(long_versions_are_read);
-    ASSERT(n == ARRAY_LEN(tests));
-    return cmocka_run_group_tests_name("base_semver", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS_BY(version_cases, text, version_matches_case),
+        ROWS_BY(range_cases, range, range_matches_case),
+        SINGLE(precedence_is_that_of_semver_2),
+        SINGLE(metadata_and_missing_parts_do_not_count),
+        SINGLE(what_is_no_range_is_refused),
+        SINGLE(ranges_are_bounded),
+        SINGLE(long_versions_are_read),
+    };
+    return rows_run("base_semver", tests, ARRAY_LEN(tests));
 }

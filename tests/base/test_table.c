@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/table.h"
 
@@ -43,10 +38,8 @@ static void layout_is(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(table_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(table_cases); i++)
-        tests[i] = (struct CMUnitTest){ .name = table_cases[i].name,
-                                        .test_func = layout_is,
-                                        .initial_state = (void *)&table_cases[i] };
-    return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(table_cases, layout_is),
+    };
+    return rows_run("table", tests, ARRAY_LEN(tests));
 }

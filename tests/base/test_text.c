@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/glob.h"
 #include "base/number.h"
@@ -148,25 +144,16 @@ static void every_point_survives_there_and_back(void **state)
     }
 }
 
-#define ROWS(cases, check)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                         \
-        tests[count++] = (struct CMUnitTest)                                              \
-        {                                                                                 \
-            .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(glob_cases) + ARRAY_LEN(number_cases) + ARRAY_LEN(utf8_cases) + 4] = {
-            cmocka_unit_test(a_glob_made_to_backtrack_ends_soon),
-            cmocka_unit_test(numbers_beyond_all_have_names),
-            cmocka_unit_test(narrow_numbers_need_fewer_digits),
-            cmocka_unit_test(every_point_survives_there_and_back),
-        };
-    size_t count = 4;
-    ROWS(glob_cases, glob_is);
-    ROWS(number_cases, number_is);
-    ROWS(utf8_cases, utf8_is_good_up_to);
-    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(a_glob_made_to_backtrack_ends_soon),
+        SINGLE(numbers_beyond_all_have_names),
+        SINGLE(narrow_numbers_need_fewer_digits),
+        SINGLE(every_point_survives_there_and_back),
+        ROWS(glob_cases, glob_is),
+        ROWS(number_cases, number_is),
+        ROWS(utf8_cases, utf8_is_good_up_to),
+    };
+    return rows_run("text", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/time.h"
 
@@ -137,26 +132,12 @@ static void retry_after_is_read(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(parse_cases) + ARRAY_LEN(bad_cases) +
-                            ARRAY_LEN(format_cases) + ARRAY_LEN(afters) + 1] = {
-        cmocka_unit_test(every_day_of_five_centuries_survives_there_and_back),
+    static const struct rows tests[] = {
+        SINGLE(every_day_of_five_centuries_survives_there_and_back),
+        ROWS(parse_cases, parses),
+        ROWS(bad_cases, refuses),
+        ROWS(format_cases, formats),
+        ROWS(afters, retry_after_is_read),
     };
-    size_t count = 1;
-    for (size_t i = 0; i < ARRAY_LEN(parse_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = parse_cases[i].name,
-                                              .test_func = parses,
-                                              .initial_state = (void *)&parse_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                              .test_func = refuses,
-                                              .initial_state = (void *)&bad_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(format_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = format_cases[i].name,
-                                              .test_func = formats,
-                                              .initial_state = (void *)&format_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(afters); i++)
-        tests[count++] = (struct CMUnitTest){ .name = afters[i].name,
-                                              .test_func = retry_after_is_read,
-                                              .initial_state = (void *)&afters[i] };
-    return cmocka_run_group_tests_name("time", tests, NULL, NULL);
+    return rows_run("time", tests, ARRAY_LEN(tests));
 }

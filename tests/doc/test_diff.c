@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/diff.h"
 #include "doc/yaml.h"
@@ -101,13 +97,10 @@ static void long_keys_are_cut_in_paths(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[2 + ARRAY_LEN(diff_cases)] = {
-        cmocka_unit_test(too_many_changes_are_cut),
-        cmocka_unit_test(long_keys_are_cut_in_paths),
+    static const struct rows tests[] = {
+        SINGLE(too_many_changes_are_cut),
+        SINGLE(long_keys_are_cut_in_paths),
+        ROWS(diff_cases, changes_are),
     };
-    for (size_t i = 0; i < ARRAY_LEN(diff_cases); i++)
-        tests[2 + i] = (struct CMUnitTest){ .name = diff_cases[i].name,
-                                            .test_func = changes_are,
-                                            .initial_state = (void *)&diff_cases[i] };
-    return cmocka_run_group_tests_name("diff", tests, NULL, NULL);
+    return rows_run("diff", tests, ARRAY_LEN(tests));
 }

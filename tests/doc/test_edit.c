@@ -1,13 +1,9 @@
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/utf8.h"
 #include "doc/edit.h"
@@ -451,18 +447,10 @@ static void every_scalar_can_be_set_alone(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(edit_cases) + ARRAY_LEN(bad_cases) + 3];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(edit_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = edit_cases[i].name,
-                                              .test_func = edit_matches_case,
-                                              .initial_state = (void *)&edit_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                              .test_func = edit_fails_as_case,
-                                              .initial_state = (void *)&bad_cases[i] };
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(text_is_written_as_case);
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(text_that_is_no_yaml_is_refused);
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_scalar_can_be_set_alone);
-    return cmocka_run_group_tests_name("doc_edit", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(edit_cases, edit_matches_case),   ROWS(bad_cases, edit_fails_as_case),
+        SINGLE(text_is_written_as_case),       SINGLE(text_that_is_no_yaml_is_refused),
+        SINGLE(every_scalar_can_be_set_alone),
+    };
+    return rows_run("doc_edit", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Fields by name: in this case, else in any; null is as good as absent. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/field.h"
 #include "doc/json.h"
@@ -74,12 +70,9 @@ static void types_are_checked(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
-                                          .test_func = field_matches_case,
-                                          .initial_state = (void *)&cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(types_are_checked);
-    return cmocka_run_group_tests_name("doc_field", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, field_matches_case),
+        SINGLE(types_are_checked),
+    };
+    return rows_run("doc_field", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 
@@ -166,23 +162,15 @@ static void a_map_of_many_equal_keys_is_read(void **state)
     assert_int_equal(number, 199998);
 }
 
-#define ROWS(cases, check)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                         \
-        tests[count++] = (struct CMUnitTest)                                              \
-        {                                                                                 \
-            .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[4 + ARRAY_LEN(good_cases) + ARRAY_LEN(bad_cases)] = {
-        cmocka_unit_test(every_beginning_of_a_text_is_refused),
-        cmocka_unit_test(depth_is_limited),
-        cmocka_unit_test(values_are_limited),
-        cmocka_unit_test(a_map_of_many_equal_keys_is_read),
+    static const struct rows tests[] = {
+        SINGLE(every_beginning_of_a_text_is_refused),
+        SINGLE(depth_is_limited),
+        SINGLE(values_are_limited),
+        SINGLE(a_map_of_many_equal_keys_is_read),
+        ROWS(good_cases, text_is_read),
+        ROWS(bad_cases, text_is_refused),
     };
-    size_t count = 4;
-    ROWS(good_cases, text_is_read);
-    ROWS(bad_cases, text_is_refused);
-    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+    return rows_run("json", tests, ARRAY_LEN(tests));
 }

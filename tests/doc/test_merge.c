@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/merge.h"
 #include "doc/yaml.h"
@@ -409,27 +405,17 @@ static void long_lists_are_merged(void **state)
     assert_true(val_equal(back, docs[1]));
 }
 
-#define ROWS(cases, check)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                         \
-        tests[count++] = (struct CMUnitTest)                                              \
-        {                                                                                 \
-            .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[3 + ARRAY_LEN(merge_cases) + ARRAY_LEN(diff_cases) +
-                            ARRAY_LEN(strategic_diff_cases) + ARRAY_LEN(strategic_cases) +
-                            ARRAY_LEN(strategic_bad_cases)] = {
-        cmocka_unit_test(built_in_kinds_are_known),
-        cmocka_unit_test(a_release_makes_the_patch_that_flux_made),
-        cmocka_unit_test(long_lists_are_merged),
+    static const struct rows tests[] = {
+        SINGLE(built_in_kinds_are_known),
+        SINGLE(a_release_makes_the_patch_that_flux_made),
+        SINGLE(long_lists_are_merged),
+        ROWS(merge_cases, merge_is),
+        ROWS(diff_cases, difference_is),
+        ROWS(strategic_diff_cases, strategic_difference_is),
+        ROWS(strategic_cases, strategic_merge_is),
+        ROWS(strategic_bad_cases, strategic_merge_is_refused),
     };
-    size_t count = 3;
-    ROWS(merge_cases, merge_is);
-    ROWS(diff_cases, difference_is);
-    ROWS(strategic_diff_cases, strategic_difference_is);
-    ROWS(strategic_cases, strategic_merge_is);
-    ROWS(strategic_bad_cases, strategic_merge_is_refused);
-    return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
+    return rows_run("merge", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "doc/object.h"
@@ -112,15 +108,12 @@ static void an_object_may_be_anything(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[4 + ARRAY_LEN(id_cases)] = {
-        cmocka_unit_test(ids_are_written),
-        cmocka_unit_test(api_versions_have_two_parts),
-        cmocka_unit_test(objects_tell_what_they_are),
-        cmocka_unit_test(an_object_may_be_anything),
+    static const struct rows tests[] = {
+        SINGLE(ids_are_written),
+        SINGLE(api_versions_have_two_parts),
+        SINGLE(objects_tell_what_they_are),
+        SINGLE(an_object_may_be_anything),
+        ROWS(id_cases, id_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(id_cases); i++)
-        tests[4 + i] = (struct CMUnitTest){ .name = id_cases[i].name,
-                                            .test_func = id_is,
-                                            .initial_state = (void *)&id_cases[i] };
-    return cmocka_run_group_tests_name("object", tests, NULL, NULL);
+    return rows_run("object", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "doc/val.h"
@@ -245,21 +241,18 @@ static void a_walk_comes_to_everything_twice_or_once(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[10 + ARRAY_LEN(equal_cases)] = {
-        cmocka_unit_test(reading_what_is_not_there_is_harmless),
-        cmocka_unit_test(integers_are_read_if_they_fit),
-        cmocka_unit_test(values_are_made_piece_by_piece),
-        cmocka_unit_test(a_needed_map_is_made_once),
-        cmocka_unit_test(a_map_does_what_an_array_would),
-        cmocka_unit_test(a_copy_shares_nothing),
-        cmocka_unit_test(a_copy_of_a_big_map_can_be_searched_and_grown),
-        cmocka_unit_test(big_maps_in_another_order_are_equal),
-        cmocka_unit_test(nulls_of_maps_can_be_dropped),
-        cmocka_unit_test(a_walk_comes_to_everything_twice_or_once),
+    static const struct rows tests[] = {
+        SINGLE(reading_what_is_not_there_is_harmless),
+        SINGLE(integers_are_read_if_they_fit),
+        SINGLE(values_are_made_piece_by_piece),
+        SINGLE(a_needed_map_is_made_once),
+        SINGLE(a_map_does_what_an_array_would),
+        SINGLE(a_copy_shares_nothing),
+        SINGLE(a_copy_of_a_big_map_can_be_searched_and_grown),
+        SINGLE(big_maps_in_another_order_are_equal),
+        SINGLE(nulls_of_maps_can_be_dropped),
+        SINGLE(a_walk_comes_to_everything_twice_or_once),
+        ROWS(equal_cases, equality_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(equal_cases); i++)
-        tests[10 + i] = (struct CMUnitTest){ .name = equal_cases[i].name,
-                                             .test_func = equality_is,
-                                             .initial_state = (void *)&equal_cases[i] };
-    return cmocka_run_group_tests_name("val", tests, NULL, NULL);
+    return rows_run("val", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/yaml.h"
 
@@ -327,29 +323,20 @@ static void a_map_of_many_keys_is_read_and_searched(void **state)
     assert_int_equal(at.line, 100001);
 }
 
-#define ROWS(cases, check)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                         \
-        tests[count++] = (struct CMUnitTest)                                              \
-        {                                                                                 \
-            .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[8 + ARRAY_LEN(load_cases) + ARRAY_LEN(bad_cases) + ARRAY_LEN(nasty_cases)] = {
-            cmocka_unit_test(documents_before_a_broken_one_are_kept),
-            cmocka_unit_test(values_know_where_they_stand),
-            cmocka_unit_test(an_alias_may_be_changed_without_its_anchor),
-            cmocka_unit_test(each_limit_is_named),
-            cmocka_unit_test(a_bomb_of_aliases_is_refused),
-            cmocka_unit_test(a_bomb_of_merges_is_refused),
-            cmocka_unit_test(a_bomb_of_long_texts_is_refused),
-            cmocka_unit_test(a_map_of_many_keys_is_read_and_searched),
-        };
-    size_t count = 8;
-    ROWS(load_cases, stream_is);
-    ROWS(bad_cases, stream_breaks);
-    ROWS(nasty_cases, nasty_text_ends);
-    return cmocka_run_group_tests_name("yaml", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(documents_before_a_broken_one_are_kept),
+        SINGLE(values_know_where_they_stand),
+        SINGLE(an_alias_may_be_changed_without_its_anchor),
+        SINGLE(each_limit_is_named),
+        SINGLE(a_bomb_of_aliases_is_refused),
+        SINGLE(a_bomb_of_merges_is_refused),
+        SINGLE(a_bomb_of_long_texts_is_refused),
+        SINGLE(a_map_of_many_keys_is_read_and_searched),
+        ROWS(load_cases, stream_is),
+        ROWS(bad_cases, stream_breaks),
+        ROWS(nasty_cases, nasty_text_ends),
+    };
+    return rows_run("yaml", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/hash.h"
 #include "doc/json.h"
@@ -175,14 +171,11 @@ static void bad_bytes_become_the_sign_for_it(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[3 + ARRAY_LEN(emit_cases)] = {
-        cmocka_unit_test(the_checksum_of_a_manifest_is_the_one_of_flux),
-        cmocka_unit_test(a_float_of_yaml_stays_one),
-        cmocka_unit_test(bad_bytes_become_the_sign_for_it),
+    static const struct rows tests[] = {
+        SINGLE(the_checksum_of_a_manifest_is_the_one_of_flux),
+        SINGLE(a_float_of_yaml_stays_one),
+        SINGLE(bad_bytes_become_the_sign_for_it),
+        ROWS_BY(emit_cases, json, text_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(emit_cases); i++)
-        tests[3 + i] = (struct CMUnitTest){ .name = emit_cases[i].json,
-                                            .test_func = text_is,
-                                            .initial_state = (void *)&emit_cases[i] };
-    return cmocka_run_group_tests_name("yaml_emit", tests, NULL, NULL);
+    return rows_run("yaml_emit", tests, ARRAY_LEN(tests));
 }

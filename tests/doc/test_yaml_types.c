@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/yaml.h"
 
@@ -275,19 +271,10 @@ static void value_is_refused(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(value_cases) + ARRAY_LEN(key_cases) + ARRAY_LEN(bad_cases)];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(value_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = value_cases[i].name,
-                                              .test_func = value_is,
-                                              .initial_state = (void *)&value_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(key_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = key_cases[i].name,
-                                              .test_func = key_is,
-                                              .initial_state = (void *)&key_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                              .test_func = value_is_refused,
-                                              .initial_state = (void *)&bad_cases[i] };
-    return cmocka_run_group_tests_name("yaml_types", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(value_cases, value_is),
+        ROWS(key_cases, key_is),
+        ROWS(bad_cases, value_is_refused),
+    };
+    return rows_run("yaml_types", tests, ARRAY_LEN(tests));
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "git/deploykey.h"
 
@@ -81,6 +82,19 @@ static void a_key_that_others_may_read_is_closed(void **state)
     assert_string_equal(lab_sh(lab, "stat -c %%a keys/identity"), "600");
 }
 
+/* As the Secret of the installed manifests is mounted: another's file, which a group may read. Only root can give files away. */
+static void a_key_of_another_user_is_taken_as_it_is(void **state)
+{
+    struct lab *lab = *state;
+    struct deploykey_opts opts = { 0 };
+    if (geteuid())
+        skip();
+    assert_ok(deploykey_generate(lab_path(lab, "keys"), &opts));
+    lab_sh(lab, "chown 12345:12345 keys/identity; chmod 440 keys/identity");
+    (void)read_key(lab, "keys/identity");
+    assert_string_equal(lab_sh(lab, "stat -c %%a keys/identity"), "440");
+}
+
 static void the_public_half_beside_a_key_is_not_believed(void **state)
 {
     struct lab *lab = *state;
@@ -116,6 +130,7 @@ int main(void)
         lab_test(type_bits_and_format_are_passed_on),
         lab_test(a_second_key_takes_the_place_of_the_first),
         lab_test(a_key_that_others_may_read_is_closed),
+        lab_test(a_key_of_another_user_is_taken_as_it_is),
         lab_test(the_public_half_beside_a_key_is_not_believed),
         lab_test(what_is_no_usable_key_is_refused_and_never_shown),
     };

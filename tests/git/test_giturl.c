@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "git/giturl.h"
 
@@ -131,21 +127,13 @@ static void an_endless_url_is_refused(void **state)
     assert_true(err_is(e, ERR_INVALID));
 }
 
-#define ADD_ROWS(cases, fn)                                            \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                      \
-        tests[count++] = (struct CMUnitTest){ .name = (cases)[i].name, \
-                                              .test_func = (fn),       \
-                                              .initial_state = (void *)(uintptr_t) & (cases)[i] };
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(url_cases) + ARRAY_LEN(bad_cases) + ARRAY_LEN(pair_cases) + 1] = {
-            cmocka_unit_test(an_endless_url_is_refused),
-        };
-    size_t count = 1;
-    ADD_ROWS(url_cases, a_url_is_taken_apart)
-    ADD_ROWS(bad_cases, a_bad_url_is_refused_without_its_password)
-    ADD_ROWS(pair_cases, two_urls_are_compared)
-    return cmocka_run_group_tests_name("giturl", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(an_endless_url_is_refused),
+        ROWS(url_cases, a_url_is_taken_apart),
+        ROWS(bad_cases, a_bad_url_is_refused_without_its_password),
+        ROWS(pair_cases, two_urls_are_compared),
+    };
+    return rows_run("giturl", tests, ARRAY_LEN(tests));
 }

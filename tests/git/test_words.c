@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "git/hostkeys.h"
 #include "git/signature.h"
@@ -89,13 +85,10 @@ static void no_more_host_keys_are_read_than_a_person_would(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(status_cases) + 2] = {
-        cmocka_unit_test(host_keys_are_read_and_explained),
-        cmocka_unit_test(no_more_host_keys_are_read_than_a_person_would),
+    static const struct rows tests[] = {
+        SINGLE(host_keys_are_read_and_explained),
+        SINGLE(no_more_host_keys_are_read_than_a_person_would),
+        ROWS(status_cases, a_status_is_read),
     };
-    for (size_t i = 0; i < ARRAY_LEN(status_cases); i++)
-        tests[i + 2] = (struct CMUnitTest){ .name = status_cases[i].name,
-                                            .test_func = a_status_is_read,
-                                            .initial_state = (void *)(uintptr_t)&status_cases[i] };
-    return cmocka_run_group_tests_name("git_words", tests, NULL, NULL);
+    return rows_run("git_words", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -491,37 +486,32 @@ static void children_of_several_threads_do_not_mix(void **state)
 
 int main(void)
 {
-    struct CMUnitTest rows[ARRAY_LEN(status_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        rows[i] = (struct CMUnitTest){ .name = status_cases[i].name,
-                                       .test_func = the_end_is_reported,
-                                       .initial_state = (void *)(uintptr_t)&status_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_missing_program_is_not_found),
-        cmocka_unit_test(a_file_that_is_no_program_is_denied),
-        cmocka_unit_test(a_missing_directory_is_named),
-        cmocka_unit_test(environment_and_directory_are_the_given_ones),
-        cmocka_unit_test(nothing_open_is_inherited),
-        cmocka_unit_test(pipes_do_not_clash_with_closed_standard_descriptors),
-        cmocka_unit_test(a_deadline_kills_the_child_and_its_offspring),
-        cmocka_unit_test(a_child_that_ignores_signals_is_killed_all_the_same),
-        cmocka_unit_test(a_grandchild_that_holds_the_pipes_does_not_hold_us),
-        cmocka_unit_test(a_grandchild_in_a_session_of_its_own_does_not_hold_us_either),
-        cmocka_unit_test(the_last_words_of_a_child_are_not_lost),
-        cmocka_unit_test(output_over_the_limit_ends_the_child),
-        cmocka_unit_test(errors_over_their_limit_are_dropped),
-        cmocka_unit_test(much_goes_in_and_out_at_once),
-        cmocka_unit_test(input_that_is_not_wanted_is_no_failure),
-        cmocka_unit_test(question_and_answer_alternate),
-        cmocka_unit_test(a_child_that_talks_while_we_write_blocks_nobody),
-        cmocka_unit_test(the_last_errors_are_kept),
-        cmocka_unit_test(a_flood_while_we_write_has_a_limit),
-        cmocka_unit_test(writing_to_a_child_that_is_gone_is_an_error),
-        cmocka_unit_test(reading_from_a_silent_child_ends_at_the_deadline),
-        cmocka_unit_test(freeing_a_child_kills_it),
-        cmocka_unit_test(waiting_drops_what_nobody_reads),
-        cmocka_unit_test(children_of_several_threads_do_not_mix),
+    static const struct rows tests[] = {
+        ROWS(status_cases, the_end_is_reported),
+        SINGLE(a_missing_program_is_not_found),
+        SINGLE(a_file_that_is_no_program_is_denied),
+        SINGLE(a_missing_directory_is_named),
+        SINGLE(environment_and_directory_are_the_given_ones),
+        SINGLE(nothing_open_is_inherited),
+        SINGLE(pipes_do_not_clash_with_closed_standard_descriptors),
+        SINGLE(a_deadline_kills_the_child_and_its_offspring),
+        SINGLE(a_child_that_ignores_signals_is_killed_all_the_same),
+        SINGLE(a_grandchild_that_holds_the_pipes_does_not_hold_us),
+        SINGLE(a_grandchild_in_a_session_of_its_own_does_not_hold_us_either),
+        SINGLE(the_last_words_of_a_child_are_not_lost),
+        SINGLE(output_over_the_limit_ends_the_child),
+        SINGLE(errors_over_their_limit_are_dropped),
+        SINGLE(much_goes_in_and_out_at_once),
+        SINGLE(input_that_is_not_wanted_is_no_failure),
+        SINGLE(question_and_answer_alternate),
+        SINGLE(a_child_that_talks_while_we_write_blocks_nobody),
+        SINGLE(the_last_errors_are_kept),
+        SINGLE(a_flood_while_we_write_has_a_limit),
+        SINGLE(writing_to_a_child_that_is_gone_is_an_error),
+        SINGLE(reading_from_a_silent_child_ends_at_the_deadline),
+        SINGLE(freeing_a_child_kills_it),
+        SINGLE(waiting_drops_what_nobody_reads),
+        SINGLE(children_of_several_threads_do_not_mix),
     };
-    int failed = cmocka_run_group_tests_name("io/child status", rows, NULL, NULL);
-    return cmocka_run_group_tests_name("io/child", tests, NULL, NULL) + failed;
+    return rows_run("io/child", tests, ARRAY_LEN(tests));
 }

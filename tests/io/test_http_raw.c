@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -630,11 +625,13 @@ static void a_stream_without_bytes_ends_at_its_idle_bound(void **state)
     free(url);
 }
 
-#define IN_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define IN_WORLD(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    static const struct rows tests[] = {
+        ROWS(answer_cases, an_answer_is_taken_for_what_it_is),
+        ROWS(bad_cases, a_request_that_is_none_is_told_later),
         IN_WORLD(an_endless_body_ends_at_the_limit),
         IN_WORLD(endless_headers_end_at_the_limit),
         IN_WORLD(a_drip_is_not_idle_but_has_a_deadline),
@@ -652,18 +649,7 @@ int main(void)
         IN_WORLD(a_stream_may_start_and_cancel_others_from_its_bytes),
         IN_WORLD(forty_silent_streams_do_not_starve_requests),
         IN_WORLD(a_stream_without_bytes_ends_at_its_idle_bound),
-        cmocka_unit_test(connections_are_capped_and_all_requests_served),
+        SINGLE(connections_are_capped_and_all_requests_served),
     };
-    struct CMUnitTest rows[ARRAY_LEN(answer_cases) + ARRAY_LEN(bad_cases)];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(answer_cases); i++)
-        rows[count++] = (struct CMUnitTest){ .name = answer_cases[i].name,
-                                             .test_func = an_answer_is_taken_for_what_it_is,
-                                             .initial_state = (void *)(uintptr_t)&answer_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        rows[count++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                             .test_func = a_request_that_is_none_is_told_later,
-                                             .initial_state = (void *)(uintptr_t)&bad_cases[i] };
-    int failed = cmocka_run_group_tests_name("io/http misbehaviour", rows, NULL, NULL);
-    return cmocka_run_group_tests_name("io/http habits", tests, NULL, NULL) + failed;
+    return rows_run("io/http habits", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -208,22 +204,21 @@ static void many_run_at_once_and_all_can_be_freed_from_one_callback(void **state
     turn_until_done(lab, 1);
 }
 
+#define IN_LAB(fn) SINGLE_IN(fn, set_up, tear_down)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_outputs_come_as_one_text, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_it_is_given_is_its_input, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_signal_is_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_missing_program_is_an_error_in_a_later_turn, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_deadline_kills_the_whole_group, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_it_leaves_behind_is_killed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_that_holds_the_pipe_open_is_not_waited_for, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(more_than_the_limit_is_dropped, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_cancelled_one_ends_and_tells_nobody, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_run_at_once_and_all_can_be_freed_from_one_callback,
-                                        set_up, tear_down),
+    static const struct rows tests[] = {
+        IN_LAB(both_outputs_come_as_one_text),
+        IN_LAB(what_it_is_given_is_its_input),
+        IN_LAB(a_signal_is_told),
+        IN_LAB(a_missing_program_is_an_error_in_a_later_turn),
+        IN_LAB(a_deadline_kills_the_whole_group),
+        IN_LAB(what_it_leaves_behind_is_killed),
+        IN_LAB(one_that_holds_the_pipe_open_is_not_waited_for),
+        IN_LAB(more_than_the_limit_is_dropped),
+        IN_LAB(a_cancelled_one_ends_and_tells_nobody),
+        IN_LAB(many_run_at_once_and_all_can_be_freed_from_one_callback),
     };
-    return cmocka_run_group_tests_name("io_process", tests, NULL, NULL);
+    return rows_run("io_process", tests, ARRAY_LEN(tests));
 }

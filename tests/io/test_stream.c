@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -397,11 +392,12 @@ static void streams_of_several_threads_do_not_mix(void **state)
     free(ca);
 }
 
-#define IN_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define IN_WORLD(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    static const struct rows tests[] = {
+        ROWS(status_cases, a_status_has_its_kind),
         IN_WORLD(a_body_goes_and_comes_back),
         IN_WORLD(the_server_waits_for_the_reader),
         IN_WORLD(a_body_over_the_limit_is_an_error),
@@ -409,14 +405,8 @@ int main(void)
         IN_WORLD(silence_ends_at_the_deadline),
         IN_WORLD(a_login_is_sent_and_never_told),
         IN_WORLD(a_redirect_is_followed_when_asked),
-        cmocka_unit_test(a_bad_url_is_invalid),
-        cmocka_unit_test(streams_of_several_threads_do_not_mix),
+        SINGLE(a_bad_url_is_invalid),
+        SINGLE(streams_of_several_threads_do_not_mix),
     };
-    struct CMUnitTest rows[ARRAY_LEN(status_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        rows[i] = (struct CMUnitTest){ .name = status_cases[i].name,
-                                       .test_func = a_status_has_its_kind,
-                                       .initial_state = (void *)(uintptr_t)&status_cases[i] };
-    int failed = cmocka_run_group_tests_name("io/stream status", rows, NULL, NULL);
-    return cmocka_run_group_tests_name("io/stream", tests, NULL, NULL) + failed;
+    return rows_run("io/stream", tests, ARRAY_LEN(tests));
 }

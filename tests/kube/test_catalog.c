@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "kube/catalog.h"
@@ -269,24 +265,16 @@ static void path_matches(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 7 };
-    struct CMUnitTest tests[PLAIN + ARRAY_LEN(bad) + ARRAY_LEN(paths)] = {
-        cmocka_unit_test(aggregated_discovery_is_read_core_first),
-        cmocka_unit_test(a_kind_alone_is_found_in_core_before_groups),
-        cmocka_unit_test(plain_discovery_is_read_version_by_version),
-        cmocka_unit_test(a_stale_group_keeps_what_was_known),
-        cmocka_unit_test(groups_stay_when_their_list_cannot_be_read),
-        cmocka_unit_test(there_is_a_most_of_group_versions),
-        cmocka_unit_test(an_empty_catalog_knows_nothing),
+    static const struct rows tests[] = {
+        SINGLE(aggregated_discovery_is_read_core_first),
+        SINGLE(a_kind_alone_is_found_in_core_before_groups),
+        SINGLE(plain_discovery_is_read_version_by_version),
+        SINGLE(a_stale_group_keeps_what_was_known),
+        SINGLE(groups_stay_when_their_list_cannot_be_read),
+        SINGLE(there_is_a_most_of_group_versions),
+        SINGLE(an_empty_catalog_knows_nothing),
+        ROWS(bad, document_is_refused),
+        ROWS(paths, path_matches),
     };
-    struct CMUnitTest *next = tests + PLAIN;
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        *next++ = (struct CMUnitTest){ .name = bad[i].name,
-                                       .test_func = document_is_refused,
-                                       .initial_state = (void *)&bad[i] };
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        *next++ = (struct CMUnitTest){ .name = paths[i].name,
-                                       .test_func = path_matches,
-                                       .initial_state = (void *)&paths[i] };
-    return cmocka_run_group_tests_name("kube_catalog", tests, NULL, NULL);
+    return rows_run("kube_catalog", tests, ARRAY_LEN(tests));
 }

@@ -1,13 +1,9 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "bench.h"
 
@@ -557,32 +553,26 @@ static void requests_are_counted_by_verb_and_code(void **state)
     bench_free(bench);
 }
 
-static const struct CMUnitTest plain[] = {
-    cmocka_unit_test(a_request_carries_what_it_should),
-    cmocka_unit_test(a_password_is_sent_as_basic_authentication),
-    cmocka_unit_test(an_error_says_what_was_asked_unless_it_names_its_object),
-    cmocka_unit_test(a_name_too_long_for_a_path_is_refused),
-    cmocka_unit_test(an_answer_has_a_limit),
-    cmocka_unit_test(no_more_than_the_bound_is_in_flight),
-    cmocka_unit_test(an_urgent_request_overtakes_what_waits),
-    cmocka_unit_test(a_manifests_fault_is_not_repeated),
-    cmocka_unit_test(retry_after_holds_back_what_waits),
-    cmocka_unit_test(when_the_server_is_gone_what_waits_fails_together),
-    cmocka_unit_test(a_server_that_says_nothing_times_out),
-    cmocka_unit_test(an_attempt_that_hangs_is_repeated),
-    cmocka_unit_test(a_cancelled_request_is_never_answered),
-    cmocka_unit_test(freeing_the_client_cancels_what_runs),
-    cmocka_unit_test(a_flow_goes_by_one_ticket),
-    cmocka_unit_test(requests_are_counted_by_verb_and_code),
-};
-
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(plain) + ARRAY_LEN(repeats)];
-    memcpy(tests, plain, sizeof(plain));
-    for (size_t i = 0; i < ARRAY_LEN(repeats); i++)
-        tests[ARRAY_LEN(plain) + i] = (struct CMUnitTest){ .name = repeats[i].name,
-                                                           .test_func = request_is_repeated,
-                                                           .initial_state = (void *)&repeats[i] };
-    return cmocka_run_group_tests_name("kube_client", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(a_request_carries_what_it_should),
+        SINGLE(a_password_is_sent_as_basic_authentication),
+        SINGLE(an_error_says_what_was_asked_unless_it_names_its_object),
+        SINGLE(a_name_too_long_for_a_path_is_refused),
+        SINGLE(an_answer_has_a_limit),
+        SINGLE(no_more_than_the_bound_is_in_flight),
+        SINGLE(an_urgent_request_overtakes_what_waits),
+        SINGLE(a_manifests_fault_is_not_repeated),
+        SINGLE(retry_after_holds_back_what_waits),
+        SINGLE(when_the_server_is_gone_what_waits_fails_together),
+        SINGLE(a_server_that_says_nothing_times_out),
+        SINGLE(an_attempt_that_hangs_is_repeated),
+        SINGLE(a_cancelled_request_is_never_answered),
+        SINGLE(freeing_the_client_cancels_what_runs),
+        SINGLE(a_flow_goes_by_one_ticket),
+        SINGLE(requests_are_counted_by_verb_and_code),
+        ROWS(repeats, request_is_repeated),
+    };
+    return rows_run("kube_client", tests, ARRAY_LEN(tests));
 }

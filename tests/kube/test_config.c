@@ -1,12 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "files.h"
 #include "kube/config.h"
@@ -458,35 +454,29 @@ static void no_configuration_at_all_says_where_it_looked(void **state)
     assert_non_null(strstr(err_text(named), "/nonexistent/b"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-static const struct CMUnitTest plain[] = {
-    TEST(a_context_is_read),
-    TEST(json_is_a_kubeconfig_too),
-    TEST(paths_are_relative_to_the_file_and_data_beats_them),
-    TEST(a_token_file_is_read_and_read_again),
-    TEST(a_certificate_in_files_is_read_again),
-    TEST(a_user_may_have_a_password),
-    TEST(impersonation_becomes_headers),
-    TEST(a_server_without_a_scheme_gets_one),
-    TEST(a_context_needs_no_user),
-    TEST(the_first_file_that_names_something_wins),
-    TEST(a_context_can_be_named),
-    TEST(without_files_a_pod_uses_its_service_account),
-    TEST(a_plugin_is_refused_unless_allowed),
-    TEST(a_plugin_gives_a_token_and_is_told_about_the_cluster),
-    TEST(a_plugin_that_fails_is_quoted_but_not_its_output),
-    TEST(a_missing_plugin_says_how_to_get_it),
-    TEST(no_configuration_at_all_says_where_it_looked),
-};
+#define TEST(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(plain) + ARRAY_LEN(bad)];
-    memcpy(tests, plain, sizeof(plain));
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        tests[ARRAY_LEN(plain) + i] = (struct CMUnitTest){ .name = bad[i].name,
-                                                           .test_func = config_is_refused,
-                                                           .initial_state = (void *)&bad[i] };
-    return cmocka_run_group_tests_name("kube_config", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        TEST(a_context_is_read),
+        TEST(json_is_a_kubeconfig_too),
+        TEST(paths_are_relative_to_the_file_and_data_beats_them),
+        TEST(a_token_file_is_read_and_read_again),
+        TEST(a_certificate_in_files_is_read_again),
+        TEST(a_user_may_have_a_password),
+        TEST(impersonation_becomes_headers),
+        TEST(a_server_without_a_scheme_gets_one),
+        TEST(a_context_needs_no_user),
+        TEST(the_first_file_that_names_something_wins),
+        TEST(a_context_can_be_named),
+        TEST(without_files_a_pod_uses_its_service_account),
+        TEST(a_plugin_is_refused_unless_allowed),
+        TEST(a_plugin_gives_a_token_and_is_told_about_the_cluster),
+        TEST(a_plugin_that_fails_is_quoted_but_not_its_output),
+        TEST(a_missing_plugin_says_how_to_get_it),
+        TEST(no_configuration_at_all_says_where_it_looked),
+        ROWS(bad, config_is_refused),
+    };
+    return rows_run("kube_config", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/base.h"
 #include "kube/credential.h"
@@ -89,15 +85,11 @@ static void a_token_in_a_file_may_have_blanks_around_it(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 3 };
-    struct CMUnitTest tests[PLAIN + ARRAY_LEN(bad)] = {
-        cmocka_unit_test(a_token_a_certificate_and_an_end_are_read),
-        cmocka_unit_test(an_end_long_past_is_not_no_end),
-        cmocka_unit_test(a_token_in_a_file_may_have_blanks_around_it),
+    static const struct rows tests[] = {
+        SINGLE(a_token_a_certificate_and_an_end_are_read),
+        SINGLE(an_end_long_past_is_not_no_end),
+        SINGLE(a_token_in_a_file_may_have_blanks_around_it),
+        ROWS(bad, credential_is_refused),
     };
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        tests[PLAIN + i] = (struct CMUnitTest){ .name = bad[i].name,
-                                                .test_func = credential_is_refused,
-                                                .initial_state = (void *)&bad[i] };
-    return cmocka_run_group_tests_name("kube_credential", tests, NULL, NULL);
+    return rows_run("kube_credential", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "kube/lease_record.h"
@@ -112,15 +108,9 @@ static void write_matches(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(deeds) + ARRAY_LEN(writes)];
-    struct CMUnitTest *next = tests;
-    for (size_t i = 0; i < ARRAY_LEN(deeds); i++)
-        *next++ = (struct CMUnitTest){ .name = deeds[i].name,
-                                       .test_func = deed_matches,
-                                       .initial_state = (void *)&deeds[i] };
-    for (size_t i = 0; i < ARRAY_LEN(writes); i++)
-        *next++ = (struct CMUnitTest){ .name = writes[i].name,
-                                       .test_func = write_matches,
-                                       .initial_state = (void *)&writes[i] };
-    return cmocka_run_group_tests_name("kube_lease_record", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(deeds, deed_matches),
+        ROWS(writes, write_matches),
+    };
+    return rows_run("kube_lease_record", tests, ARRAY_LEN(tests));
 }

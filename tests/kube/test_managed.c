@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "kube/managed.h"
@@ -172,15 +168,11 @@ static void takeover_matches(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 3 };
-    struct CMUnitTest tests[PLAIN + ARRAY_LEN(takeovers)] = {
-        cmocka_unit_test(the_fingerprint_is_of_our_apply_entry_alone),
-        cmocka_unit_test(without_our_entry_there_is_no_fingerprint),
-        cmocka_unit_test(a_field_is_owned_when_our_entry_has_it),
+    static const struct rows tests[] = {
+        SINGLE(the_fingerprint_is_of_our_apply_entry_alone),
+        SINGLE(without_our_entry_there_is_no_fingerprint),
+        SINGLE(a_field_is_owned_when_our_entry_has_it),
+        ROWS(takeovers, takeover_matches),
     };
-    for (size_t i = 0; i < ARRAY_LEN(takeovers); i++)
-        tests[PLAIN + i] = (struct CMUnitTest){ .name = takeovers[i].name,
-                                                .test_func = takeover_matches,
-                                                .initial_state = (void *)&takeovers[i] };
-    return cmocka_run_group_tests_name("kube_managed", tests, NULL, NULL);
+    return rows_run("kube_managed", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "kube/retry.h"
 
@@ -137,15 +132,10 @@ static void only_what_may_be_done_twice_is_repeated(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 2 };
-    struct CMUnitTest tests[PLAIN + ARRAY_LEN(retries)] = {
-        cmocka_unit_test(back_off_doubles_is_bounded_and_jitters),
-        cmocka_unit_test(only_what_may_be_done_twice_is_repeated),
+    static const struct rows tests[] = {
+        SINGLE(back_off_doubles_is_bounded_and_jitters),
+        SINGLE(only_what_may_be_done_twice_is_repeated),
+        ROWS(retries, retry_is_decided),
     };
-    struct CMUnitTest *next = tests + PLAIN;
-    for (size_t i = 0; i < ARRAY_LEN(retries); i++)
-        *next++ = (struct CMUnitTest){ .name = retries[i].name,
-                                       .test_func = retry_is_decided,
-                                       .initial_state = (void *)&retries[i] };
-    return cmocka_run_group_tests_name("kube_retry", tests, NULL, NULL);
+    return rows_run("kube_retry", tests, ARRAY_LEN(tests));
 }

@@ -1,12 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "kube/status.h"
@@ -214,16 +210,13 @@ static void an_error_event_means_what_its_code_says(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 5] = {
-        cmocka_unit_test(success_is_no_error),
-        cmocka_unit_test(retry_after_of_the_details_is_kept),
-        cmocka_unit_test(foreign_text_is_cut_between_characters),
-        cmocka_unit_test(a_long_message_is_cut),
-        cmocka_unit_test(an_error_event_means_what_its_code_says),
+    static const struct rows tests[] = {
+        SINGLE(success_is_no_error),
+        SINGLE(retry_after_of_the_details_is_kept),
+        SINGLE(foreign_text_is_cut_between_characters),
+        SINGLE(a_long_message_is_cut),
+        SINGLE(an_error_event_means_what_its_code_says),
+        ROWS(cases, refusal_matches),
     };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[5 + i] = (struct CMUnitTest){ .name = cases[i].name,
-                                            .test_func = refusal_matches,
-                                            .initial_state = (void *)&cases[i] };
-    return cmocka_run_group_tests_name("kube_status", tests, NULL, NULL);
+    return rows_run("kube_status", tests, ARRAY_LEN(tests));
 }

@@ -1,13 +1,9 @@
 /* Watches and lists against a server that cuts, stays silent, forgets, and talks rubbish. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "bench.h"
 #include "doc/object.h"
@@ -658,34 +654,28 @@ static void a_list_may_be_cancelled_while_it_hands_on(void **state)
     end_list(&listed);
 }
 
-static const struct CMUnitTest plain[] = {
-    cmocka_unit_test(one_request_brings_the_picture_and_the_changes),
-    cmocka_unit_test(lines_may_come_in_any_pieces),
-    cmocka_unit_test(selectors_are_sent_encoded),
-    cmocka_unit_test(a_server_that_refuses_the_form_is_listed_and_watched),
-    cmocka_unit_test(a_server_that_ignores_the_form_is_noticed),
-    cmocka_unit_test(a_selector_that_is_wrong_is_reported_once),
-    cmocka_unit_test(a_list_that_expires_in_the_middle_begins_again),
-    cmocka_unit_test(a_version_that_is_gone_begins_a_new_picture),
-    cmocka_unit_test(rubbish_again_and_again_begins_a_new_picture),
-    cmocka_unit_test(trouble_is_reported_once_until_it_is_over),
-    cmocka_unit_test(retry_after_is_obeyed),
-    cmocka_unit_test(a_server_that_closes_at_once_is_not_hammered),
-    cmocka_unit_test(a_watch_may_be_stopped_from_any_of_its_callbacks),
-    cmocka_unit_test(a_watch_may_be_stopped_at_any_time),
-    cmocka_unit_test(a_list_is_read_page_by_page),
-    cmocka_unit_test(a_list_alone_begins_again_by_itself),
-    cmocka_unit_test(a_broken_page_is_an_error),
-    cmocka_unit_test(a_list_may_be_cancelled_while_it_hands_on),
-};
-
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(plain) + ARRAY_LEN(endings)];
-    memcpy(tests, plain, sizeof(plain));
-    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
-        tests[ARRAY_LEN(plain) + i] = (struct CMUnitTest){ .name = endings[i].name,
-                                                           .test_func = stream_goes_on,
-                                                           .initial_state = (void *)&endings[i] };
-    return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(one_request_brings_the_picture_and_the_changes),
+        SINGLE(lines_may_come_in_any_pieces),
+        SINGLE(selectors_are_sent_encoded),
+        SINGLE(a_server_that_refuses_the_form_is_listed_and_watched),
+        SINGLE(a_server_that_ignores_the_form_is_noticed),
+        SINGLE(a_selector_that_is_wrong_is_reported_once),
+        SINGLE(a_list_that_expires_in_the_middle_begins_again),
+        SINGLE(a_version_that_is_gone_begins_a_new_picture),
+        SINGLE(rubbish_again_and_again_begins_a_new_picture),
+        SINGLE(trouble_is_reported_once_until_it_is_over),
+        SINGLE(retry_after_is_obeyed),
+        SINGLE(a_server_that_closes_at_once_is_not_hammered),
+        SINGLE(a_watch_may_be_stopped_from_any_of_its_callbacks),
+        SINGLE(a_watch_may_be_stopped_at_any_time),
+        SINGLE(a_list_is_read_page_by_page),
+        SINGLE(a_list_alone_begins_again_by_itself),
+        SINGLE(a_broken_page_is_an_error),
+        SINGLE(a_list_may_be_cancelled_while_it_hands_on),
+        ROWS(endings, stream_goes_on),
+    };
+    return rows_run("kube_watch", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/object.h"
 #include "kube/watch_line.h"
@@ -236,26 +232,15 @@ static void page_is_taken_apart(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 5 };
-    struct CMUnitTest tests[PLAIN + ARRAY_LEN(events) + ARRAY_LEN(garbage) + ARRAY_LEN(pages)] = {
-        cmocka_unit_test(lines_are_the_same_however_they_are_cut),
-        cmocka_unit_test(a_line_over_the_limit_is_an_error),
-        cmocka_unit_test(a_whole_line_over_the_limit_is_one_too),
-        cmocka_unit_test(the_receiver_may_stop),
-        cmocka_unit_test(a_reset_forgets_the_partial_line),
+    static const struct rows tests[] = {
+        SINGLE(lines_are_the_same_however_they_are_cut),
+        SINGLE(a_line_over_the_limit_is_an_error),
+        SINGLE(a_whole_line_over_the_limit_is_one_too),
+        SINGLE(the_receiver_may_stop),
+        SINGLE(a_reset_forgets_the_partial_line),
+        ROWS(events, event_is_read),
+        ROWS(garbage, garbage_is_refused),
+        ROWS(pages, page_is_taken_apart),
     };
-    struct CMUnitTest *next = tests + PLAIN;
-    for (size_t i = 0; i < ARRAY_LEN(events); i++)
-        *next++ = (struct CMUnitTest){ .name = events[i].name,
-                                       .test_func = event_is_read,
-                                       .initial_state = (void *)&events[i] };
-    for (size_t i = 0; i < ARRAY_LEN(garbage); i++)
-        *next++ = (struct CMUnitTest){ .name = garbage[i].name,
-                                       .test_func = garbage_is_refused,
-                                       .initial_state = (void *)&garbage[i] };
-    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
-        *next++ = (struct CMUnitTest){ .name = pages[i].name,
-                                       .test_func = page_is_taken_apart,
-                                       .initial_state = (void *)&pages[i] };
-    return cmocka_run_group_tests_name("kube_watch_line", tests, NULL, NULL);
+    return rows_run("kube_watch_line", tests, ARRAY_LEN(tests));
 }

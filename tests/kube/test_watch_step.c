@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "kube/watch_step.h"
 
@@ -121,12 +116,9 @@ static void every_end_of_every_phase_has_a_next_step(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1] = {
-        cmocka_unit_test(every_end_of_every_phase_has_a_next_step),
+    static const struct rows tests[] = {
+        SINGLE(every_end_of_every_phase_has_a_next_step),
+        ROWS(cases, step_matches),
     };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[1 + i] = (struct CMUnitTest){ .name = cases[i].name,
-                                            .test_func = step_matches,
-                                            .initial_state = (void *)&cases[i] };
-    return cmocka_run_group_tests_name("kube_watch_step", tests, NULL, NULL);
+    return rows_run("kube_watch_step", tests, ARRAY_LEN(tests));
 }

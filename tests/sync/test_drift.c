@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/drift.h"
 
@@ -290,14 +286,11 @@ static void versions_are_numbers_or_nothing(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 3];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = cases[n].name,
-                                        .test_func = decides,
-                                        .initial_state = (void *)(uintptr_t)&cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_combination_breaks_a_promise);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(healing_once_is_enough);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(versions_are_numbers_or_nothing);
-    return cmocka_run_group_tests_name("sync_drift", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, decides),
+        SINGLE(no_combination_breaks_a_promise),
+        SINGLE(healing_once_is_enough),
+        SINGLE(versions_are_numbers_or_nothing),
+    };
+    return rows_run("sync_drift", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/event.h"
 
@@ -45,11 +40,8 @@ static void words(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(text_cases)];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(text_cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = text_cases[n].name,
-                                        .test_func = words,
-                                        .initial_state = (void *)(uintptr_t)&text_cases[n] };
-    return cmocka_run_group_tests_name("sync_event", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(text_cases, words),
+    };
+    return rows_run("sync_event", tests, ARRAY_LEN(tests));
 }

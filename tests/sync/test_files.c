@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/arena.h"
 #include "sync/files.h"
@@ -125,15 +121,9 @@ static void selects(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(select_cases) + ARRAY_LEN(refuse_cases)];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(select_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = select_cases[i].name,
-                                          .test_func = selects,
-                                          .initial_state = (void *)(uintptr_t)&select_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(refuse_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = refuse_cases[i].name,
-                                          .test_func = refuses,
-                                          .initial_state = (void *)(uintptr_t)&refuse_cases[i] };
-    return cmocka_run_group_tests_name("sync_files", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(select_cases, selects),
+        ROWS(refuse_cases, refuses),
+    };
+    return rows_run("sync_files", tests, ARRAY_LEN(tests));
 }

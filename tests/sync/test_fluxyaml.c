@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "sync/fluxyaml.h"
@@ -253,31 +249,18 @@ static void joins(void **state)
         assert_non_null(strstr(err_text(e), "outside of base directory"));
 }
 
-static void add_row(struct CMUnitTest *tests, size_t *n, const char *name, CMUnitTestFunction fn,
-                    const void *row)
-{
-    tests[(*n)++] = (struct CMUnitTest){ .name = name,
-                                         .test_func = fn,
-                                         .initial_state = (void *)(uintptr_t)row };
-}
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(bad_cases) + ARRAY_LEN(find_cases) + ARRAY_LEN(join_cases) + 6];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        add_row(tests, &n, bad_cases[i].name, refuses, &bad_cases[i]);
-    for (size_t i = 0; i < ARRAY_LEN(find_cases); i++)
-        add_row(tests, &n, find_cases[i].name, finds, &find_cases[i]);
-    for (size_t i = 0; i < ARRAY_LEN(join_cases); i++)
-        add_row(tests, &n, join_cases[i].name, joins, &join_cases[i]);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(command_updated_has_generators_and_updaters);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(patch_updated_has_a_patch_file);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(scan_for_files_takes_a_map_or_nothing);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(broken_yaml_names_its_line);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(commands_without_end_are_refused);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(no_configuration_up_to_the_root_means_plain_files);
-    return cmocka_run_group_tests_name("sync_fluxyaml", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(bad_cases, refuses),
+        ROWS(find_cases, finds),
+        ROWS(join_cases, joins),
+        SINGLE(command_updated_has_generators_and_updaters),
+        SINGLE(patch_updated_has_a_patch_file),
+        SINGLE(scan_for_files_takes_a_map_or_nothing),
+        SINGLE(broken_yaml_names_its_line),
+        SINGLE(commands_without_end_are_refused),
+        SINGLE(no_configuration_up_to_the_root_means_plain_files),
+    };
+    return rows_run("sync_fluxyaml", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/gc.h"
 
@@ -254,13 +250,10 @@ static void no_combination_deletes_what_must_stay(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 2];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = cases[n].name,
-                                        .test_func = decides,
-                                        .initial_state = (void *)(uintptr_t)&cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(the_refusal_says_how_many_why_and_what_to_do);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_combination_deletes_what_must_stay);
-    return cmocka_run_group_tests_name("sync_gc", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, decides),
+        SINGLE(the_refusal_says_how_many_why_and_what_to_do),
+        SINGLE(no_combination_deletes_what_must_stay),
+    };
+    return rows_run("sync_gc", tests, ARRAY_LEN(tests));
 }

@@ -1,12 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/inventory.h"
 
@@ -86,13 +82,36 @@ static void pretend_applied(struct inventory_object *object)
     inventory_set_outcome(object, SYNC_APPLIED, NULL, 5);
 }
 
+/* A file declares ConfigMaps: "a1 b2" is a in its version 1 and b in its version 2. */
+static void says(struct world *world, const char *path, const char *blob, const char *objects)
+{
+    struct inventory_file *file = inventory_file_new(path, blob, 0100644);
+    for (const char *at = objects; *at; at += strspn(at + 2, " ") + 2) {
+        char id[64];
+        snprintf(id, sizeof(id), "demo:configmap/%c", at[0]);
+        declare(file, id, at[1]);
+    }
+    update(world, file);
+}
+
+static void drop(struct world *world, const char *path)
+{
+    world->dropped = path;
+    update(world, NULL);
+}
+
+static struct inventory_object *find(struct world *world, const char *name)
+{
+    char id[64];
+    snprintf(id, sizeof(id), "demo:configmap/%s", name);
+    return inventory_find(&world->inv, id);
+}
+
 static void new_objects_are_to_be_applied(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    update(world, file);
-    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    says(world, "a.yaml", "1", "a1");
+    const struct inventory_object *object = find(world, "a");
     assert_true(object->is_dirty);
     assert_true(object->is_changed);
     assert_int_equal(object->outcome, SYNC_PENDING);
@@ -101,19 +120,13 @@ static void new_objects_are_to_be_applied(void **state)
 static void an_unchanged_object_of_a_changed_file_is_left_alone(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
-    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
-    pretend_applied(inventory_find(&world->inv, "demo:configmap/b"));
+    says(world, "a.yaml", "1", "a1 b1");
+    pretend_applied(find(world, "a"));
+    pretend_applied(find(world, "b"));
 
-    file = inventory_file_new("a.yaml", "2", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/b", '2');
-    update(world, file);
-    const struct inventory_object *a = inventory_find(&world->inv, "demo:configmap/a");
-    const struct inventory_object *b = inventory_find(&world->inv, "demo:configmap/b");
+    says(world, "a.yaml", "2", "a1 b2");
+    const struct inventory_object *a = find(world, "a");
+    const struct inventory_object *b = find(world, "b");
     assert_false(a->is_dirty);
     assert_false(a->is_changed);
     assert_int_equal(a->outcome, SYNC_APPLIED);
@@ -126,32 +139,22 @@ static void an_unchanged_object_of_a_changed_file_is_left_alone(void **state)
 static void an_object_that_moves_to_another_file_is_not_gone(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    update(world, file);
-    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
-    file = inventory_file_new("b.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
+    says(world, "a.yaml", "1", "a1");
+    pretend_applied(find(world, "a"));
     world->dropped = "a.yaml";
-    update(world, file);
+    says(world, "b.yaml", "1", "a1");
     assert_string_equal(world->gone, "");
-    assert_false(inventory_find(&world->inv, "demo:configmap/a")->is_dirty);
-    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->path, "b.yaml");
+    assert_false(find(world, "a")->is_dirty);
+    assert_string_equal(find(world, "a")->path, "b.yaml");
 }
 
 static void what_no_file_declares_any_more_is_gone(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
-    file = inventory_file_new("a.yaml", "2", 0100644);
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
+    says(world, "a.yaml", "1", "a1 b1");
+    says(world, "a.yaml", "2", "b1");
     assert_string_equal(world->gone, "demo:configmap/a ");
-    world->dropped = "a.yaml";
-    update(world, NULL);
+    drop(world, "a.yaml");
     assert_string_equal(world->gone, "demo:configmap/b ");
     assert_int_equal(map_len(world->inv.objects), 0);
 }
@@ -159,14 +162,10 @@ static void what_no_file_declares_any_more_is_gone(void **state)
 static void two_claims_on_one_object_apply_neither_and_name_both(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("web.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    update(world, file);
-    pretend_applied(inventory_find(&world->inv, "demo:configmap/a"));
-    file = inventory_file_new("copy.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '2');
-    update(world, file);
-    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    says(world, "web.yaml", "1", "a1");
+    pretend_applied(find(world, "a"));
+    says(world, "copy.yaml", "1", "a2");
+    const struct inventory_object *object = find(world, "a");
     assert_int_equal(object->outcome, SYNC_FAILED);
     assert_string_equal(object->message,
                         "duplicate definition of 'demo:configmap/a' (in copy.yaml and web.yaml)");
@@ -179,48 +178,36 @@ static void a_claim_that_is_known_to_be_double_is_told_of_once(void **state)
 {
     struct world *world = *state;
     two_claims_on_one_object_apply_neither_and_name_both(state);
-    struct inventory_file *file = inventory_file_new("copy.yaml", "2", 0100644);
-    declare(file, "demo:configmap/a", '3');
-    update(world, file);
+    says(world, "copy.yaml", "2", "a3");
     assert_int_equal(world->duplicates, 0);
-    assert_int_equal(inventory_find(&world->inv, "demo:configmap/a")->outcome, SYNC_FAILED);
+    assert_int_equal(find(world, "a")->outcome, SYNC_FAILED);
 }
 
 static void of_three_claims_the_last_that_stays_stands(void **state)
 {
     struct world *world = *state;
     static const char *const paths[] = { "a.yaml", "b.yaml", "c.yaml" };
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        struct inventory_file *file = inventory_file_new(paths[i], "1", 0100644);
-        declare(file, "demo:configmap/a", '1');
-        update(world, file);
-    }
-    for (size_t i = 0; i < 2; i++) { /* the middle one, then the first */
-        world->dropped = paths[1 - i];
-        update(world, NULL);
-    }
-    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        says(world, paths[i], "1", "a1");
+    for (size_t i = 0; i < 2; i++) /* the middle one, then the first */
+        drop(world, paths[1 - i]);
+    const struct inventory_object *object = find(world, "a");
     assert_string_equal(object->path, "c.yaml");
     assert_null(object->rival);
     assert_true(object->is_dirty);
-    world->dropped = "c.yaml";
-    update(world, NULL);
+    drop(world, "c.yaml");
     assert_string_equal(world->gone, "demo:configmap/a ");
 }
 
 static void what_no_changed_file_declares_is_not_looked_at(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    update(world, file);
-    struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    says(world, "a.yaml", "1", "a1");
+    struct inventory_object *object = find(world, "a");
     pretend_applied(object);
     inventory_set_outcome(object, SYNC_DRIFTED, "changed by hand", 6);
-    file = inventory_file_new("b.yaml", "1", 0100644);
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
-    assert_ptr_equal(inventory_find(&world->inv, "demo:configmap/a"), object);
+    says(world, "b.yaml", "1", "b1");
+    assert_ptr_equal(find(world, "a"), object);
     assert_int_equal(object->outcome, SYNC_DRIFTED);
 }
 
@@ -240,13 +227,9 @@ static void kinds_are_counted_by_what_is_to_be_applied(void **state)
     skipped->body = NULL;
     update(world, file);
     assert_int_equal(count_of(world, "v1 ConfigMap"), 1);
-    file = inventory_file_new("a.yaml", "2", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
+    says(world, "a.yaml", "2", "a1 b1");
     assert_int_equal(count_of(world, "v1 ConfigMap"), 2);
-    world->dropped = "a.yaml";
-    update(world, NULL);
+    drop(world, "a.yaml");
     assert_int_equal(count_of(world, "v1 ConfigMap"), 0);
 }
 
@@ -258,8 +241,7 @@ static void links_are_known_as_such(void **state)
     update(world, inventory_file_new("a.yaml", "1", 0100644));
     assert_null(map_get(world->inv.links, "a.yaml"));
     update(world, inventory_file_new("a.yaml", "1", 0120000));
-    world->dropped = "a.yaml";
-    update(world, NULL);
+    drop(world, "a.yaml");
     assert_int_equal(map_len(world->inv.links), 0);
 }
 
@@ -278,11 +260,9 @@ static void an_autoscaler_that_goes_leaves_its_target_without_one(void **state)
         update(world, file);
     }
     const struct inventory_object *web = inventory_find(&world->inv, "demo:deployment/web");
-    world->dropped = "b.yaml";
-    update(world, NULL);
+    drop(world, "b.yaml");
     assert_true(inventory_has_scaler(&world->inv, web));
-    world->dropped = "c.yaml";
-    update(world, NULL);
+    drop(world, "c.yaml");
     assert_false(inventory_has_scaler(&world->inv, web));
 }
 
@@ -290,9 +270,8 @@ static void when_one_of_two_claims_goes_the_other_stands_again(void **state)
 {
     struct world *world = *state;
     two_claims_on_one_object_apply_neither_and_name_both(state);
-    world->dropped = "copy.yaml";
-    update(world, NULL);
-    const struct inventory_object *object = inventory_find(&world->inv, "demo:configmap/a");
+    drop(world, "copy.yaml");
+    const struct inventory_object *object = find(world, "a");
     assert_null(object->rival);
     assert_int_equal(object->outcome, SYNC_APPLIED);
     assert_null(object->message);
@@ -301,29 +280,23 @@ static void when_one_of_two_claims_goes_the_other_stands_again(void **state)
 static void two_claims_in_one_file_name_it_once(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("twice.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/a", '1');
-    update(world, file);
-    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->message,
+    says(world, "twice.yaml", "1", "a1 a1");
+    assert_string_equal(find(world, "a")->message,
                         "duplicate definition of 'demo:configmap/a' (in twice.yaml)");
 }
 
 static void a_file_that_breaks_keeps_what_it_declared(void **state)
 {
     struct world *world = *state;
-    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
-    declare(file, "demo:configmap/a", '1');
-    declare(file, "demo:configmap/b", '1');
-    update(world, file);
-    file = inventory_file_new("a.yaml", "2", 0100644);
+    says(world, "a.yaml", "1", "a1 b1");
+    struct inventory_file *file = inventory_file_new("a.yaml", "2", 0100644);
     declare(file, "demo:configmap/a", '2');
     file->is_broken = true;
     *vec_push(NULL, &file->problems) = base_copy_text("a.yaml:4:1: did not find expected key");
     update(world, file);
     assert_string_equal(world->gone, "");
-    assert_non_null(inventory_find(&world->inv, "demo:configmap/b"));
-    assert_string_equal(inventory_find(&world->inv, "demo:configmap/a")->checksum, "2");
+    assert_non_null(find(world, "b"));
+    assert_string_equal(find(world, "a")->checksum, "2");
     assert_int_equal(inventory_problem_count(&world->inv), 1);
 }
 
@@ -340,11 +313,11 @@ static void what_an_autoscaler_names_has_a_scaler(void **state)
     assert_false(inventory_has_scaler(&world->inv, other));
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define EACH(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    static const struct rows tests[] = {
         EACH(new_objects_are_to_be_applied),
         EACH(an_unchanged_object_of_a_changed_file_is_left_alone),
         EACH(an_object_that_moves_to_another_file_is_not_gone),
@@ -361,5 +334,5 @@ int main(void)
         EACH(a_file_that_breaks_keeps_what_it_declared),
         EACH(what_an_autoscaler_names_has_a_scaler),
     };
-    return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);
+    return rows_run("inventory", tests, ARRAY_LEN(tests));
 }

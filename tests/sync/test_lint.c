@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/builtin.h"
 #include "sync/lint.h"
@@ -125,14 +121,11 @@ static void current_versions_need_no_replacement(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 3];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = cases[n].name,
-                                        .test_func = lints,
-                                        .initial_state = (void *)(uintptr_t)&cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(built_in_kinds_have_scopes_by_group);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(groups_of_kubernetes_are_told_from_others);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(current_versions_need_no_replacement);
-    return cmocka_run_group_tests_name("sync_lint", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, lints),
+        SINGLE(built_in_kinds_have_scopes_by_group),
+        SINGLE(groups_of_kubernetes_are_told_from_others),
+        SINGLE(current_versions_need_no_replacement),
+    };
+    return rows_run("sync_lint", tests, ARRAY_LEN(tests));
 }

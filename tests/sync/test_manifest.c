@@ -1,12 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/manifest.h"
 
@@ -336,7 +332,7 @@ static void generated_manifests_say_so(void **state)
     static const char text[] = "{apiVersion: v1, kind: Secret, metadata: {name: a}}";
     struct manifest_list list = { 0 };
     struct manifest_problems problems = { 0 };
-    struct manifest_source source = { "staging/../.flux.yaml", true };
+    struct manifest_source source = { .path = "staging/../.flux.yaml", .is_generated = true };
     assert_true(manifest_parse(mem, &source, text, sizeof(text) - 1, &list, &problems));
     assert_true(list.at[0].is_generated);
     assert_string_equal(list.at[0].path, "staging/../.flux.yaml");
@@ -344,22 +340,17 @@ static void generated_manifests_say_so(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 9];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = cases[n].name,
-                                        .test_func = parses,
-                                        .initial_state = (void *)(uintptr_t)&cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_alias_bomb_is_a_problem_of_its_file);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_hundred_thousand_brackets_are_a_problem);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_text_of_fifty_megabytes_is_a_problem);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(a_file_full_of_mistakes_is_not_told_of_without_end);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(reading_on_after_broken_documents_ends);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(problems_of_a_second_file_are_counted_anew);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(a_line_break_in_a_path_does_not_break_the_line);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_long_value_is_cut_between_characters);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(generated_manifests_say_so);
-    return cmocka_run_group_tests_name("sync_manifest", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, parses),
+        SINGLE(an_alias_bomb_is_a_problem_of_its_file),
+        SINGLE(a_hundred_thousand_brackets_are_a_problem),
+        SINGLE(a_text_of_fifty_megabytes_is_a_problem),
+        SINGLE(a_file_full_of_mistakes_is_not_told_of_without_end),
+        SINGLE(reading_on_after_broken_documents_ends),
+        SINGLE(problems_of_a_second_file_are_counted_anew),
+        SINGLE(a_line_break_in_a_path_does_not_break_the_line),
+        SINGLE(a_long_value_is_cut_between_characters),
+        SINGLE(generated_manifests_say_so),
+    };
+    return rows_run("sync_manifest", tests, ARRAY_LEN(tests));
 }

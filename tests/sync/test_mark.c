@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/yaml.h"
 #include "sync/mark.h"
@@ -89,15 +85,11 @@ static void reads_ignore(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(ignore_cases) + 3];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(ignore_cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = ignore_cases[n].name,
-                                        .test_func = reads_ignore,
-                                        .initial_state = (void *)(uintptr_t)&ignore_cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(set_names_and_marks_are_those_of_flux);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_mark_is_a_label_value);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(checksums_are_of_the_document_however_it_is_spelt);
-    return cmocka_run_group_tests_name("sync_mark", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(ignore_cases, reads_ignore),
+        SINGLE(set_names_and_marks_are_those_of_flux),
+        SINGLE(a_mark_is_a_label_value),
+        SINGLE(checksums_are_of_the_document_however_it_is_spelt),
+    };
+    return rows_run("sync_mark", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/order.h"
 
@@ -69,13 +65,10 @@ static void rank_then_name_then_id_decide(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rank_cases) + 2];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(rank_cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = rank_cases[n].name,
-                                        .test_func = ranks,
-                                        .initial_state = (void *)(uintptr_t)&rank_cases[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(only_namespaces_and_definitions_are_awaited);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(rank_then_name_then_id_decide);
-    return cmocka_run_group_tests_name("sync_order", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(rank_cases, ranks),
+        SINGLE(only_namespaces_and_definitions_are_awaited),
+        SINGLE(rank_then_name_then_id_decide),
+    };
+    return rows_run("sync_order", tests, ARRAY_LEN(tests));
 }

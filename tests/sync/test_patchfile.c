@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/patchfile.h"
 
@@ -75,7 +71,7 @@ static void patches(void **state)
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct manifest_list list = { 0 }, out = { 0 };
     struct manifest_problems problems = { 0 };
-    struct manifest_source source = { "./.flux.yaml", true };
+    struct manifest_source source = { .path = "./.flux.yaml", .is_generated = true };
     assert_true(manifest_parse(mem, &source, generated, sizeof(generated) - 1, &list, &problems));
     struct patchfile patch = { ".flux.yaml", "flux-patch.yaml", c->patch, strlen(c->patch) };
     SCOPED(err_free) struct err *e = patchfile_apply(mem, &patch, &list, &out);
@@ -103,7 +99,7 @@ static void two_generated_objects_of_one_id_cannot_be_patched(void **state)
                                "{apiVersion: v1, kind: Secret, metadata: {name: a}}\n";
     struct manifest_list list = { 0 }, out = { 0 };
     struct manifest_problems problems = { 0 };
-    struct manifest_source source = { "./.flux.yaml", true };
+    struct manifest_source source = { .path = "./.flux.yaml", .is_generated = true };
     assert_true(manifest_parse(mem, &source, text, sizeof(text) - 1, &list, &problems));
     struct patchfile patch = { ".flux.yaml", "flux-patch.yaml", "", 0 };
     SCOPED(err_free) struct err *e = patchfile_apply(mem, &patch, &list, &out);
@@ -114,13 +110,9 @@ static void two_generated_objects_of_one_id_cannot_be_patched(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1];
-    size_t n = 0;
-    for (; n < ARRAY_LEN(cases); n++)
-        tests[n] = (struct CMUnitTest){ .name = cases[n].name,
-                                        .test_func = patches,
-                                        .initial_state = (void *)(uintptr_t)&cases[n] };
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(two_generated_objects_of_one_id_cannot_be_patched);
-    return cmocka_run_group_tests_name("sync_patchfile", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, patches),
+        SINGLE(two_generated_objects_of_one_id_cannot_be_patched),
+    };
+    return rows_run("sync_patchfile", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "sync/owner.h"
@@ -392,14 +388,6 @@ static void definitions_of_the_repository_give_scopes(void **state)
     assert_null(resolve_crd_of(&crds, "v1", "Thing"));
 }
 
-static void add_rows(struct CMUnitTest *tests, size_t *n, const char *name, CMUnitTestFunction fn,
-                     const void *row)
-{
-    tests[(*n)++] = (struct CMUnitTest){ .name = name,
-                                         .test_func = fn,
-                                         .initial_state = (void *)(uintptr_t)row };
-}
-
 /* -- what another owns ---------------------------------------------------------------------- */
 
 static const struct keep_case {
@@ -439,25 +427,18 @@ static void what_another_owns_is_sent_as_it_is(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(allow_cases) + ARRAY_LEN(scale_cases) +
-                            ARRAY_LEN(keep_cases) + 7];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        add_rows(tests, &n, cases[i].name, resolves, &cases[i]);
-    for (size_t i = 0; i < ARRAY_LEN(allow_cases); i++)
-        add_rows(tests, &n, allow_cases[i].name, allows, &allow_cases[i]);
-    for (size_t i = 0; i < ARRAY_LEN(scale_cases); i++)
-        add_rows(tests, &n, scale_cases[i].name, finds_scale_target, &scale_cases[i]);
-    for (size_t i = 0; i < ARRAY_LEN(keep_cases); i++)
-        add_rows(tests, &n, keep_cases[i].name, what_another_owns_is_sent_as_it_is, &keep_cases[i]);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(an_excluded_manifest_has_its_reason_and_no_body);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_object_over_three_mebibytes_is_not_sent);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(equal_bodies_have_equal_prints);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(
-        duplicates_are_told_of_on_each_claim_and_none_is_applied);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(duplicates_are_worded_as_in_flux);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(replicas_can_be_left_out_of_a_body);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(definitions_of_the_repository_give_scopes);
-    return cmocka_run_group_tests_name("sync_resolve", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cases, resolves),
+        ROWS(allow_cases, allows),
+        ROWS(scale_cases, finds_scale_target),
+        ROWS(keep_cases, what_another_owns_is_sent_as_it_is),
+        SINGLE(an_excluded_manifest_has_its_reason_and_no_body),
+        SINGLE(an_object_over_three_mebibytes_is_not_sent),
+        SINGLE(equal_bodies_have_equal_prints),
+        SINGLE(duplicates_are_told_of_on_each_claim_and_none_is_applied),
+        SINGLE(duplicates_are_worded_as_in_flux),
+        SINGLE(replicas_can_be_left_out_of_a_body),
+        SINGLE(definitions_of_the_repository_give_scopes),
+    };
+    return rows_run("sync_resolve", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 
@@ -126,11 +121,9 @@ static void targets_of_one_kind_and_name_have_one_key(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1] = { cmocka_unit_test(
-        targets_of_one_kind_and_name_have_one_key) };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[i + 1] = (struct CMUnitTest){ .name = cases[i].name,
-                                            .test_func = checks,
-                                            .initial_state = (void *)&cases[i] };
-    return cmocka_run_group_tests_name("canary_check", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(targets_of_one_kind_and_name_have_one_key),
+        ROWS(cases, checks),
+    };
+    return rows_run("canary_check", tests, ARRAY_LEN(tests));
 }

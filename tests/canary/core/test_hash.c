@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/hash.h"
@@ -137,25 +132,17 @@ static void hashes_of_others_are_not_ours(void **state)
     assert_true(canary_hash_is_ours("s1-0123456789abcdef"));
 }
 
-#define ROWS(table, function)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)                                            \
-        tests[n++] = (struct CMUnitTest)                                                     \
-        {                                                                                    \
-            .name = table[i].name, .test_func = function, .initial_state = (void *)&table[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(payload_cases) + ARRAY_LEN(config_cases) + ARRAY_LEN(revision_cases) + 5];
-    size_t n = 0;
-    ROWS(payload_cases, payload_sums_to);
-    ROWS(config_cases, config_sums_to);
-    ROWS(revision_cases, revisions_compare);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(the_order_of_configs_does_not_matter);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_config_without_data_is_as_one_of_null);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(summing_leaves_the_data_as_it_is);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(revisions_keep_their_hash);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(hashes_of_others_are_not_ours);
-    return cmocka_run_group_tests_name("canary_hash", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(payload_cases, payload_sums_to),
+        ROWS(config_cases, config_sums_to),
+        ROWS(revision_cases, revisions_compare),
+        SINGLE(the_order_of_configs_does_not_matter),
+        SINGLE(a_config_without_data_is_as_one_of_null),
+        SINGLE(summing_leaves_the_data_as_it_is),
+        SINGLE(revisions_keep_their_hash),
+        SINGLE(hashes_of_others_are_not_ours),
+    };
+    return rows_run("canary_hash", tests, ARRAY_LEN(tests));
 }

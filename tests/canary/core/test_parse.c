@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 
@@ -402,27 +397,18 @@ static void lists_have_an_end(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest plain[] = {
-        cmocka_unit_test(every_field_has_its_default),
-        cmocka_unit_test(the_spec_is_read),
-        cmocka_unit_test(the_analysis_is_read),
-        cmocka_unit_test(hooks_metrics_and_alerts_are_read),
-        cmocka_unit_test(the_status_is_read),
-        cmocka_unit_test(every_phase_is_known_by_its_name),
-        cmocka_unit_test(a_null_is_absent),
-        cmocka_unit_test(the_deprecated_spelling_of_the_analysis_counts_if_alone),
-        cmocka_unit_test(lists_have_an_end),
+    static const struct rows tests[] = {
+        SINGLE(every_field_has_its_default),
+        SINGLE(the_spec_is_read),
+        SINGLE(the_analysis_is_read),
+        SINGLE(hooks_metrics_and_alerts_are_read),
+        SINGLE(the_status_is_read),
+        SINGLE(every_phase_is_known_by_its_name),
+        SINGLE(a_null_is_absent),
+        SINGLE(the_deprecated_spelling_of_the_analysis_counts_if_alone),
+        SINGLE(lists_have_an_end),
+        ROWS(interval_cases, interval_is),
+        ROWS(bad_cases, is_refused),
     };
-    struct CMUnitTest tests[ARRAY_LEN(plain) + ARRAY_LEN(interval_cases) + ARRAY_LEN(bad_cases)];
-    size_t n = ARRAY_LEN(plain);
-    memcpy(tests, plain, sizeof(plain));
-    for (size_t i = 0; i < ARRAY_LEN(interval_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = interval_cases[i].name,
-                                          .test_func = interval_is,
-                                          .initial_state = (void *)&interval_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                          .test_func = is_refused,
-                                          .initial_state = (void *)&bad_cases[i] };
-    return cmocka_run_group_tests_name("canary_parse", tests, NULL, NULL);
+    return rows_run("canary_parse", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/status.h"
@@ -278,26 +273,17 @@ static void a_status_reads_back_as_it_was_written(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest plain[] = {
-        cmocka_unit_test(a_sync_writes_everything),
-        cmocka_unit_test(a_counter_changes_alone),
-        cmocka_unit_test(adoption_touches_the_revision_only),
-        cmocka_unit_test(a_condition_that_says_it_already_is_left_alone),
-        cmocka_unit_test(a_condition_of_the_same_status_keeps_its_transition),
-        cmocka_unit_test(an_empty_status_has_its_four_fields),
-        cmocka_unit_test(what_is_cleared_goes_and_what_is_unknown_stays),
-        cmocka_unit_test(a_status_reads_back_as_it_was_written),
+    static const struct rows tests[] = {
+        SINGLE(a_sync_writes_everything),
+        SINGLE(a_counter_changes_alone),
+        SINGLE(adoption_touches_the_revision_only),
+        SINGLE(a_condition_that_says_it_already_is_left_alone),
+        SINGLE(a_condition_of_the_same_status_keeps_its_transition),
+        SINGLE(an_empty_status_has_its_four_fields),
+        SINGLE(what_is_cleared_goes_and_what_is_unknown_stays),
+        SINGLE(a_status_reads_back_as_it_was_written),
+        ROWS(phase_cases, phase_is_set),
+        ROWS(condition_cases, condition_says),
     };
-    struct CMUnitTest tests[ARRAY_LEN(plain) + ARRAY_LEN(phase_cases) + ARRAY_LEN(condition_cases)];
-    size_t n = ARRAY_LEN(plain);
-    memcpy(tests, plain, sizeof(plain));
-    for (size_t i = 0; i < ARRAY_LEN(phase_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = phase_cases[i].name,
-                                          .test_func = phase_is_set,
-                                          .initial_state = (void *)&phase_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(condition_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = condition_cases[i].name,
-                                          .test_func = condition_says,
-                                          .initial_state = (void *)&condition_cases[i] };
-    return cmocka_run_group_tests_name("canary_status", tests, NULL, NULL);
+    return rows_run("canary_status", tests, ARRAY_LEN(tests));
 }

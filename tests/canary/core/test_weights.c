@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "canary/weights.h"
 
@@ -59,11 +55,9 @@ static void a_weight_that_is_not_listed_goes_to_all(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(walk_cases) + 1] = { cmocka_unit_test(
-        a_weight_that_is_not_listed_goes_to_all) };
-    for (size_t i = 0; i < ARRAY_LEN(walk_cases); i++)
-        tests[i + 1] = (struct CMUnitTest){ .name = walk_cases[i].name,
-                                            .test_func = walks,
-                                            .initial_state = (void *)&walk_cases[i] };
-    return cmocka_run_group_tests_name("canary_weights", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(a_weight_that_is_not_listed_goes_to_all),
+        ROWS(walk_cases, walks),
+    };
+    return rows_run("canary_weights", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/metric/builtin.h"
@@ -458,23 +454,12 @@ static void queries_are_those_of_the_recording(void **state)
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(family_cases) + ARRAY_LEN(provider_cases) + ARRAY_LEN(recordings) + 2] = {
-            cmocka_unit_test(pods_of_a_daemonset_are_its_own),
-            cmocka_unit_test(facts_have_their_defaults),
-        };
-    size_t count = 2;
-    for (size_t i = 0; i < ARRAY_LEN(family_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = family_cases[i].provider,
-                                              .test_func = the_queries_are_those_of_the_reference,
-                                              .initial_state = (void *)&family_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(provider_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = provider_cases[i].name,
-                                              .test_func = the_provider_is,
-                                              .initial_state = (void *)&provider_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(recordings); i++)
-        tests[count++] = (struct CMUnitTest){ .name = recordings[i].name,
-                                              .test_func = queries_are_those_of_the_recording,
-                                              .initial_state = (void *)&recordings[i] };
-    return cmocka_run_group_tests_name("canary_metric_builtin", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(pods_of_a_daemonset_are_its_own),
+        SINGLE(facts_have_their_defaults),
+        ROWS_BY(family_cases, provider, the_queries_are_those_of_the_reference),
+        ROWS(provider_cases, the_provider_is),
+        ROWS(recordings, queries_are_those_of_the_recording),
+    };
+    return rows_run("canary_metric_builtin", tests, ARRAY_LEN(tests));
 }

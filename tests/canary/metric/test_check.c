@@ -1,12 +1,8 @@
 /* Checks as events tell them, with a server that answers well and badly. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -344,26 +340,18 @@ static void the_global_server_is_probed(void **state)
     lab_free(lab);
 }
 
-#define ROWS(cases, fn)                                                                      \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                            \
-        tests[count++] = (struct CMUnitTest)                                                 \
-        {                                                                                    \
-            .name = (cases)[i].name, .test_func = (fn), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(check_cases) + ARRAY_LEN(probe_cases) + 7] = {
-        cmocka_unit_test(a_server_that_is_gone_is_named),
-        cmocka_unit_test(redirects_have_an_end),
-        cmocka_unit_test(a_server_that_is_too_slow_is_left),
-        cmocka_unit_test(an_address_that_is_none_is_refused),
-        cmocka_unit_test(the_server_of_the_settings_is_asked),
-        cmocka_unit_test(a_check_that_is_cancelled_tells_nothing),
-        cmocka_unit_test(the_global_server_is_probed),
+    static const struct rows tests[] = {
+        SINGLE(a_server_that_is_gone_is_named),
+        SINGLE(redirects_have_an_end),
+        SINGLE(a_server_that_is_too_slow_is_left),
+        SINGLE(an_address_that_is_none_is_refused),
+        SINGLE(the_server_of_the_settings_is_asked),
+        SINGLE(a_check_that_is_cancelled_tells_nothing),
+        SINGLE(the_global_server_is_probed),
+        ROWS(check_cases, the_event_is),
+        ROWS(probe_cases, the_probe_says),
     };
-    size_t count = 7;
-    ROWS(check_cases, the_event_is);
-    ROWS(probe_cases, the_probe_says);
-    return cmocka_run_group_tests_name("canary_metric_check", tests, NULL, NULL);
+    return rows_run("canary_metric_check", tests, ARRAY_LEN(tests));
 }

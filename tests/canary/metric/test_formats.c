@@ -1,11 +1,7 @@
 /* What providers are made from: addresses, tables, XML, signatures. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "base/sbuf.h"
 #include "canary/metric/aws.h"
@@ -208,24 +204,15 @@ static void the_signature_is(void **state)
                      row->scope, row->signed_headers, row->signature));
 }
 
-#define ROWS(cases, fn, title)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                             \
-        tests[count++] = (struct CMUnitTest)                                                  \
-        {                                                                                     \
-            .name = (cases)[i].title, .test_func = (fn), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(join_cases) + ARRAY_LEN(csv_cases) + ARRAY_LEN(xml_cases) +
-                            ARRAY_LEN(sign_cases) + 2] = {
-        cmocka_unit_test(passwords_are_not_shown),
-        cmocka_unit_test(queries_are_sorted_and_escaped),
+    static const struct rows tests[] = {
+        SINGLE(passwords_are_not_shown),
+        SINGLE(queries_are_sorted_and_escaped),
+        ROWS_BY(join_cases, address, it_is_joined),
+        ROWS(csv_cases, the_rows_are),
+        ROWS(xml_cases, the_element_is),
+        ROWS(sign_cases, the_signature_is),
     };
-    size_t count = 2;
-    ROWS(join_cases, it_is_joined, address);
-    ROWS(csv_cases, the_rows_are, name);
-    ROWS(xml_cases, the_element_is, name);
-    ROWS(sign_cases, the_signature_is, name);
-    return cmocka_run_group_tests_name("canary_metric_formats", tests, NULL, NULL);
+    return rows_run("canary_metric_formats", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "canary/metric/judge.h"
 
@@ -154,14 +150,11 @@ static void durations_are_exported_in_seconds(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(judge_cases) + 3] = {
-        cmocka_unit_test(no_values_are_told_by_the_kind_of_query),
-        cmocka_unit_test(failures_are_told_by_the_kind_of_query),
-        cmocka_unit_test(durations_are_exported_in_seconds),
+    static const struct rows tests[] = {
+        SINGLE(no_values_are_told_by_the_kind_of_query),
+        SINGLE(failures_are_told_by_the_kind_of_query),
+        SINGLE(durations_are_exported_in_seconds),
+        ROWS(judge_cases, the_event_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(judge_cases); i++)
-        tests[3 + i] = (struct CMUnitTest){ .name = judge_cases[i].name,
-                                            .test_func = the_event_is,
-                                            .initial_state = (void *)&judge_cases[i] };
-    return cmocka_run_group_tests_name("canary_metric_judge", tests, NULL, NULL);
+    return rows_run("canary_metric_judge", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/metric/template.h"
@@ -165,23 +161,12 @@ static void the_most_there_may_be_is_fine(void **state)
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(template_cases) + ARRAY_LEN(own_cases) + ARRAY_LEN(bound_cases) + 2] = {
-            cmocka_unit_test(no_variables_are_an_empty_map),
-            cmocka_unit_test(the_most_there_may_be_is_fine),
-        };
-    size_t count = 2;
-    for (size_t i = 0; i < ARRAY_LEN(template_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = template_cases[i].text,
-                                              .test_func = it_does_as_go_does,
-                                              .initial_state = (void *)&template_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(own_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = own_cases[i].text,
-                                              .test_func = it_is_refused,
-                                              .initial_state = (void *)&own_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bound_cases); i++)
-        tests[count++] = (struct CMUnitTest){ .name = bound_cases[i].name,
-                                              .test_func = it_is_bounded,
-                                              .initial_state = (void *)&bound_cases[i] };
-    return cmocka_run_group_tests_name("canary_metric_template", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(no_variables_are_an_empty_map),
+        SINGLE(the_most_there_may_be_is_fine),
+        ROWS_BY(template_cases, text, it_does_as_go_does),
+        ROWS_BY(own_cases, text, it_is_refused),
+        ROWS(bound_cases, it_is_bounded),
+    };
+    return rows_run("canary_metric_template", tests, ARRAY_LEN(tests));
 }

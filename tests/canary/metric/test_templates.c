@@ -1,12 +1,8 @@
 /* Checks of MetricTemplates: what they name, what is missing, and conversations of more than one request. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "files.h"
 #include "lab.h"
@@ -357,19 +353,16 @@ static void templates_and_then_their_secrets_are_wanted(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(template_cases) + 8] = {
-        cmocka_unit_test(what_is_not_read_yet_is_not_missing),
-        cmocka_unit_test(a_template_sees_the_canary),
-        cmocka_unit_test(the_route_of_knative_is_its_latest_revision),
-        cmocka_unit_test(a_stream_that_stays_open_is_left),
-        cmocka_unit_test(files_lead_to_credentials_and_these_to_a_value),
-        cmocka_unit_test(the_api_server_is_asked_as_ourselves),
-        cmocka_unit_test(an_analysis_is_made_watched_and_deleted),
-        cmocka_unit_test(templates_and_then_their_secrets_are_wanted),
+    static const struct rows tests[] = {
+        SINGLE(what_is_not_read_yet_is_not_missing),
+        SINGLE(a_template_sees_the_canary),
+        SINGLE(the_route_of_knative_is_its_latest_revision),
+        SINGLE(a_stream_that_stays_open_is_left),
+        SINGLE(files_lead_to_credentials_and_these_to_a_value),
+        SINGLE(the_api_server_is_asked_as_ourselves),
+        SINGLE(an_analysis_is_made_watched_and_deleted),
+        SINGLE(templates_and_then_their_secrets_are_wanted),
+        ROWS(template_cases, the_event_is),
     };
-    for (size_t i = 0; i < ARRAY_LEN(template_cases); i++)
-        tests[8 + i] = (struct CMUnitTest){ .name = template_cases[i].name,
-                                            .test_func = the_event_is,
-                                            .initial_state = (void *)&template_cases[i] };
-    return cmocka_run_group_tests_name("canary_metric_templates", tests, NULL, NULL);
+    return rows_run("canary_metric_templates", tests, ARRAY_LEN(tests));
 }

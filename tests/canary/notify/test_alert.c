@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include <stdlib.h>
 
@@ -274,11 +269,13 @@ static void with_entries_the_global_receiver_gets_nothing(void **state)
     alerts_free(alerts);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, receiver_setup, receiver_teardown)
+#define TEST(fn) SINGLE_IN(fn, receiver_setup, receiver_teardown)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
+    static const struct rows tests[] = {
+        ROWS(fault_cases, fault_is_logged),
+        ROWS(address_cases, address_is_not_logged),
         TEST(an_alert_is_posted_with_address_and_token_of_the_secret),
         TEST(each_entry_is_told_what_it_wants_to_hear),
         TEST(alerts_of_a_canary_stay_in_order),
@@ -287,16 +284,5 @@ int main(void)
         TEST(a_global_receiver_that_refuses_is_logged),
         TEST(with_entries_the_global_receiver_gets_nothing),
     };
-    struct CMUnitTest rows[ARRAY_LEN(fault_cases) + ARRAY_LEN(address_cases)];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(fault_cases); i++)
-        rows[n++] = (struct CMUnitTest){ .name = fault_cases[i].name,
-                                         .test_func = fault_is_logged,
-                                         .initial_state = (void *)&fault_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(address_cases); i++)
-        rows[n++] = (struct CMUnitTest){ .name = address_cases[i].name,
-                                         .test_func = address_is_not_logged,
-                                         .initial_state = (void *)&address_cases[i] };
-    int failed = cmocka_run_group_tests_name("canary_alert faults", rows, NULL, NULL);
-    return cmocka_run_group_tests_name("canary_alert", tests, NULL, NULL) + failed;
+    return rows_run("canary_alert", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include <errno.h>
 
@@ -138,15 +134,9 @@ static void url_is(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cause_cases) + ARRAY_LEN(url_cases)];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cause_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cause_cases[i].name,
-                                          .test_func = cause_is,
-                                          .initial_state = (void *)&cause_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(url_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = url_cases[i].name,
-                                          .test_func = url_is,
-                                          .initial_state = (void *)&url_cases[i] };
-    return cmocka_run_group_tests_name("canary_cause", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(cause_cases, cause_is),
+        ROWS(url_cases, url_is),
+    };
+    return rows_run("canary_cause", tests, ARRAY_LEN(tests));
 }

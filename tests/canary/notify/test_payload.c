@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include <stdio.h>
 
@@ -305,24 +300,16 @@ static void alerts_are_those_that_were_recorded(void **state)
     assert_int_equal(next, val_len(recorded));
 }
 
-#define ROWS(table, function)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)                                            \
-        tests[n++] = (struct CMUnitTest)                                                     \
-        {                                                                                    \
-            .name = table[i].name, .test_func = function, .initial_state = (void *)&table[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(fields_cases) + ARRAY_LEN(colour_cases) + ARRAY_LEN(address_cases) + 4];
-    size_t n = 0;
-    ROWS(fields_cases, fields_are);
-    ROWS(colour_cases, colour_is);
-    ROWS(address_cases, address_is);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_hook_gets_the_canary_in_order);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_event_is_in_the_metadata);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(names_must_be_there);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(alerts_are_those_that_were_recorded);
-    return cmocka_run_group_tests_name("canary_payload", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(fields_cases, fields_are),
+        ROWS(colour_cases, colour_is),
+        ROWS(address_cases, address_is),
+        SINGLE(a_hook_gets_the_canary_in_order),
+        SINGLE(an_event_is_in_the_metadata),
+        SINGLE(names_must_be_there),
+        SINGLE(alerts_are_those_that_were_recorded),
+    };
+    return rows_run("canary_payload", tests, ARRAY_LEN(tests));
 }

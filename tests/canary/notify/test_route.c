@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/notify/route.h"
@@ -150,17 +145,10 @@ static void providers_are_wanted_and_then_their_secrets(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(severity_cases) + ARRAY_LEN(receiver_cases) + 1] = {
-        cmocka_unit_test(providers_are_wanted_and_then_their_secrets)
+    static const struct rows tests[] = {
+        SINGLE(providers_are_wanted_and_then_their_secrets),
+        ROWS(severity_cases, severity_is_heeded),
+        ROWS(receiver_cases, receiver_is),
     };
-    size_t n = 1;
-    for (size_t i = 0; i < ARRAY_LEN(severity_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = severity_cases[i].name,
-                                          .test_func = severity_is_heeded,
-                                          .initial_state = (void *)&severity_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(receiver_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = receiver_cases[i].name,
-                                          .test_func = receiver_is,
-                                          .initial_state = (void *)&receiver_cases[i] };
-    return cmocka_run_group_tests_name("canary_route", tests, NULL, NULL);
+    return rows_run("canary_route", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "canary/notify/verdict.h"
 
@@ -279,22 +275,14 @@ static void an_address_without_a_path_hides_nothing_else(void **state)
                         FAILED "sending notification bad response 500: a/b");
 }
 
-#define ROWS(table, function)                                                                \
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)                                            \
-        tests[n++] = (struct CMUnitTest)                                                     \
-        {                                                                                    \
-            .name = table[i].name, .test_func = function, .initial_state = (void *)&table[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[ARRAY_LEN(verdict_cases) + ARRAY_LEN(timeout_cases) + ARRAY_LEN(fault_cases) + 2];
-    size_t n = 0;
-    ROWS(verdict_cases, verdict_is);
-    ROWS(timeout_cases, timeout_is);
-    ROWS(fault_cases, fault_is);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_long_answer_is_cut_between_two_characters);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_address_without_a_path_hides_nothing_else);
-    return cmocka_run_group_tests_name("canary_verdict", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(verdict_cases, verdict_is),
+        ROWS(timeout_cases, timeout_is),
+        ROWS(fault_cases, fault_is),
+        SINGLE(a_long_answer_is_cut_between_two_characters),
+        SINGLE(an_address_without_a_path_hides_nothing_else),
+    };
+    return rows_run("canary_verdict", tests, ARRAY_LEN(tests));
 }

@@ -38,6 +38,23 @@ static struct val *canary_with(struct arena *mem, const char *spec)
     return object;
 }
 
+int bench_set_up(void **state)
+{
+    *state = arena_new(ARENA_LIMIT_BYTES);
+    return 0;
+}
+
+int bench_tear_down(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+struct arena *bench_mem(void **state)
+{
+    return *state;
+}
+
 void bench_init(struct bench *bench, struct arena *mem, const char *spec)
 {
     bench_init_canary(bench, mem, canary_with(mem, spec));

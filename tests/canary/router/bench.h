@@ -14,6 +14,17 @@
     "apiVersion: flagger.app/v1beta1\nkind: Canary\n" \
     "metadata: {name: podinfo, namespace: test, uid: u-1}\n"
 
+/* What keeps other GitOps tools away from an object that the operator made. */
+#define BENCH_OPT_OUT                                   \
+    "kustomize.toolkit.fluxcd.io/reconcile: disabled, " \
+    "helm.toolkit.fluxcd.io/driftDetection: disabled"
+
+/* A test (rows.h) whose state is an arena. */
+#define BENCH_TEST(fn) SINGLE_IN(fn, bench_set_up, bench_tear_down)
+int bench_set_up(void **state);
+int bench_tear_down(void **state);
+struct arena *bench_mem(void **state);
+
 struct bench {
     struct arena *mem;
     struct canary canary;

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -122,16 +117,11 @@ static void metadata_is_copied_once(void **state)
 
 int main(void)
 {
-    struct CMUnitTest specs[ARRAY_LEN(spec_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(spec_cases); i++)
-        specs[i] = (struct CMUnitTest){ .name = spec_cases[i].name,
-                                        .test_func = the_source_is_split,
-                                        .initial_state = (void *)&spec_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_entries_have_the_weights),
-        cmocka_unit_test(a_weight_can_be_missing),
-        cmocka_unit_test(metadata_is_copied_once),
+    static const struct rows tests[] = {
+        ROWS(spec_cases, the_source_is_split),
+        SINGLE(all_entries_have_the_weights),
+        SINGLE(a_weight_can_be_missing),
+        SINGLE(metadata_is_copied_once),
     };
-    int failed = cmocka_run_group_tests_name("apisix, specs", specs, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("apisix", tests, NULL, NULL);
+    return rows_run("apisix", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -323,25 +319,12 @@ static void annotations_follow_a_repair(void **state)
 
 int main(void)
 {
-    struct CMUnitTest routes[ARRAY_LEN(routes_cases)], ports[ARRAY_LEN(port_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(routes_cases); i++)
-        routes[i] = (struct CMUnitTest){ .name = routes_cases[i].name,
-                                         .test_func = routes_are_made,
-                                         .initial_state = (void *)&routes_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(port_cases); i++)
-        ports[i] = (struct CMUnitTest){ .name = port_cases[i].name,
-                                        .test_func = the_port_is_that_of_the_pods,
-                                        .initial_state = (void *)&port_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(v1beta1_has_nodes_and_services),
-        cmocka_unit_test(v1beta2_has_routers_before_services),
-        cmocka_unit_test(what_the_controller_writes_stays),
-        cmocka_unit_test(a_service_that_is_gone_comes_back),
-        cmocka_unit_test(logs_are_asked_for_by_annotation),
-        cmocka_unit_test(a_gateway_is_told_by_annotations),
-        cmocka_unit_test(annotations_follow_a_repair),
+    static const struct rows tests[] = {
+        ROWS(routes_cases, routes_are_made),      ROWS(port_cases, the_port_is_that_of_the_pods),
+        SINGLE(v1beta1_has_nodes_and_services),   SINGLE(v1beta2_has_routers_before_services),
+        SINGLE(what_the_controller_writes_stays), SINGLE(a_service_that_is_gone_comes_back),
+        SINGLE(logs_are_asked_for_by_annotation), SINGLE(a_gateway_is_told_by_annotations),
+        SINGLE(annotations_follow_a_repair),
     };
-    int failed = cmocka_run_group_tests_name("appmesh, routes", routes, NULL, NULL);
-    failed += cmocka_run_group_tests_name("appmesh, ports", ports, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("appmesh", tests, NULL, NULL);
+    return rows_run("appmesh", tests, ARRAY_LEN(tests));
 }

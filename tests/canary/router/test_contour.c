@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -121,16 +116,11 @@ static void a_test_takes_over_the_weights(void **state)
 
 int main(void)
 {
-    struct CMUnitTest specs[ARRAY_LEN(spec_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(spec_cases); i++)
-        specs[i] = (struct CMUnitTest){ .name = spec_cases[i].name,
-                                        .test_func = routes_are_made,
-                                        .initial_state = (void *)&spec_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_class_is_that_of_the_settings),
-        cmocka_unit_test(a_root_stays_a_root),
-        cmocka_unit_test(a_test_takes_over_the_weights),
+    static const struct rows tests[] = {
+        ROWS(spec_cases, routes_are_made),
+        SINGLE(the_class_is_that_of_the_settings),
+        SINGLE(a_root_stays_a_root),
+        SINGLE(a_test_takes_over_the_weights),
     };
-    int failed = cmocka_run_group_tests_name("contour, routes", specs, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("contour", tests, NULL, NULL);
+    return rows_run("contour", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,5 @@
 /* What goes wrong, in the words of the event. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -265,19 +260,10 @@ static void weights_that_cannot_be_parsed_are_an_error(void **state)
 
 int main(void)
 {
-    struct CMUnitTest errors[ARRAY_LEN(error_cases)], kinds[ARRAY_LEN(kind_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(error_cases); i++)
-        errors[i] = (struct CMUnitTest){ .name = error_cases[i].name,
-                                         .test_func = it_says,
-                                         .initial_state = (void *)&error_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(kind_cases); i++)
-        kinds[i] = (struct CMUnitTest){ .name = kind_cases[i].name,
-                                        .test_func = a_kind_that_is_not_there_is_named,
-                                        .initial_state = (void *)&kind_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_that_cannot_be_parsed_are_an_error),
+    static const struct rows tests[] = {
+        ROWS(error_cases, it_says),
+        ROWS(kind_cases, a_kind_that_is_not_there_is_named),
+        SINGLE(weights_that_cannot_be_parsed_are_an_error),
     };
-    int failed = cmocka_run_group_tests_name("router, errors", errors, NULL, NULL);
-    failed += cmocka_run_group_tests_name("router, kinds", kinds, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("router, texts", tests, NULL, NULL);
+    return rows_run("router, texts", tests, ARRAY_LEN(tests));
 }

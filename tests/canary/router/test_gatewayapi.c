@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -21,9 +17,6 @@
     "analysis: {interval: 15s, threshold: 5, iterations: 5, match: [" match "]}\n"
 #define AFFINITY(cookies) \
     "analysis: {interval: 15s, threshold: 5, stepWeight: 10, sessionAffinity: {" cookies "}}\n"
-#define FLUX                                            \
-    "kustomize.toolkit.fluxcd.io/reconcile: disabled, " \
-    "helm.toolkit.fluxcd.io/driftDetection: disabled"
 
 #define EVERYTHING "matches: [{path: {type: PathPrefix, value: /}}], "
 #define PRIMARY(weight) \
@@ -34,23 +27,6 @@
 #define MIRROR                                                                      \
     "{type: RequestMirror, requestMirror: {backendRef: {group: '', kind: Service, " \
     "name: podinfo-canary, port: 80}}}"
-
-static struct arena *mem_of(void **state)
-{
-    return *state;
-}
-
-static int set_up(void **state)
-{
-    *state = arena_new(ARENA_LIMIT_BYTES);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    arena_free(*state);
-    return 0;
-}
 
 static void assert_rules(const struct bench *bench, const char *yaml)
 {
@@ -147,7 +123,7 @@ static void it_is_made(void **state)
 static void annotations_of_others_stay_and_labels_go(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                V1 "  apex: {labels: {a: b}, annotations: {c: d}}\n" WEIGHTED);
     bench_reconcile(&bench);
     set_part(&bench, "metadata", "annotations", "{foreign: x, c: x}");
@@ -155,7 +131,7 @@ static void annotations_of_others_stay_and_labels_go(void **state)
     assert_int_equal(bench_reconcile(&bench), 1);
     const struct val *metadata = val_get(bench_live(&bench, "HTTPRoute", "podinfo"), "metadata");
     assert_same_value(bench.mem, val_get(metadata, "annotations"),
-                      value_of(bench.mem, "{foreign: x, c: d, " FLUX "}"));
+                      value_of(bench.mem, "{foreign: x, c: d, " BENCH_OPT_OUT "}"));
     assert_same_value(bench.mem, val_get(metadata, "labels"),
                       value_of(bench.mem, "{a: b, app: podinfo}"));
     assert_int_equal(bench_reconcile(&bench), 0);
@@ -164,7 +140,7 @@ static void annotations_of_others_stay_and_labels_go(void **state)
 static void a_route_of_flagger_is_right_as_it_is(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                V1 "  match: [{headers: {a: {exact: b}}}]\n"
                   "  corsPolicy: {allowOrigin: [o]}\n" AFFINITY("cookieName: ck"));
     bench.canary.status.cookie = "ck=xyz";
@@ -172,7 +148,7 @@ static void a_route_of_flagger_is_right_as_it_is(void **state)
         &bench,
         "apiVersion: gateway.networking.k8s.io/v1\n"
         "kind: HTTPRoute\n"
-        "metadata: {name: podinfo, annotations: {" FLUX "}}\n"
+        "metadata: {name: podinfo, annotations: {" BENCH_OPT_OUT "}}\n"
         "spec: {parentRefs: [" PARENT "], rules: ["
         "{matches: [{headers: [{type: RegularExpression, name: Cookie, value: .*ck.*xyz.*}]}], "
         "filters: [{type: CORS, cors: {allowOrigins: [o]}}], " BACKENDS(
@@ -192,7 +168,7 @@ static void a_route_of_flagger_is_right_as_it_is(void **state)
 static void what_was_taken_over_starts_at_the_primary(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1 WEIGHTED);
+    bench_init(&bench, bench_mem(state), V1 WEIGHTED);
     bench_put_yaml(&bench, "apiVersion: gateway.networking.k8s.io/v1\n"
                            "kind: HTTPRoute\n"
                            "metadata: {name: podinfo}\n"
@@ -210,7 +186,7 @@ static void what_was_taken_over_starts_at_the_primary(void **state)
 static void a_mirror_lasts_for_the_run(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1 MIRRORED);
+    bench_init(&bench, bench_mem(state), V1 MIRRORED);
     bench_reconcile(&bench);
     bench_write(&bench, 100, 0, true);
     assert_rules(&bench, "[{" EVERYTHING "filters: [" MIRROR "], " BACKENDS("100", "0") "}]");
@@ -227,7 +203,7 @@ static void a_mirror_lasts_for_the_run(void **state)
 static void without_iterations_there_is_no_mirror(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1 WEIGHTED);
+    bench_init(&bench, bench_mem(state), V1 WEIGHTED);
     bench_reconcile(&bench);
     assert_int_equal(bench_write(&bench, 100, 0, true), 0);
     bench_assert_split(bench_read(&bench), 100, 0, false);
@@ -245,7 +221,7 @@ static void without_iterations_there_is_no_mirror(void **state)
 static void cookies_come_and_go_with_the_canary(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                V1 AFFINITY("cookieName: ck, primaryCookieName: pk, domain: d, maxAge: 300"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -279,7 +255,7 @@ static void cookies_come_and_go_with_the_canary(void **state)
 static void a_deletion_goes_into_the_filter_that_is_there(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                V1 "  headers: {response: {add: {a: b}}}\n" AFFINITY("cookieName: ck"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -301,7 +277,7 @@ static void a_deletion_goes_into_the_filter_that_is_there(void **state)
 static void v1beta1_knows_no_primary_cookie(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1BETA1 AFFINITY("cookieName: ck, primaryCookieName: pk"));
+    bench_init(&bench, bench_mem(state), V1BETA1 AFFINITY("cookieName: ck, primaryCookieName: pk"));
     bench.canary.status.primary_cookie = "pk=of-another-provider";
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -364,7 +340,7 @@ static void a_repair_is_waited_for(void **state)
 {
     struct bench bench;
     struct split split;
-    bench_init(&bench, mem_of(state), V1 WEIGHTED);
+    bench_init(&bench, bench_mem(state), V1 WEIGHTED);
     bench_reconcile(&bench);
     set_part(&bench, "status", "parents",
              "[{parentRef: " PARENT ", conditions: "
@@ -380,7 +356,7 @@ static void a_repair_is_waited_for(void **state)
 static void v1beta1_waits_for_nobody(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1BETA1 WEIGHTED);
+    bench_init(&bench, bench_mem(state), V1BETA1 WEIGHTED);
     bench_reconcile(&bench);
     set_part(&bench, "status", "parents",
              "[{parentRef: " PARENT ", conditions: [{type: Accepted, status: 'False'}]}]");
@@ -398,7 +374,7 @@ static void weights_have_to_be_there(void **state)
     for (size_t i = 0; i < ARRAY_LEN(without); i++) {
         struct bench bench;
         struct split split;
-        bench_init(&bench, mem_of(state), V1 WEIGHTED);
+        bench_init(&bench, bench_mem(state), V1 WEIGHTED);
         bench_reconcile(&bench);
         set_part(&bench, "spec", "rules", without[i]);
         bench_assert_error(bench.router->read(bench_view(&bench), &split),
@@ -453,7 +429,7 @@ static void it_is_refused(void **state)
 static void a_route_that_is_gone_cannot_be_read_or_written(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1 WEIGHTED);
+    bench_init(&bench, bench_mem(state), V1 WEIGHTED);
     struct effects effects = { .mem = bench.mem };
     struct split split = { 90, 10, false };
     static const char gone[] = "HTTPRoute podinfo.test get error: "
@@ -469,7 +445,8 @@ static void a_route_that_is_gone_cannot_be_read_or_written(void **state)
 static void requests_have_their_words(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), V1 "  corsPolicy: {allowOrigins: [{exact: a}]}\n" WEIGHTED);
+    bench_init(&bench, bench_mem(state),
+               V1 "  corsPolicy: {allowOrigins: [{exact: a}]}\n" WEIGHTED);
     struct effects effects = bench_plan(&bench);
     assert_string_equal(effects.list.at[0].before, "HTTPRoute podinfo.test create error: ");
     assert_string_equal(effects.list.at[0].after, "");
@@ -492,37 +469,25 @@ static void requests_have_their_words(void **state)
     assert_string_equal(effects.list.at[0].after, " while setting weights");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define ROWS(tests, cases, function)                                                         \
-    struct CMUnitTest tests[ARRAY_LEN(cases)];                                               \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                            \
-        tests[i] = (struct CMUnitTest)                                                       \
-        {                                                                                    \
-            .name = cases[i].name, .test_func = function, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    ROWS(made, made_cases, it_is_made);
-    ROWS(parents, parent_cases, parents_are_waited_for);
-    ROWS(refused, refused_cases, it_is_refused);
-    const struct CMUnitTest tests[] = {
-        TEST(annotations_of_others_stay_and_labels_go),
-        TEST(a_route_of_flagger_is_right_as_it_is),
-        TEST(what_was_taken_over_starts_at_the_primary),
-        TEST(a_mirror_lasts_for_the_run),
-        TEST(without_iterations_there_is_no_mirror),
-        TEST(cookies_come_and_go_with_the_canary),
-        TEST(a_deletion_goes_into_the_filter_that_is_there),
-        TEST(v1beta1_knows_no_primary_cookie),
-        TEST(a_repair_is_waited_for),
-        TEST(v1beta1_waits_for_nobody),
-        TEST(weights_have_to_be_there),
-        TEST(a_route_that_is_gone_cannot_be_read_or_written),
-        TEST(requests_have_their_words),
+    static const struct rows tests[] = {
+        ROWS(made_cases, it_is_made),
+        ROWS(parent_cases, parents_are_waited_for),
+        ROWS(refused_cases, it_is_refused),
+        BENCH_TEST(annotations_of_others_stay_and_labels_go),
+        BENCH_TEST(a_route_of_flagger_is_right_as_it_is),
+        BENCH_TEST(what_was_taken_over_starts_at_the_primary),
+        BENCH_TEST(a_mirror_lasts_for_the_run),
+        BENCH_TEST(without_iterations_there_is_no_mirror),
+        BENCH_TEST(cookies_come_and_go_with_the_canary),
+        BENCH_TEST(a_deletion_goes_into_the_filter_that_is_there),
+        BENCH_TEST(v1beta1_knows_no_primary_cookie),
+        BENCH_TEST(a_repair_is_waited_for),
+        BENCH_TEST(v1beta1_waits_for_nobody),
+        BENCH_TEST(weights_have_to_be_there),
+        BENCH_TEST(a_route_that_is_gone_cannot_be_read_or_written),
+        BENCH_TEST(requests_have_their_words),
     };
-    int failed = cmocka_run_group_tests_name("gatewayapi, made", made, NULL, NULL);
-    failed += cmocka_run_group_tests_name("gatewayapi, parents", parents, NULL, NULL);
-    failed += cmocka_run_group_tests_name("gatewayapi, refused", refused, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("gatewayapi", tests, NULL, NULL);
+    return rows_run("gatewayapi", tests, ARRAY_LEN(tests));
 }

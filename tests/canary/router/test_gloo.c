@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -111,12 +107,12 @@ static void upstreams_follow_their_config(void **state)
     struct bench bench;
     set_up(&bench, mem, CONFIG(""));
     put_config(&bench, "{kube: {serviceName: x}, useHttp2: true, sslConfig: {a: b}, "
-                       "loadBalancerConfig: {random: {}, c: 1}}");
+                       "loadBalancerConfig: {random: {}, c: 1}, httpProxyHostname: d}");
     assert_int_equal(bench_reconcile(&bench), 3);
     bench_assert_part(&bench, "Upstream", CANARY_UPSTREAM, "spec",
                       "{kube: {serviceName: podinfo-canary, serviceNamespace: test, servicePort: "
                       "80}, useHttp2: true, sslConfig: {a: b}, loadBalancerConfig: {random: {}, c: "
-                      "1}}");
+                      "1}, httpProxyHostname: d}");
     put_config(&bench, "{useHttp2: false, loadBalancerConfig: {roundRobin: {}, c: 1}}");
     struct effects effects = bench_plan(&bench);
     assert_int_equal(effects.list.len, 2);
@@ -132,7 +128,7 @@ static void upstreams_follow_their_config(void **state)
     assert_int_equal(bench_reconcile(&bench), 2);
     bench_assert_part(&bench, "Upstream", CANARY_UPSTREAM, "spec",
                       "{kube: {serviceName: podinfo-canary, serviceNamespace: test, servicePort: "
-                      "80}, useHttp2: true, sslConfig: {a: b}}");
+                      "80}, useHttp2: true, sslConfig: {a: b}, httpProxyHostname: d}");
     assert_int_equal(bench_reconcile(&bench), 0);
 }
 
@@ -178,17 +174,12 @@ static void a_new_port_keeps_the_traffic(void **state)
 
 int main(void)
 {
-    struct CMUnitTest matches[ARRAY_LEN(match_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(match_cases); i++)
-        matches[i] = (struct CMUnitTest){ .name = match_cases[i].name,
-                                          .test_func = an_audience_has_a_route_of_its_own,
-                                          .initial_state = (void *)&match_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(upstreams_come_from_services),
-        cmocka_unit_test(upstreams_follow_their_config),
-        cmocka_unit_test(a_config_is_looked_for_where_the_reference_says),
-        cmocka_unit_test(a_new_port_keeps_the_traffic),
+    static const struct rows tests[] = {
+        ROWS(match_cases, an_audience_has_a_route_of_its_own),
+        SINGLE(upstreams_come_from_services),
+        SINGLE(upstreams_follow_their_config),
+        SINGLE(a_config_is_looked_for_where_the_reference_says),
+        SINGLE(a_new_port_keeps_the_traffic),
     };
-    int failed = cmocka_run_group_tests_name("gloo, audiences", matches, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("gloo", tests, NULL, NULL);
+    return rows_run("gloo", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -15,31 +11,11 @@
 #define WEIGHTED "analysis: {interval: 15s, threshold: 5, stepWeight: 10}\n"
 #define AFFINITY(cookies) \
     "analysis: {interval: 15s, threshold: 5, stepWeight: 10, sessionAffinity: {" cookies "}}\n"
-#define FLUX                                            \
-    "kustomize.toolkit.fluxcd.io/reconcile: disabled, " \
-    "helm.toolkit.fluxcd.io/driftDetection: disabled"
 #define KUBECTL  "kubectl.kubernetes.io/last-applied-configuration"
 #define ORIGINAL "flagger.kubernetes.io/original-configuration"
 #define THEIRS                                  \
     "apiVersion: networking.istio.io/v1beta1\n" \
     "kind: VirtualService\n"
-
-static struct arena *mem_of(void **state)
-{
-    return *state;
-}
-
-static int set_up(void **state)
-{
-    *state = arena_new(ARENA_LIMIT_BYTES);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    arena_free(*state);
-    return 0;
-}
 
 static void assert_http(const struct bench *bench, const char *yaml)
 {
@@ -134,12 +110,12 @@ static void it_is_made(void **state)
 static void a_new_service_has_owner_labels_and_annotations(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE "  apex: {labels: {a: b}, annotations: {c: d}}\n" WEIGHTED);
     bench_reconcile(&bench);
     bench_assert_part(&bench, "VirtualService", "podinfo", "metadata",
                       "{name: podinfo, namespace: test, generation: 1, resourceVersion: '3', "
-                      "labels: {a: b, app: podinfo}, annotations: {c: d, " FLUX
+                      "labels: {a: b, app: podinfo}, annotations: {c: d, " BENCH_OPT_OUT
                       "}, ownerReferences: ["
                       "{apiVersion: flagger.app/v1beta1, kind: Canary, name: podinfo, uid: u-1, "
                       "controller: true, blockOwnerDeletion: true}]}");
@@ -153,7 +129,7 @@ static void a_new_service_has_owner_labels_and_annotations(void **state)
 static void on_another_api_server_nothing_has_an_owner(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench.settings.mesh_is_elsewhere = true;
     struct effects effects = bench_plan(&bench);
     assert_int_equal(effects.list.len, 3);
@@ -168,7 +144,7 @@ static void on_another_api_server_nothing_has_an_owner(void **state)
 static void a_foreign_gateway_goes(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench_reconcile(&bench);
     bench_write(&bench, 60, 40, false);
     struct val *live = val_copy(bench.mem, bench_live(&bench, "VirtualService", "podinfo"));
@@ -185,7 +161,7 @@ static void a_foreign_gateway_goes(void **state)
 static void foreign_labels_and_annotations_go(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE "  apex: {annotations: {a: b}}\n" WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE "  apex: {annotations: {a: b}}\n" WEIGHTED);
     bench_reconcile(&bench);
     struct val *live = val_copy(bench.mem, bench_live(&bench, "VirtualService", "podinfo"));
     val_set_text(bench.mem, VAL_PATH(live, "metadata", "labels"), "foreign", "x");
@@ -196,14 +172,14 @@ static void foreign_labels_and_annotations_go(void **state)
     live = val_get(bench_live(&bench, "VirtualService", "podinfo"), "metadata");
     assert_same_value(bench.mem, val_get(live, "labels"), value_of(bench.mem, "{app: podinfo}"));
     assert_same_value(bench.mem, val_get(live, "annotations"),
-                      value_of(bench.mem, "{a: b, " FLUX "}"));
+                      value_of(bench.mem, "{a: b, " BENCH_OPT_OUT "}"));
 }
 
 /* Or sync would put them back, and so on. */
 static void what_a_repository_declares_keeps_its_metadata(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE "  apex: {labels: {a: b}}\n" WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE "  apex: {labels: {a: b}}\n" WEIGHTED);
     bench_put_yaml(&bench, THEIRS "metadata: {name: podinfo, labels: "
                                   "{fluxcd.io/sync-gc-mark: sha256.x, team: c, a: d}, "
                                   "annotations: {fluxcd.io/sync-checksum: e}}\n"
@@ -223,7 +199,7 @@ static void what_a_repository_declares_keeps_its_metadata(void **state)
 static void a_destination_rule_is_repaired(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE
                "  trafficPolicy: {tls: {mode: DISABLE}, connectionPool: {http: {}}}\n" WEIGHTED);
     bench_reconcile(&bench);
@@ -244,7 +220,7 @@ static void a_destination_rule_is_repaired(void **state)
 static void a_new_audience_keeps_the_weights(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench_reconcile(&bench);
     bench_write(&bench, 70, 30, false);
     bench_edit(&bench, SERVICE "analysis: {interval: 15s, threshold: 5, iterations: 3, match: ["
@@ -259,7 +235,7 @@ static void a_new_audience_keeps_the_weights(void **state)
 static void a_mirror_of_somebody_else_stays(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench_reconcile(&bench);
     set_http(&bench, "[{timeout: 3s, mirror: {host: audit}, mirrorPercentage: {value: 5}, route: ["
                      "{destination: {host: podinfo-primary}, weight: 100}, "
@@ -293,7 +269,7 @@ static void what_was_there_first_comes_back(void **state)
         "{hosts: [a], tls: [{b: c}], http: [{route: [{destination: {host: podinfo}}]}]}";
     struct bench bench;
     struct effects effects;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     struct val *theirs = value_of(bench.mem, THEIRS "metadata: {name: podinfo, labels: {a: b}, "
                                                     "annotations: {c: d}}\n");
     val_set(bench.mem, theirs, "spec", value_of(bench.mem, original));
@@ -317,7 +293,7 @@ static void what_kubectl_applied_comes_back(void **state)
 {
     struct bench bench;
     struct effects effects;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench_put_yaml(&bench, THEIRS "metadata: {name: podinfo, annotations: {" KUBECTL
                                   ": '{\"spec\":{\"hosts\":[\"k\"]}}', " ORIGINAL
                                   ": '{\"hosts\":[\"o\"]}'}}\n"
@@ -334,7 +310,7 @@ static void what_the_operator_made_is_no_original(void **state)
     for (int is_elsewhere = 0; is_elsewhere < 2; is_elsewhere++) {
         struct bench bench;
         struct effects effects;
-        bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+        bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
         bench.settings.mesh_is_elsewhere = is_elsewhere;
         bench_reconcile(&bench);
         set_http(&bench, "[]");
@@ -353,7 +329,7 @@ static void what_cannot_be_read_does_not_come_back(void **state)
     static const char *const broken[] = { "'{'", "'[]'", "'{\"spec\":1}'" };
     for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
         struct bench bench;
-        bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+        bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
         bench_put_yaml(&bench,
                        arena_printf(bench.mem,
                                     THEIRS "metadata: {name: podinfo, annotations: {" KUBECTL
@@ -375,7 +351,7 @@ static void what_cannot_be_read_does_not_come_back(void **state)
 static void cookies_come_and_go_with_the_canary(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE AFFINITY("cookieName: canary-ck, primaryCookieName: primary-ck"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -415,7 +391,7 @@ static void cookies_come_and_go_with_the_canary(void **state)
 static void without_a_cookie_there_is_one_rule(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE AFFINITY("cookieName: ck"));
+    bench_init(&bench, bench_mem(state), SERVICE AFFINITY("cookieName: ck"));
     bench_reconcile(&bench);
     assert_int_equal(bench_write(&bench, 100, 0, false), 0);
     bench_write(&bench, 90, 10, false);
@@ -425,7 +401,7 @@ static void without_a_cookie_there_is_one_rule(void **state)
 static void cookies_outlive_a_lost_status(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE AFFINITY("cookieName: ck, primaryCookieName: pk, path: /a"));
     struct canary_status lost = bench.canary.status;
     bench_reconcile(&bench);
@@ -447,7 +423,7 @@ static void cookies_outlive_a_lost_status(void **state)
 static void only_the_first_rule_deletes(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE "  headers: {response: {add: {a: b}}}\n" AFFINITY("cookieName: ck"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -465,7 +441,7 @@ static void only_the_first_rule_deletes(void **state)
 static void changes_reach_the_rules_in_mid_run(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state),
+    bench_init(&bench, bench_mem(state),
                SERVICE "  match: [{uri: {prefix: /a}}]\n" AFFINITY("cookieName: ck"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
@@ -486,7 +462,7 @@ static void changes_reach_the_rules_in_mid_run(void **state)
 static void a_mirror_is_beside_the_cookies(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE AFFINITY("cookieName: ck"));
+    bench_init(&bench, bench_mem(state), SERVICE AFFINITY("cookieName: ck"));
     bench_reconcile(&bench);
     bench_write(&bench, 90, 10, false);
     bench_write(&bench, 100, 0, true);
@@ -500,7 +476,7 @@ static void a_mirror_is_beside_the_cookies(void **state)
 static void a_life_of_a_primary_cookie_needs_an_interval(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE AFFINITY("cookieName: ck, primaryCookieName: pk"));
+    bench_init(&bench, bench_mem(state), SERVICE AFFINITY("cookieName: ck, primaryCookieName: pk"));
     bench_reconcile(&bench);
     bench.canary.analysis.interval_text = "often";
     struct effects effects = { .mem = bench.mem };
@@ -518,8 +494,8 @@ static void a_mirror_has_the_percentage_of_the_canary(void **state)
     } cases[] = { { "0", "{}" }, { "10", "{value: 10}" }, { "50", "{value: 50}" } };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct bench bench;
-        bench_init(&bench, mem_of(state),
-                   arena_printf(mem_of(state),
+        bench_init(&bench, bench_mem(state),
+                   arena_printf(bench_mem(state),
                                 SERVICE "analysis: {interval: 15s, threshold: 5, stepWeight: 10, "
                                         "mirror: true, mirrorWeight: %s}\n",
                                 cases[i].mirror_weight));
@@ -543,7 +519,7 @@ static void a_mirror_has_the_percentage_of_the_canary(void **state)
 static void a_service_that_is_gone_cannot_be_read_or_written(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     struct effects effects = { .mem = bench.mem };
     struct split split = { 90, 10, false };
     static const char gone[] = "VirtualService podinfo.test get query error "
@@ -558,8 +534,8 @@ static void a_service_that_is_gone_cannot_be_read_or_written(void **state)
 static void a_kind_that_is_not_there_is_told(void **state)
 {
     struct bench bench;
-    struct effects effects = { .mem = mem_of(state) };
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    struct effects effects = { .mem = bench_mem(state) };
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     bench.no_kind = "VirtualService";
     bench_assert_error(
         bench.router->reconcile(bench_view(&bench), &effects),
@@ -579,9 +555,10 @@ static void a_delegate_has_no_hosts_of_its_own(void **state)
     static const char *const own[] = { "  hosts: [a]\n", "  gateways: [a]\n" };
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
         struct bench bench;
-        struct effects effects = { .mem = mem_of(state) };
-        bench_init(&bench, mem_of(state),
-                   arena_printf(mem_of(state), SERVICE "  delegation: true\n%s" WEIGHTED, own[i]));
+        struct effects effects = { .mem = bench_mem(state) };
+        bench_init(
+            &bench, bench_mem(state),
+            arena_printf(bench_mem(state), SERVICE "  delegation: true\n%s" WEIGHTED, own[i]));
         bench_assert_error(
             bench.router->reconcile(bench_view(&bench), &effects),
             "reconcileVirtualService failed: VirtualService podinfo.test cannot have "
@@ -601,7 +578,7 @@ static void weights_have_to_be_there(void **state)
     for (size_t i = 0; i < ARRAY_LEN(without); i++) {
         struct bench bench;
         struct split split;
-        bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+        bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
         bench_reconcile(&bench);
         set_http(&bench, without[i]);
         bench_assert_error(
@@ -614,7 +591,7 @@ static void weights_have_to_be_there(void **state)
 static void requests_have_their_words(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), SERVICE WEIGHTED);
+    bench_init(&bench, bench_mem(state), SERVICE WEIGHTED);
     struct effects effects = bench_plan(&bench);
     assert_string_equal(effects.list.at[0].before,
                         "reconcileDestinationRule failed: DestinationRule "
@@ -635,42 +612,35 @@ static void requests_have_their_words(void **state)
     assert_null(effects.list.at[0].log);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-    struct CMUnitTest made[ARRAY_LEN(made_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(made_cases); i++)
-        made[i] = (struct CMUnitTest){ .name = made_cases[i].name,
-                                       .test_func = it_is_made,
-                                       .initial_state = (void *)&made_cases[i] };
-    const struct CMUnitTest tests[] = {
-        TEST(a_new_service_has_owner_labels_and_annotations),
-        TEST(on_another_api_server_nothing_has_an_owner),
-        TEST(a_foreign_gateway_goes),
-        TEST(foreign_labels_and_annotations_go),
-        TEST(what_a_repository_declares_keeps_its_metadata),
-        TEST(a_destination_rule_is_repaired),
-        TEST(a_new_audience_keeps_the_weights),
-        TEST(a_mirror_of_somebody_else_stays),
-        TEST(what_was_there_first_comes_back),
-        TEST(what_kubectl_applied_comes_back),
-        TEST(what_the_operator_made_is_no_original),
-        TEST(what_cannot_be_read_does_not_come_back),
-        TEST(cookies_come_and_go_with_the_canary),
-        TEST(without_a_cookie_there_is_one_rule),
-        TEST(cookies_outlive_a_lost_status),
-        TEST(only_the_first_rule_deletes),
-        TEST(changes_reach_the_rules_in_mid_run),
-        TEST(a_mirror_is_beside_the_cookies),
-        TEST(a_life_of_a_primary_cookie_needs_an_interval),
-        TEST(a_mirror_has_the_percentage_of_the_canary),
-        TEST(a_service_that_is_gone_cannot_be_read_or_written),
-        TEST(a_kind_that_is_not_there_is_told),
-        TEST(a_delegate_has_no_hosts_of_its_own),
-        TEST(weights_have_to_be_there),
-        TEST(requests_have_their_words),
+    static const struct rows tests[] = {
+        ROWS(made_cases, it_is_made),
+        BENCH_TEST(a_new_service_has_owner_labels_and_annotations),
+        BENCH_TEST(on_another_api_server_nothing_has_an_owner),
+        BENCH_TEST(a_foreign_gateway_goes),
+        BENCH_TEST(foreign_labels_and_annotations_go),
+        BENCH_TEST(what_a_repository_declares_keeps_its_metadata),
+        BENCH_TEST(a_destination_rule_is_repaired),
+        BENCH_TEST(a_new_audience_keeps_the_weights),
+        BENCH_TEST(a_mirror_of_somebody_else_stays),
+        BENCH_TEST(what_was_there_first_comes_back),
+        BENCH_TEST(what_kubectl_applied_comes_back),
+        BENCH_TEST(what_the_operator_made_is_no_original),
+        BENCH_TEST(what_cannot_be_read_does_not_come_back),
+        BENCH_TEST(cookies_come_and_go_with_the_canary),
+        BENCH_TEST(without_a_cookie_there_is_one_rule),
+        BENCH_TEST(cookies_outlive_a_lost_status),
+        BENCH_TEST(only_the_first_rule_deletes),
+        BENCH_TEST(changes_reach_the_rules_in_mid_run),
+        BENCH_TEST(a_mirror_is_beside_the_cookies),
+        BENCH_TEST(a_life_of_a_primary_cookie_needs_an_interval),
+        BENCH_TEST(a_mirror_has_the_percentage_of_the_canary),
+        BENCH_TEST(a_service_that_is_gone_cannot_be_read_or_written),
+        BENCH_TEST(a_kind_that_is_not_there_is_told),
+        BENCH_TEST(a_delegate_has_no_hosts_of_its_own),
+        BENCH_TEST(weights_have_to_be_there),
+        BENCH_TEST(requests_have_their_words),
     };
-    int failed = cmocka_run_group_tests_name("istio, made", made, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("istio", tests, NULL, NULL);
+    return rows_run("istio", tests, ARRAY_LEN(tests));
 }

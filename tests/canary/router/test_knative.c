@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -133,20 +128,11 @@ static void in_the_end_the_mark_is_removed(void **state)
 
 int main(void)
 {
-    struct CMUnitTest reads[ARRAY_LEN(read_cases)], marks[ARRAY_LEN(mark_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(read_cases); i++)
-        reads[i] = (struct CMUnitTest){ .name = read_cases[i].name,
-                                        .test_func = the_status_is_read,
-                                        .initial_state = (void *)&read_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(mark_cases); i++)
-        marks[i] = (struct CMUnitTest){ .name = mark_cases[i].name,
-                                        .test_func = the_primary_is_marked,
-                                        .initial_state = (void *)&mark_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(traffic_is_asked_for),
-        cmocka_unit_test(in_the_end_the_mark_is_removed),
+    static const struct rows tests[] = {
+        ROWS(read_cases, the_status_is_read),
+        ROWS(mark_cases, the_primary_is_marked),
+        SINGLE(traffic_is_asked_for),
+        SINGLE(in_the_end_the_mark_is_removed),
     };
-    int failed = cmocka_run_group_tests_name("knative, traffic", reads, NULL, NULL);
-    failed += cmocka_run_group_tests_name("knative, marks", marks, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("knative", tests, NULL, NULL);
+    return rows_run("knative", tests, ARRAY_LEN(tests));
 }

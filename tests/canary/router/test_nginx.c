@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -18,9 +14,6 @@
 #define AUDIENCE(match) \
     "analysis: {interval: 15s, threshold: 5, iterations: 5, match: [" match "]}\n"
 #define INGRESS "apiVersion: networking.k8s.io/v1\nkind: Ingress\n"
-#define FLUX                                            \
-    "kustomize.toolkit.fluxcd.io/reconcile: disabled, " \
-    "helm.toolkit.fluxcd.io/driftDetection: disabled"
 #define PATH(path, service)                                                 \
     "{path: " path ", pathType: Prefix, backend: {service: {name: " service \
     ", port: {number: 80}}}}"
@@ -33,26 +26,9 @@
             "{host: h, http: {paths: [" PATH("/", "podinfo") ", " PATH("/o", "other") "]}}]}\n"
 #define PREFIX "nginx.ingress.kubernetes.io/"
 
-static struct arena *mem_of(void **state)
-{
-    return *state;
-}
-
-static int set_up(void **state)
-{
-    *state = arena_new(ARENA_LIMIT_BYTES);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    arena_free(*state);
-    return 0;
-}
-
 static void start(struct bench *bench, void **state, const char *spec)
 {
-    bench_init(bench, mem_of(state), spec);
+    bench_init(bench, bench_mem(state), spec);
     bench_put_yaml(bench, SOURCE);
     bench_reconcile(bench);
 }
@@ -82,15 +58,16 @@ static void the_canary_ingress_is_a_copy(void **state)
     struct bench bench;
     start(&bench, state, NGINX REF WEIGHTED);
     bench_assert_part(&bench, "Ingress", "shop-canary", NULL,
-                      INGRESS "metadata: {name: shop-canary, namespace: test, generation: 1, "
-                              "resourceVersion: '2', labels: {a: b}, annotations: {c: d, " FLUX
-                              ", " PREFIX "canary: 'true', " PREFIX "canary-weight: '0'}, "
-                              "ownerReferences: [{apiVersion: flagger.app/v1beta1, kind: Canary, "
-                              "name: podinfo, uid: u-1, controller: true, "
-                              "blockOwnerDeletion: true}]}\n"
-                              "spec: {ingressClassName: nginx, tls: [{hosts: [h]}], rules: "
-                              "[{host: empty}, {host: h, http: {paths: [" PATH(
-                                  "/", "podinfo-canary") ", " PATH("/o", "other") "]}}]}\n");
+                      INGRESS
+                      "metadata: {name: shop-canary, namespace: test, generation: 1, "
+                      "resourceVersion: '2', labels: {a: b}, annotations: {c: d, " BENCH_OPT_OUT
+                      ", " PREFIX "canary: 'true', " PREFIX "canary-weight: '0'}, "
+                      "ownerReferences: [{apiVersion: flagger.app/v1beta1, kind: Canary, "
+                      "name: podinfo, uid: u-1, controller: true, "
+                      "blockOwnerDeletion: true}]}\n"
+                      "spec: {ingressClassName: nginx, tls: [{hosts: [h]}], rules: "
+                      "[{host: empty}, {host: h, http: {paths: [" PATH(
+                          "/", "podinfo-canary") ", " PATH("/o", "other") "]}}]}\n");
 }
 
 static void a_changed_source_changes_the_copy_but_its_annotations(void **state)
@@ -104,15 +81,15 @@ static void a_changed_source_changes_the_copy_but_its_annotations(void **state)
     assert_int_equal(bench_reconcile(&bench), 1);
     bench_assert_part(&bench, "Ingress", "shop-canary", "spec",
                       "{rules: [{http: {paths: [" PATH("/n", "podinfo-canary") "]}}]}");
-    assert_annotations(&bench,
-                       "{c: d, " FLUX ", " PREFIX "canary: 'true', " PREFIX "canary-weight: '30'}");
+    assert_annotations(&bench, "{c: d, " BENCH_OPT_OUT ", " PREFIX "canary: 'true', " PREFIX
+                               "canary-weight: '30'}");
     assert_int_equal(bench_reconcile(&bench), 0);
 }
 
 static void the_ingress_stays_on_the_main_cluster(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+    bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
     bench.settings.mesh_is_elsewhere = true;
     bench_put_yaml(&bench, SOURCE);
     struct effects effects = bench_plan(&bench);
@@ -125,17 +102,17 @@ static void the_ingress_stays_on_the_main_cluster(void **state)
 static void annotations_have_the_prefix_of_the_settings(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+    bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
     bench.settings.ingress_prefix = "custom.ingress.kubernetes.io";
     bench_put_yaml(&bench,
                    INGRESS "metadata: {name: shop}\n"
                            "spec: {rules: [{http: {paths: [" PATH("/", "podinfo") "]}}]}\n");
     bench_reconcile(&bench);
     bench_write(&bench, 50, 50, false);
-    assert_annotations(&bench, "{" FLUX ", custom.ingress.kubernetes.io/canary: 'true', "
+    assert_annotations(&bench, "{" BENCH_OPT_OUT ", custom.ingress.kubernetes.io/canary: 'true', "
                                "custom.ingress.kubernetes.io/canary-weight: '50'}");
     bench_write(&bench, 100, 0, false);
-    assert_annotations(&bench, "{" FLUX ", custom.ingress.kubernetes.io/canary: 'true', "
+    assert_annotations(&bench, "{" BENCH_OPT_OUT ", custom.ingress.kubernetes.io/canary: 'true', "
                                "custom.ingress.kubernetes.io/canary-weight: '0'}");
 }
 
@@ -168,13 +145,13 @@ static void an_audience_is_told_by(void **state)
     start(&bench, &for_start, arena_printf(mem, NGINX REF AUDIENCE("%s"), audience->match));
     bench_write(&bench, 0, 100, false);
     assert_annotations(&bench, arena_printf(mem,
-                                            "{c: d, " FLUX ", " PREFIX "canary: 'true', " PREFIX
-                                            "canary-weight: '0', %s}",
+                                            "{c: d, " BENCH_OPT_OUT ", " PREFIX
+                                            "canary: 'true', " PREFIX "canary-weight: '0', %s}",
                                             audience->expected));
     bench_assert_split(bench_read(&bench), 0, 100, false);
     bench_write(&bench, 100, 0, false);
-    assert_annotations(&bench,
-                       "{c: d, " FLUX ", " PREFIX "canary: 'true', " PREFIX "canary-weight: '0'}");
+    assert_annotations(&bench, "{c: d, " BENCH_OPT_OUT ", " PREFIX "canary: 'true', " PREFIX
+                               "canary-weight: '0'}");
     bench_assert_split(bench_read(&bench), 100, 0, false);
 }
 
@@ -219,9 +196,9 @@ static void the_reference_is_needed(void **state)
 {
     struct bench bench;
     struct split split = { 90, 10, false };
-    struct effects effects = { .mem = mem_of(state) };
+    struct effects effects = { .mem = bench_mem(state) };
     static const char none[] = "ingress selector is empty";
-    bench_init(&bench, mem_of(state), NGINX WEIGHTED);
+    bench_init(&bench, bench_mem(state), NGINX WEIGHTED);
     bench_assert_error(bench.router->reconcile(bench_view(&bench), &effects), none);
     bench_assert_error(bench.router->read(bench_view(&bench), &split), none);
     bench_assert_error(bench.router->write(bench_view(&bench), &split, &effects), none);
@@ -230,8 +207,8 @@ static void the_reference_is_needed(void **state)
 static void the_source_has_to_be_there(void **state)
 {
     struct bench bench;
-    struct effects effects = { .mem = mem_of(state) };
-    bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+    struct effects effects = { .mem = bench_mem(state) };
+    bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
     bench_assert_error(
         bench.router->reconcile(bench_view(&bench), &effects),
         "ingress shop.test get query error: ingresses.networking.k8s.io \"shop\" not "
@@ -249,8 +226,8 @@ static void the_source_has_to_name_the_service(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
         struct bench bench;
-        struct effects effects = { .mem = mem_of(state) };
-        bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+        struct effects effects = { .mem = bench_mem(state) };
+        bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
         bench_put_yaml(&bench, arena_printf(bench.mem, INGRESS "metadata: {name: shop}\nspec: %s\n",
                                             specs[i]));
         bench_assert_error(bench.router->reconcile(bench_view(&bench), &effects),
@@ -262,10 +239,10 @@ static void the_canary_ingress_has_to_be_there(void **state)
 {
     struct bench bench;
     struct split split = { 90, 10, false };
-    struct effects effects = { .mem = mem_of(state) };
+    struct effects effects = { .mem = bench_mem(state) };
     static const char gone[] = "ingress shop-canary.test get query error: "
                                "ingresses.networking.k8s.io \"shop-canary\" not found";
-    bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+    bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
     bench_assert_error(bench.router->read(bench_view(&bench), &split), gone);
     bench_assert_error(bench.router->write(bench_view(&bench), &split, &effects), gone);
 }
@@ -273,7 +250,7 @@ static void the_canary_ingress_has_to_be_there(void **state)
 static void requests_have_their_words(void **state)
 {
     struct bench bench;
-    bench_init(&bench, mem_of(state), NGINX REF WEIGHTED);
+    bench_init(&bench, bench_mem(state), NGINX REF WEIGHTED);
     bench_put_yaml(&bench, SOURCE);
     struct effects effects = bench_plan(&bench);
     assert_string_equal(effects.list.at[0].before, "ingress shop-canary.test create error: ");
@@ -291,28 +268,21 @@ static void requests_have_their_words(void **state)
     assert_string_equal(effects.list.at[0].before, "ingress shop-canary.test update error ");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-    struct CMUnitTest audiences[ARRAY_LEN(audience_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(audience_cases); i++)
-        audiences[i] = (struct CMUnitTest){ .name = audience_cases[i].name,
-                                            .test_func = an_audience_is_told_by,
-                                            .initial_state = (void *)&audience_cases[i] };
-    const struct CMUnitTest tests[] = {
-        TEST(the_canary_ingress_is_a_copy),
-        TEST(a_changed_source_changes_the_copy_but_its_annotations),
-        TEST(the_ingress_stays_on_the_main_cluster),
-        TEST(annotations_have_the_prefix_of_the_settings),
-        TEST(a_weight_is_read_as_it_is_written),
-        TEST(a_weight_that_is_no_number_is_told),
-        TEST(the_reference_is_needed),
-        TEST(the_source_has_to_be_there),
-        TEST(the_source_has_to_name_the_service),
-        TEST(the_canary_ingress_has_to_be_there),
-        TEST(requests_have_their_words),
+    static const struct rows tests[] = {
+        ROWS(audience_cases, an_audience_is_told_by),
+        BENCH_TEST(the_canary_ingress_is_a_copy),
+        BENCH_TEST(a_changed_source_changes_the_copy_but_its_annotations),
+        BENCH_TEST(the_ingress_stays_on_the_main_cluster),
+        BENCH_TEST(annotations_have_the_prefix_of_the_settings),
+        BENCH_TEST(a_weight_is_read_as_it_is_written),
+        BENCH_TEST(a_weight_that_is_no_number_is_told),
+        BENCH_TEST(the_reference_is_needed),
+        BENCH_TEST(the_source_has_to_be_there),
+        BENCH_TEST(the_source_has_to_name_the_service),
+        BENCH_TEST(the_canary_ingress_has_to_be_there),
+        BENCH_TEST(requests_have_their_words),
     };
-    int failed = cmocka_run_group_tests_name("nginx, audiences", audiences, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("nginx", tests, NULL, NULL);
+    return rows_run("nginx", tests, ARRAY_LEN(tests));
 }

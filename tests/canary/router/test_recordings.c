@@ -1,13 +1,9 @@
 /* The routing objects of Flagger in its scenarios, and ours with the same weights. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -290,10 +286,8 @@ static void routes_are_as_recorded(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(scenarios)];
-    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
-        tests[i] = (struct CMUnitTest){ .name = scenarios[i].name,
-                                        .test_func = routes_are_as_recorded,
-                                        .initial_state = (void *)&scenarios[i] };
-    return cmocka_run_group_tests_name("router_recordings", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(scenarios, routes_are_as_recorded),
+    };
+    return rows_run("router_recordings", tests, ARRAY_LEN(tests));
 }

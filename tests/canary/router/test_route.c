@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "canary/router/route.h"
@@ -279,32 +274,21 @@ static void a_deletion_is_not_what_the_service_says_itself(void **state)
     assert_false(route_cookie_is_deleted(&view, NULL));
 }
 
-#define ROWS(tests, cases, function)                                                         \
-    struct CMUnitTest tests[ARRAY_LEN(cases)];                                               \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                            \
-        tests[i] = (struct CMUnitTest)                                                       \
-        {                                                                                    \
-            .name = cases[i].name, .test_func = function, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    ROWS(same, same_cases, it_is_compared);
-    ROWS(merges, merge_cases, matches_are_merged);
-    ROWS(labels, label_cases, metadata_is_that_of_the_apex);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_of_the_kind_count_with_their_defaults),
-        cmocka_unit_test(a_lost_weight_is_the_rest_where_that_can_be_told),
-        cmocka_unit_test(what_says_nothing_is_not_picked),
-        cmocka_unit_test(an_owner_is_a_canary_of_the_name),
-        cmocka_unit_test(a_cookie_has_its_attributes_in_order),
-        cmocka_unit_test(a_cookie_without_attributes_lives_a_day),
-        cmocka_unit_test(names_of_cookies_are_no_patterns),
-        cmocka_unit_test(a_pattern_is_sticky_if_it_names_a_cookie_of_ours),
-        cmocka_unit_test(a_deletion_is_not_what_the_service_says_itself),
+    static const struct rows tests[] = {
+        ROWS(same_cases, it_is_compared),
+        ROWS(merge_cases, matches_are_merged),
+        ROWS(label_cases, metadata_is_that_of_the_apex),
+        SINGLE(keys_of_the_kind_count_with_their_defaults),
+        SINGLE(a_lost_weight_is_the_rest_where_that_can_be_told),
+        SINGLE(what_says_nothing_is_not_picked),
+        SINGLE(an_owner_is_a_canary_of_the_name),
+        SINGLE(a_cookie_has_its_attributes_in_order),
+        SINGLE(a_cookie_without_attributes_lives_a_day),
+        SINGLE(names_of_cookies_are_no_patterns),
+        SINGLE(a_pattern_is_sticky_if_it_names_a_cookie_of_ours),
+        SINGLE(a_deletion_is_not_what_the_service_says_itself),
     };
-    int failed = cmocka_run_group_tests_name("route, same", same, NULL, NULL);
-    failed += cmocka_run_group_tests_name("route, merges", merges, NULL, NULL);
-    failed += cmocka_run_group_tests_name("route, metadata", labels, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("route", tests, NULL, NULL);
+    return rows_run("route", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -173,18 +168,13 @@ static void what_was_not_read_yet_is_not_planned(void **state)
 
 int main(void)
 {
-    struct CMUnitTest providers[ARRAY_LEN(provider_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(provider_cases); i++)
-        providers[i] = (struct CMUnitTest){ .name = provider_cases[i].provider,
-                                            .test_func = a_provider_has_its_router,
-                                            .initial_state = (void *)&provider_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_router_is_whole),
-        cmocka_unit_test(tcp_has_a_router_of_its_own),
-        cmocka_unit_test(without_a_mesh_iterations_are_the_traffic),
-        cmocka_unit_test(effects_come_before_what_is_there),
-        cmocka_unit_test(what_was_not_read_yet_is_not_planned),
+    static const struct rows tests[] = {
+        ROWS_BY(provider_cases, provider, a_provider_has_its_router),
+        SINGLE(every_router_is_whole),
+        SINGLE(tcp_has_a_router_of_its_own),
+        SINGLE(without_a_mesh_iterations_are_the_traffic),
+        SINGLE(effects_come_before_what_is_there),
+        SINGLE(what_was_not_read_yet_is_not_planned),
     };
-    int failed = cmocka_run_group_tests_name("router, providers", providers, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("router", tests, NULL, NULL);
+    return rows_run("router", tests, ARRAY_LEN(tests));
 }

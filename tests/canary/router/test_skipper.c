@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -162,21 +158,10 @@ static void in_the_end_it_is_removed(void **state)
 
 int main(void)
 {
-    struct CMUnitTest specs[ARRAY_LEN(spec_cases)], predicates[ARRAY_LEN(predicate_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(spec_cases); i++)
-        specs[i] = (struct CMUnitTest){ .name = spec_cases[i].name,
-                                        .test_func = the_source_is_doubled,
-                                        .initial_state = (void *)&spec_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(predicate_cases); i++)
-        predicates[i] = (struct CMUnitTest){ .name = predicate_cases[i].name,
-                                             .test_func = predicates_stay_behind_ours,
-                                             .initial_state = (void *)&predicate_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(metadata_is_copied_once),
-        cmocka_unit_test(a_repair_keeps_the_traffic),
-        cmocka_unit_test(in_the_end_it_is_removed),
+    static const struct rows tests[] = {
+        ROWS(spec_cases, the_source_is_doubled), ROWS(predicate_cases, predicates_stay_behind_ours),
+        SINGLE(metadata_is_copied_once),         SINGLE(a_repair_keeps_the_traffic),
+        SINGLE(in_the_end_it_is_removed),
     };
-    int failed = cmocka_run_group_tests_name("skipper, specs", specs, NULL, NULL);
-    failed += cmocka_run_group_tests_name("skipper, predicates", predicates, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("skipper", tests, NULL, NULL);
+    return rows_run("skipper", tests, ARRAY_LEN(tests));
 }

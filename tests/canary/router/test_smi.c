@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -160,24 +156,14 @@ static void errors_have_their_words(void **state)
     assert_string_equal(effects.list.at[0].log, "TrafficSplit podinfo.test updated");
 }
 
-#define ROWS(tests, cases, function)                                                         \
-    struct CMUnitTest tests[ARRAY_LEN(cases)];                                               \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                            \
-        tests[i] = (struct CMUnitTest)                                                       \
-        {                                                                                    \
-            .name = cases[i].name, .test_func = function, .initial_state = (void *)&cases[i] \
-        }
-
 int main(void)
 {
-    ROWS(made, made_cases, it_is_made);
-    ROWS(unread, unread_cases, it_cannot_be_read);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_stay_as_they_are_written),
-        cmocka_unit_test(a_lost_backend_gets_the_rest),
-        cmocka_unit_test(errors_have_their_words),
+    static const struct rows tests[] = {
+        ROWS(made_cases, it_is_made),
+        ROWS(unread_cases, it_cannot_be_read),
+        SINGLE(weights_stay_as_they_are_written),
+        SINGLE(a_lost_backend_gets_the_rest),
+        SINGLE(errors_have_their_words),
     };
-    int failed = cmocka_run_group_tests_name("smi, made", made, NULL, NULL);
-    failed += cmocka_run_group_tests_name("smi, unread", unread, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("smi", tests, NULL, NULL);
+    return rows_run("smi", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "../value.h"
 #include "bench.h"
@@ -101,19 +96,10 @@ static void what_others_want_of_the_service_stays(void **state)
 
 int main(void)
 {
-    struct CMUnitTest writes[ARRAY_LEN(written_cases)], repairs[ARRAY_LEN(repair_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(written_cases); i++)
-        writes[i] = (struct CMUnitTest){ .name = written_cases[i].name,
-                                         .test_func = weights_are_written,
-                                         .initial_state = (void *)&written_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(repair_cases); i++)
-        repairs[i] = (struct CMUnitTest){ .name = repair_cases[i].name,
-                                          .test_func = a_repair_keeps_the_weights,
-                                          .initial_state = (void *)&repair_cases[i] };
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_others_want_of_the_service_stays),
+    static const struct rows tests[] = {
+        ROWS(written_cases, weights_are_written),
+        ROWS(repair_cases, a_repair_keeps_the_weights),
+        SINGLE(what_others_want_of_the_service_stays),
     };
-    int failed = cmocka_run_group_tests_name("traefik, weights", writes, NULL, NULL);
-    failed += cmocka_run_group_tests_name("traefik, repairs", repairs, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("traefik", tests, NULL, NULL);
+    return rows_run("traefik", tests, ARRAY_LEN(tests));
 }

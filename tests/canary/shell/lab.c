@@ -76,6 +76,32 @@ struct lab *lab_new(void)
     return lab;
 }
 
+void lab_put(struct lab *lab, const char *const *yaml)
+{
+    for (; *yaml; yaml++)
+        fake_put(lab->fake, *yaml);
+}
+
+struct lab *lab_with(const char *const *yaml)
+{
+    struct lab *lab = lab_new();
+    lab_put(lab, yaml);
+    return lab;
+}
+
+struct lab *lab_web(void)
+{
+    return LAB_WITH(TARGET("web", ""), CANARY("web", ""));
+}
+
+struct lab *lab_up(void)
+{
+    struct lab *lab = lab_web();
+    lab_start(lab);
+    lab_wait_phase(lab, "web", "Initialized");
+    return lab;
+}
+
 void lab_free(struct lab *lab)
 {
     canaries_free(lab->canaries);

@@ -26,6 +26,8 @@ struct lab *lab_begin(void);
 void lab_make(struct lab *lab, int at_once, struct kube *mesh_kube,
               struct kube_discovery *mesh_discovery);
 struct lab *lab_new(void); /* both */
+struct lab *lab_web(void); /* and TARGET and CANARY of "web" are there */
+struct lab *lab_up(void);  /* and it was started, and "web" is Initialized */
 void lab_free(struct lab *lab);
 void lab_start(struct lab *lab); /* it watches, and may act */
 /* A discovery that has been read. */
@@ -43,6 +45,12 @@ struct kube_discovery *lab_discover(struct bench *bench, struct kube *kube);
     "Deployment, name: " target "}, service: {port: 80}, analysis: {interval: 10s, threshold: " \
     "2, iterations: 2}" more "}}"
 #define CANARY(name, more) CANARY_OF(name, name, more)
+
+/* Brings objects, in order; a lab_new that has them. */
+void lab_put(struct lab *lab, const char *const *yaml);
+#define LAB_PUT(lab, ...) lab_put(lab, (const char *const[]){ __VA_ARGS__, NULL })
+struct lab *lab_with(const char *const *yaml);
+#define LAB_WITH(...) lab_with((const char *const[]){ __VA_ARGS__, NULL })
 
 /* Until it is so; fails the test when it is not in ten seconds. */
 void lab_wait_phase(struct lab *lab, const char *name, const char *phase);

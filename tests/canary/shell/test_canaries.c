@@ -17,12 +17,8 @@
 static void a_canary_is_brought_up_without_a_single_read(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
+    struct lab *lab = lab_up();
     struct canaries_seen seen;
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
     assert_int_equal(lab_replicas(lab, "web"), 0);
     assert_int_equal(lab_replicas(lab, "web-primary"), 2);
     assert_string_equal(lab_selector(lab, "web"), "web-primary");
@@ -44,11 +40,7 @@ static void a_canary_is_brought_up_without_a_single_read(void **state)
 static void an_idle_canary_asks_for_nothing(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
+    struct lab *lab = lab_up();
     bench_turn_for(lab->bench, 600);
     size_t before = lab_count(lab, "");
     bench_turn_for(lab->bench, 700);
@@ -59,9 +51,7 @@ static void an_idle_canary_asks_for_nothing(void **state)
 static void nothing_is_written_before_it_may_act(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     canaries_start(lab->canaries);
     bench_turn_for(lab->bench, 300);
     assert_int_equal(lab_count(lab, "PUT ") + lab_count(lab, "POST ") + lab_count(lab, "PATCH "),
@@ -81,8 +71,7 @@ static void a_primary_that_comes_up_is_not_waited_for_by_the_clock(void **state)
     (void)state;
     struct lab *lab = lab_new();
     fake_roll_out(lab->fake, false);
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    LAB_PUT(lab, TARGET("web", ""), CANARY("web", ""));
     lab_start(lab);
     lab_wait_logged(lab, "web-primary.a not ready");
     struct canaries_seen seen;
@@ -102,11 +91,7 @@ static void a_primary_that_comes_up_is_not_waited_for_by_the_clock(void **state)
 static void a_new_revision_is_seen_as_it_comes(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
+    struct lab *lab = lab_up();
     fake_put(lab->fake, TARGET("web", "2"));
     lab_wait_phase(lab, "web", "Progressing");
     lab_wait_logged(lab, "New revision detected! Scaling up web.a");
@@ -147,9 +132,7 @@ static void a_gate_that_refuses_holds_the_rollout(void **state)
 static void an_invalid_canary_is_told_once_and_runs_once_it_is_mended(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ", autoscalerRef: 7"));
+    struct lab *lab = LAB_WITH(TARGET("web", ""), CANARY("web", ", autoscalerRef: 7"));
     lab_start(lab);
     lab_wait_logged(lab, "error syncing 'a/web': invalid canary spec: ");
     fake_put(lab->fake, CANARY("web", ", autoscalerRef: 7, suspend: true"));
@@ -168,10 +151,8 @@ static void an_invalid_canary_is_told_once_and_runs_once_it_is_mended(void **sta
 static void a_target_belongs_to_the_older_canary(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY_OF("first", "web", ""));
-    fake_put(lab->fake, CANARY_OF("second", "web", ""));
+    struct lab *lab =
+        LAB_WITH(TARGET("web", ""), CANARY_OF("first", "web", ""), CANARY_OF("second", "web", ""));
     lab_start(lab);
     lab_wait_phase(lab, "first", "Initialized");
     lab_wait_logged(lab,
@@ -189,12 +170,8 @@ static void a_target_belongs_to_the_older_canary(void **state)
 static void a_canary_that_goes_takes_its_series_along(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
+    struct lab *lab = lab_up();
     SBUF(text, SBUF_MAX);
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
     bench_turn_for(lab->bench, 300);
     metrics_format(lab->bench->metrics, &text);
     assert_non_null(strstr(sbuf_text(&text), "flagger_canary_total{namespace=\"a\"} 1\n"));
@@ -214,9 +191,7 @@ static void a_canary_that_goes_takes_its_series_along(void **state)
 static void a_canary_that_goes_in_the_middle_of_a_tick_is_left(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     fake_hold(lab->fake, "POST /apis/apps/v1/namespaces/a/deployments");
     lab_start(lab);
     lab_wait_logged(lab, "Service web-primary.a created");
@@ -244,9 +219,7 @@ static void it_ends_with_what_was_begun(void **state)
 {
     (void)state;
     bool is_stopped = false;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     fake_hold(lab->fake, "POST /apis/apps/v1/namespaces/a/deployments");
     lab_start(lab);
     lab_wait_logged(lab, "Service web-primary.a created");
@@ -263,9 +236,7 @@ static void it_ends_with_what_was_begun(void **state)
 static void a_finalizer_is_kept_while_it_is_asked_for(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ", revertOnDeletion: true"));
+    struct lab *lab = LAB_WITH(TARGET("web", ""), CANARY("web", ", revertOnDeletion: true"));
     lab_start(lab);
     lab_wait_phase(lab, "web", "Initialized");
     const struct val *canary = fake_get(lab->fake, lab->bench->mem, "Canary", "a", "web");
@@ -286,17 +257,13 @@ static void a_finalizer_is_kept_while_it_is_asked_for(void **state)
 static void every_metric_is_in_the_reference(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
+    struct lab *lab = lab_up();
     SBUF(text, SBUF_MAX);
     char *page = arena_alloc(lab->bench->mem, 1 << 20);
     FILE *in = fopen(PROJECT "/docs/reference-metrics.md", "r");
     assert_non_null(in);
     assert_true(fread(page, 1, (1 << 20) - 1, in) > 0);
     (void)fclose(in);
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
     bench_turn_for(lab->bench, 300);
     metrics_format(lab->bench->metrics, &text);
     size_t checked = 0;

@@ -17,9 +17,7 @@
 static void a_status_that_conflicts_is_written_from_the_newest(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     fake_refuse(lab->fake, "PUT /apis/flagger.app/v1beta1/namespaces/a/canaries/web/status", 409,
                 "modified", 3);
     lab_start(lab);
@@ -31,9 +29,7 @@ static void a_status_that_conflicts_is_written_from_the_newest(void **state)
 static void a_status_that_conflicts_four_times_ends_the_tick(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     fake_refuse(lab->fake, "PUT /apis/flagger.app/v1beta1/namespaces/a/canaries/web/status", 409,
                 "modified", 4);
     lab_start(lab);
@@ -44,9 +40,7 @@ static void a_status_that_conflicts_four_times_ends_the_tick(void **state)
 static void a_refusal_is_an_event_in_the_servers_words(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = lab_web();
     fake_refuse(lab->fake, "POST /api/v1/namespaces/a/services", 403, "services is forbidden", 1);
     lab_start(lab);
     lab_wait_logged(lab, "service web-canary.a create error: services is forbidden\"");
@@ -61,10 +55,7 @@ static void a_refusal_is_an_event_in_the_servers_words(void **state)
 static void configs_are_copied_and_watched(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, COLORS);
-    fake_put(lab->fake, TARGET("web", WITH_CONFIG));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = LAB_WITH(COLORS, TARGET("web", WITH_CONFIG), CANARY("web", ""));
     lab_start(lab);
     lab_wait_phase(lab, "web", "Initialized");
     const struct val *copy =
@@ -85,10 +76,7 @@ static void configs_are_copied_and_watched(void **state)
 static void what_cannot_be_read_is_told(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, COLORS);
-    fake_put(lab->fake, TARGET("web", WITH_CONFIG));
-    fake_put(lab->fake, CANARY("web", ""));
+    struct lab *lab = LAB_WITH(COLORS, TARGET("web", WITH_CONFIG), CANARY("web", ""));
     fake_refuse(lab->fake, "GET /api/v1/namespaces/a/configmaps/colors", 403, "not for you", 1);
     lab_start(lab);
     lab_wait_logged(lab, "ConfigMap colors.a cannot be read: not for you");
@@ -111,11 +99,7 @@ static bool has_selector(void *ctx)
 static void what_is_changed_by_hand_is_repaired(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
+    struct lab *lab = lab_up();
     bench_turn_for(lab->bench, 300);
     fake_put(lab->fake, hijacked);
     lab->name = "web";
@@ -127,11 +111,7 @@ static void what_is_changed_by_hand_is_repaired(void **state)
 static void who_undoes_repairs_is_not_raced(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
+    struct lab *lab = lab_up();
     int64_t end_ms = loop_now_ms(lab->bench->loop) + 3000;
     while (loop_now_ms(lab->bench->loop) < end_ms) {
         if (strcmp(lab_selector(lab, "web"), "thief") != 0)
@@ -146,11 +126,7 @@ static void who_undoes_repairs_is_not_raced(void **state)
 static void what_sync_must_leave_alone_is_known(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, TARGET("web", ""));
-    fake_put(lab->fake, CANARY("web", ""));
-    lab_start(lab);
-    lab_wait_phase(lab, "web", "Initialized");
+    struct lab *lab = lab_up();
     const struct canaries *all = lab->canaries;
     assert_int_equal(canaries_owned(all, "apps/v1", "Deployment", "a", "web"),
                      CANARY_OWNS_REPLICAS);

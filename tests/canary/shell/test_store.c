@@ -88,6 +88,18 @@ static struct lab *lab_new(void)
     return lab_new_in(NULL);
 }
 
+/* With a store that was started on these objects. */
+static struct lab *lab_with(const char *const *yaml)
+{
+    struct lab *lab = lab_new();
+    for (; *yaml; yaml++)
+        fake_put(lab->fake, *yaml);
+    store_start(lab->store);
+    return lab;
+}
+
+#define LAB_WITH(...) lab_with((const char *const[]){ __VA_ARGS__, NULL })
+
 static void lab_free(struct lab *lab)
 {
     store_free(lab->store);
@@ -123,6 +135,11 @@ static void want(struct lab *lab, const char *api_version, const char *kind, con
     store_want(lab->store, "web.a", &lab->wants);
 }
 
+static void want_deployment(struct lab *lab, const char *name)
+{
+    want(lab, "apps/v1", "Deployment", name, LIVE_FULL);
+}
+
 static bool is_known(void *ctx)
 {
     struct lab *lab = ctx;
@@ -136,6 +153,14 @@ static struct live *look(struct lab *lab)
         fail_msg("%s", bench_log(lab->bench));
     assert_true(store_look(lab->store, lab->bench->mem, &lab->wants, live));
     return live;
+}
+
+/* Lets the pictures come in, and forgets what was told of them. */
+static void settle(struct lab *lab)
+{
+    (void)look(lab);
+    bench_turn_for(lab->bench, 50);
+    sbuf_reset(&lab->told);
 }
 
 static size_t count(struct lab *lab, const char *part)
@@ -171,14 +196,21 @@ static enum live_state state_of(struct live *live, const char *name)
     return live_state(live, "apps/v1", "Deployment", "a", name);
 }
 
+/* One that has seen the Deployment web. */
+static struct lab *lab_of_web(void)
+{
+    struct lab *lab = LAB_WITH(WEB("3"));
+    want_deployment(lab, "web");
+    (void)look(lab);
+    return lab;
+}
+
 /* -- canaries ------------------------------------------------------------------------------------------------------- */
 
 static void canaries_come_change_and_go(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, CANARY("web", "a", "1"));
-    store_start(lab->store);
+    struct lab *lab = LAB_WITH(CANARY("web", "a", "1"));
     lab->wanted = "synced";
     assert_true(bench_until(lab->bench, has_told, lab));
     assert_string_equal(sbuf_text(&lab->told), "canary a/web\nsynced\n");
@@ -225,7 +257,7 @@ static void what_is_outside_of_the_namespace_is_read_by_itself(void **state)
     fake_put(lab->fake, "{apiVersion: flagger.app/v1beta1, kind: MetricTemplate, metadata: {name: "
                         "rate, namespace: a}}");
     store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
+    want_deployment(lab, "web");
     want(lab, "flagger.app/v1beta1", "MetricTemplate", "rate", LIVE_FULL);
     struct live *live = look(lab);
     assert_int_equal(replicas_of(live, "web"), 3);
@@ -245,12 +277,9 @@ static void what_is_outside_of_the_namespace_is_read_by_itself(void **state)
 static void what_is_wanted_from_the_start_costs_no_request_but_the_watch(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    fake_put(lab->fake, OTHER);
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    want(lab, "apps/v1", "Deployment", "web-primary", LIVE_FULL);
+    struct lab *lab = LAB_WITH(WEB("3"), OTHER);
+    want_deployment(lab, "web");
+    want_deployment(lab, "web-primary");
     struct live *live = look(lab);
     assert_int_equal(replicas_of(live, "web"), 3);
     assert_int_equal(state_of(live, "web"), LIVE_HERE);
@@ -266,14 +295,11 @@ static void what_is_wanted_from_the_start_costs_no_request_but_the_watch(void **
 static void what_is_wanted_later_is_read_once_if_it_is_there(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    fake_put(lab->fake, OTHER);
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
+    struct lab *lab = LAB_WITH(WEB("3"), OTHER);
+    want_deployment(lab, "web");
     (void)look(lab);
-    want(lab, "apps/v1", "Deployment", "other", LIVE_FULL);
-    want(lab, "apps/v1", "Deployment", "none", LIVE_FULL);
+    want_deployment(lab, "other");
+    want_deployment(lab, "none");
     struct live *live = look(lab);
     assert_int_equal(state_of(live, "other"), LIVE_HERE);
     assert_int_equal(state_of(live, "none"), LIVE_ABSENT);
@@ -285,14 +311,10 @@ static void what_is_wanted_later_is_read_once_if_it_is_there(void **state)
 static void changes_are_told_once_a_turn_to_those_who_want_the_object(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    want(lab, "apps/v1", "Deployment", "new", LIVE_FULL);
-    (void)look(lab);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    struct lab *lab = LAB_WITH(WEB("3"));
+    want_deployment(lab, "web");
+    want_deployment(lab, "new");
+    settle(lab);
     fake_put(lab->fake, OTHER);
     fake_put(lab->fake, WEB("4"));
     wait_told(lab, "change web.a\n");
@@ -311,14 +333,10 @@ static void changes_are_told_once_a_turn_to_those_who_want_the_object(void **sta
 static void a_version_without_news_is_not_told(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    want(lab, "apps/v1", "Deployment", "mark", LIVE_FULL);
-    (void)look(lab);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    struct lab *lab = LAB_WITH(WEB("3"));
+    want_deployment(lab, "web");
+    want_deployment(lab, "mark");
+    settle(lab);
     const char *version =
         object_resource_version(live_find(look(lab), "apps/v1", "Deployment", "a", "web"));
     fake_put(lab->fake, WEB("3"));
@@ -332,12 +350,8 @@ static void a_version_without_news_is_not_told(void **state)
 static void what_nobody_wants_any_more_is_a_name_again(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
+    struct lab *lab = lab_of_web();
     struct store_figures before, after;
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    (void)look(lab);
     store_figures(lab->store, &before);
     assert_true(before.bytes > 0);
     store_forget(lab->store, "web.a");
@@ -354,9 +368,7 @@ static void what_nobody_wants_any_more_is_a_name_again(void **state)
 static void what_is_wanted_while_the_picture_comes_is_read(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, CONFIG("red"));
-    store_start(lab->store);
+    struct lab *lab = LAB_WITH(CONFIG("red"));
     want(lab, "v1", "ConfigMap", "none", LIVE_CHECKSUM);
     fake_hold(lab->fake, "GET /api/v1/namespaces/a/configmaps/colors");
     bench_turn_for(lab->bench, 100);
@@ -372,11 +384,8 @@ static void what_is_wanted_while_the_picture_comes_is_read(void **state)
 static void wanting_more_drops_nothing(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    fake_put(lab->fake, OTHER);
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
+    struct lab *lab = LAB_WITH(WEB("3"), OTHER);
+    want_deployment(lab, "web");
     (void)look(lab);
     struct live_wants more = { .mem = lab->bench->mem };
     live_want(&more,
@@ -392,14 +401,10 @@ static void wanting_more_drops_nothing(void **state)
 static void an_object_of_two_owners_stays_until_both_are_gone(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
+    struct lab *lab = LAB_WITH(WEB("3"));
+    want_deployment(lab, "web");
     store_want(lab->store, "api.a", &lab->wants);
-    (void)look(lab);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    settle(lab);
     fake_put(lab->fake, WEB("4"));
     wait_told(lab, "change web.a\nchange api.a\n");
     store_want(lab->store, "web.a", &(struct live_wants){ .mem = lab->bench->mem });
@@ -415,16 +420,13 @@ static void an_object_of_two_owners_stays_until_both_are_gone(void **state)
 static void configs_are_known_by_checksum_and_read_when_they_change(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, CONFIG("red"));
-    store_start(lab->store);
+    struct lab *lab = LAB_WITH(CONFIG("red"));
     want(lab, "v1", "ConfigMap", "colors", LIVE_CHECKSUM);
     struct live *live = look(lab);
     assert_string_equal(live_checksum(live, "ConfigMap", "a", "colors"), "241889ca0604e333");
     assert_null(val_get(live_find(live, "v1", "ConfigMap", "a", "colors"), "data"));
     assert_int_equal(count(lab, "GET /api/v1/configmaps?watch"), 1);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    settle(lab);
     fake_put(lab->fake, CONFIG("blue"));
     wait_told(lab, "change web.a\n");
     assert_string_not_equal(live_checksum(look(lab), "ConfigMap", "a", "colors"),
@@ -495,13 +497,8 @@ static struct val *answer(struct lab *lab, const char *version, int64_t replicas
 static void the_answer_of_a_write_counts_until_the_watch_has_something_newer(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    (void)look(lab);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    struct lab *lab = lab_of_web();
+    settle(lab);
     store_note(lab->store, &web_key, answer(lab, "1000", 9));
     assert_int_equal(replicas_of(look(lab), "web"), 9);
     fake_put(lab->fake, WEB("4")); /* older than what was noted */
@@ -520,13 +517,9 @@ static void the_answer_of_a_write_counts_until_the_watch_has_something_newer(voi
 static void what_was_found_stale_is_unknown_until_it_was_read(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
+    struct lab *lab = lab_of_web();
     struct live *live = live_new(lab->bench->mem);
     struct store_lack lack;
-    fake_put(lab->fake, WEB("3"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    (void)look(lab);
     assert_false(store_lacks(lab->store, lab->bench->mem, &lab->wants, &lack));
     fake_hold(lab->fake, "GET " WEB_PATH);
     store_refresh(lab->store, &web_key);
@@ -563,15 +556,9 @@ static void a_read_that_fails_is_repeated_and_says_why(void **state)
 static void what_went_while_nobody_watched_is_gone(void **state)
 {
     (void)state;
-    struct lab *lab = lab_new();
-    fake_put(lab->fake, WEB("3"));
-    fake_put(lab->fake, OTHER);
-    fake_put(lab->fake, CANARY("web", "a", "1"));
-    store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    (void)look(lab);
-    bench_turn_for(lab->bench, 50);
-    sbuf_reset(&lab->told);
+    struct lab *lab = LAB_WITH(WEB("3"), OTHER, CANARY("web", "a", "1"));
+    want_deployment(lab, "web");
+    settle(lab);
     fake_expire(lab->fake);
     fake_delete(lab->fake, "Deployment", "a", "web");
     fake_delete(lab->fake, "Deployment", "a", "other");
@@ -579,7 +566,7 @@ static void what_went_while_nobody_watched_is_gone(void **state)
     lab->wanted = "gone a/web\n";
     assert_true(bench_until(lab->bench, has_told, lab));
     wait_told(lab, "change web.a\n");
-    want(lab, "apps/v1", "Deployment", "other", LIVE_FULL);
+    want_deployment(lab, "other");
     struct live *live = look(lab);
     assert_int_equal(state_of(live, "web"), LIVE_ABSENT);
     assert_int_equal(state_of(live, "other"), LIVE_ABSENT);
@@ -594,8 +581,8 @@ static void a_kind_that_may_not_be_watched_is_read_key_by_key(void **state)
     fake_put(lab->fake, WEB("3"));
     fake_refuse(lab->fake, "WATCH " DEPLOYMENTS, 403, "no watching", 1000);
     store_start(lab->store);
-    want(lab, "apps/v1", "Deployment", "web", LIVE_FULL);
-    want(lab, "apps/v1", "Deployment", "none", LIVE_FULL);
+    want_deployment(lab, "web");
+    want_deployment(lab, "none");
     struct live *live = look(lab);
     assert_int_equal(replicas_of(live, "web"), 3);
     assert_int_equal(state_of(live, "none"), LIVE_ABSENT);

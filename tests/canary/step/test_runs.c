@@ -1,11 +1,8 @@
 /* Whole runs, tick by tick, from a new revision to the end: the tables of weights of canary.md 3.4, the iterations of 3.5. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "drive.h"
 
@@ -113,10 +110,8 @@ static void run_goes_as_its_row_says(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(runs)];
-    for (size_t i = 0; i < ARRAY_LEN(runs); i++)
-        tests[i] = (struct CMUnitTest){ .name = runs[i].name,
-                                        .test_func = run_goes_as_its_row_says,
-                                        .initial_state = (void *)&runs[i] };
-    return cmocka_run_group_tests_name("canary_step_runs", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(runs, run_goes_as_its_row_says),
+    };
+    return rows_run("canary_step_runs", tests, ARRAY_LEN(tests));
 }

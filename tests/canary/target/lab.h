@@ -15,14 +15,6 @@
 
 #define LAB_NOW_MS 1790000000000 /* 2026-09-21T14:13:20Z */
 
-/* Adds a test for each row of a table that begins with the name. */
-#define LAB_ROWS(tests, at, cases, fn)                                                       \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                            \
-        (tests)[(at)++] = (struct CMUnitTest)                                                \
-        {                                                                                    \
-            .name = (cases)[i].name, .test_func = (fn), .initial_state = (void *)&(cases)[i] \
-        }
-
 static const char *const lab_selectors[] = { "app", "name", "app.kubernetes.io/name", NULL };
 
 struct lab {

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -247,17 +242,10 @@ static void changes_are_seen(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(references_are_renamed_everywhere),
-        cmocka_unit_test(tracking_can_be_off),
-        cmocka_unit_test(a_copy_has_all_contents_and_every_owner),
-        cmocka_unit_test(only_what_changed_is_copied_again),
+    static const struct rows tests[] = {
+        ROWS(track_cases, references_are_tracked),       ROWS(change_cases, changes_are_seen),
+        SINGLE(references_are_renamed_everywhere),       SINGLE(tracking_can_be_off),
+        SINGLE(a_copy_has_all_contents_and_every_owner), SINGLE(only_what_changed_is_copied_again),
     };
-    struct CMUnitTest tests[ARRAY_LEN(track_cases) + ARRAY_LEN(change_cases) + ARRAY_LEN(single)];
-    size_t len = 0;
-    LAB_ROWS(tests, len, track_cases, references_are_tracked);
-    LAB_ROWS(tests, len, change_cases, changes_are_seen);
-    for (size_t i = 0; i < ARRAY_LEN(single); i++)
-        tests[len++] = single[i];
-    return cmocka_run_group_tests_name("canary_target_configs", tests, NULL, NULL);
+    return rows_run("canary_target_configs", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -249,18 +244,14 @@ static void a_server_without_the_kind_says_so(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(a_twin_is_born_awake_and_without_marks_of_git),
-        cmocka_unit_test(an_update_keeps_metadata_of_the_twin),
-        cmocka_unit_test(an_absent_minimum_is_one),
-        cmocka_unit_test(the_target_is_paused_and_resumed),
-        cmocka_unit_test(a_server_without_the_kind_says_so),
+    static const struct rows tests[] = {
+        ROWS(twin_cases, the_twin_scales_the_primary),
+        ROWS(text_cases, texts_are_as_ever),
+        SINGLE(a_twin_is_born_awake_and_without_marks_of_git),
+        SINGLE(an_update_keeps_metadata_of_the_twin),
+        SINGLE(an_absent_minimum_is_one),
+        SINGLE(the_target_is_paused_and_resumed),
+        SINGLE(a_server_without_the_kind_says_so),
     };
-    struct CMUnitTest tests[ARRAY_LEN(twin_cases) + ARRAY_LEN(text_cases) + ARRAY_LEN(single)];
-    size_t len = 0;
-    LAB_ROWS(tests, len, twin_cases, the_twin_scales_the_primary);
-    LAB_ROWS(tests, len, text_cases, texts_are_as_ever);
-    for (size_t i = 0; i < ARRAY_LEN(single); i++)
-        tests[len++] = single[i];
-    return cmocka_run_group_tests_name("canary_target_scaler", tests, NULL, NULL);
+    return rows_run("canary_target_scaler", tests, ARRAY_LEN(tests));
 }

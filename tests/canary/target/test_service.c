@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -246,17 +241,13 @@ static void a_knative_service_is_marked_moved_on_and_given_back(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(only_a_promotion_changes_the_primary_service),
-        cmocka_unit_test(copies_are_distributed_as_configured),
-        cmocka_unit_test(faults_of_services_are_told),
-        cmocka_unit_test(a_knative_service_is_marked_moved_on_and_given_back),
+    static const struct rows tests[] = {
+        ROWS(copy_cases, the_canary_is_a_copy_of_the_target),
+        ROWS(knative_cases, knative_revisions_are_observed),
+        SINGLE(only_a_promotion_changes_the_primary_service),
+        SINGLE(copies_are_distributed_as_configured),
+        SINGLE(faults_of_services_are_told),
+        SINGLE(a_knative_service_is_marked_moved_on_and_given_back),
     };
-    struct CMUnitTest tests[ARRAY_LEN(copy_cases) + ARRAY_LEN(knative_cases) + ARRAY_LEN(single)];
-    size_t len = 0;
-    LAB_ROWS(tests, len, copy_cases, the_canary_is_a_copy_of_the_target);
-    LAB_ROWS(tests, len, knative_cases, knative_revisions_are_observed);
-    for (size_t i = 0; i < ARRAY_LEN(single); i++)
-        tests[len++] = single[i];
-    return cmocka_run_group_tests_name("canary_target_service", tests, NULL, NULL);
+    return rows_run("canary_target_service", tests, ARRAY_LEN(tests));
 }

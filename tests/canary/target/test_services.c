@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -286,19 +281,14 @@ static void a_refused_service_is_explained(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(names_come_from_the_apex_and_selectors_from_the_target),
-        cmocka_unit_test(a_service_as_target_needs_none),
-        cmocka_unit_test(without_a_target_the_apex_is_left_alone),
-        cmocka_unit_test(a_refused_service_is_explained),
+    static const struct rows tests[] = {
+        ROWS(port_cases, the_first_port_is_as_configured),
+        ROWS(repair_cases, a_live_service_is_repaired),
+        ROWS(revert_cases, the_apex_is_given_back),
+        SINGLE(names_come_from_the_apex_and_selectors_from_the_target),
+        SINGLE(a_service_as_target_needs_none),
+        SINGLE(without_a_target_the_apex_is_left_alone),
+        SINGLE(a_refused_service_is_explained),
     };
-    struct CMUnitTest tests[ARRAY_LEN(port_cases) + ARRAY_LEN(repair_cases) +
-                            ARRAY_LEN(revert_cases) + ARRAY_LEN(single)];
-    size_t len = 0;
-    LAB_ROWS(tests, len, port_cases, the_first_port_is_as_configured);
-    LAB_ROWS(tests, len, repair_cases, a_live_service_is_repaired);
-    LAB_ROWS(tests, len, revert_cases, the_apex_is_given_back);
-    for (size_t i = 0; i < ARRAY_LEN(single); i++)
-        tests[len++] = single[i];
-    return cmocka_run_group_tests_name("canary_target_services", tests, NULL, NULL);
+    return rows_run("canary_target_services", tests, ARRAY_LEN(tests));
 }

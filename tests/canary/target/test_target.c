@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../../rows.h"
 
 #include "lab.h"
 
@@ -570,27 +565,20 @@ static void a_primary_that_runs_the_same_is_known(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(fault_cases) + ARRAY_LEN(refusal_cases) +
-                            ARRAY_LEN(wrap_cases) + ARRAY_LEN(port_cases) + ARRAY_LEN(meta_cases) +
-                            ARRAY_LEN(scale_cases) + 7];
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(the_first_configured_label_selects),
-        cmocka_unit_test(pods_of_the_primary_keep_apart_from_each_other),
-        cmocka_unit_test(a_promotion_takes_over_what_is_unset_too),
-        cmocka_unit_test(the_primary_of_a_target_at_zero_has_a_replica),
-        cmocka_unit_test(a_primary_that_is_there_is_left_alone),
-        cmocka_unit_test(a_daemonset_is_moved_to_no_node_and_back),
-        cmocka_unit_test(a_primary_that_runs_the_same_is_known),
+    static const struct rows tests[] = {
+        ROWS(fault_cases, faults_are_told),
+        ROWS(refusal_cases, refusals_are_explained),
+        ROWS(wrap_cases, unready_pods_are_told),
+        ROWS(port_cases, ports_are_discovered),
+        ROWS(meta_cases, metadata_is_taken_over_by_prefix),
+        ROWS(scale_cases, replicas_are_set),
+        SINGLE(the_first_configured_label_selects),
+        SINGLE(pods_of_the_primary_keep_apart_from_each_other),
+        SINGLE(a_promotion_takes_over_what_is_unset_too),
+        SINGLE(the_primary_of_a_target_at_zero_has_a_replica),
+        SINGLE(a_primary_that_is_there_is_left_alone),
+        SINGLE(a_daemonset_is_moved_to_no_node_and_back),
+        SINGLE(a_primary_that_runs_the_same_is_known),
     };
-    size_t len = 0;
-    LAB_ROWS(tests, len, fault_cases, faults_are_told);
-    LAB_ROWS(tests, len, refusal_cases, refusals_are_explained);
-    LAB_ROWS(tests, len, wrap_cases, unready_pods_are_told);
-    LAB_ROWS(tests, len, port_cases, ports_are_discovered);
-    LAB_ROWS(tests, len, meta_cases, metadata_is_taken_over_by_prefix);
-    LAB_ROWS(tests, len, scale_cases, replicas_are_set);
-    for (size_t i = 0; i < ARRAY_LEN(single); i++)
-        tests[len++] = single[i];
-    assert_int_equal(len, ARRAY_LEN(tests));
-    return cmocka_run_group_tests_name("canary_target", tests, NULL, NULL);
+    return rows_run("canary_target", tests, ARRAY_LEN(tests));
 }
