@@ -26,7 +26,7 @@ static const struct route_kind service_kind = {
     .resource = "services",
 };
 static const char *const name_path[] = { "destination", "upstream", "name", NULL };
-/* What an Upstream has of the one that the Canary refers to. */
+/* What an Upstream has of the one that the Canary refers to. The last is what Flagger calls the one before, which is as Gloo has it. */
 static const char *const config_keys[] = {
     "labels",
     "sslConfig",
@@ -36,6 +36,7 @@ static const char *const config_keys[] = {
     "useHttp2",
     "initialStreamWindowSize",
     "initialConnectionWindowSize",
+    "httpProxyHostname",
     "httpProxyHostName",
     NULL,
 };
