@@ -105,7 +105,8 @@ struct err *deploykey_generate(const char *dir, const struct deploykey_opts *opt
 
 /* -- reading ------------------------------------------------------------------------------------------------------ */
 
-/* ssh refuses a private key that others may read. */
+/* ssh refuses a private key of its user's own that others may read. One of somebody else's it reads as it is: so a Secret is mounted
+ * in a pod that is not root (root's file, 0440, for the group of the pod). */
 MUST_USE static struct err *check_mode(const char *file)
 {
     struct stat info;
@@ -114,7 +115,7 @@ MUST_USE static struct err *check_mode(const char *file)
                          "read deploy key %s", file);
     if (!S_ISREG(info.st_mode) || info.st_size > KEY_FILE_LIMIT)
         return err_new(ERR_INVALID, "read deploy key %s: not a key file", file);
-    if (!(info.st_mode & 0077) || !chmod(file, 0400))
+    if (!(info.st_mode & 0077) || info.st_uid != geteuid() || !chmod(file, 0400))
         return NULL;
     return err_errno(
         ERR_DENIED, errno,

@@ -22,8 +22,8 @@ struct deploykey {
     const char *public_line; /* with its newline */
     const char *md5_hash, *md5_art, *sha256_hash, *sha256_art;
 };
-/* What `ssh-keygen -y` and `-lv` say of a private key file. ERR_NOT_FOUND if there is none; ERR_DENIED if its mode is too open
- * and cannot be made 0400. */
+/* What `ssh-keygen -y` and `-lv` say of a private key file. ERR_NOT_FOUND if there is none; ERR_DENIED if it is our
+ * user's, its mode is too open and cannot be made 0400. */
 MUST_USE struct err *deploykey_read(struct arena *mem, const char *file, struct deploykey *out);
 
 #endif
