@@ -31,7 +31,8 @@ struct repo {
     bool is_policy, is_complete, is_missing, is_tried, has_news, is_urgent;
     bool looks_again; /* the next scan: at all that is wanted, due or not */
     int failures;
-    int64_t scanned_ns, tried_ms, next_ms, asked_ms; /* but for scanned_ns: of the loop */
+    /* Of the loop, but for scanned_ns; listed_ms: not after its list of tags was asked for. */
+    int64_t scanned_ns, listed_ms, tried_ms, next_ms, asked_ms;
     /* Of a scan that runs. */
     unsigned scan_count;
     struct creds_ask *login;
@@ -441,8 +442,10 @@ static void on_scanned(void *ctx, const struct scan_result *result)
     repo->is_missing = err_is(e, ERR_NOT_FOUND);
     repo->tried_ms = now_of(scans);
     repo->is_tried = true;
-    if (result->has_listed)
+    if (result->has_listed) {
         repo->scanned_ns = loop_wall_ns(scans->opts.loop);
+        repo->listed_ms = repo->started_ms;
+    }
     observe_scan(repo, !e);
     if (e) {
         report_failure(repo, e);
@@ -646,12 +649,12 @@ static bool has_images(struct repo *repo, const struct wanted *wanted)
 
 static bool is_fresh(struct repo *repo, const struct wanted *wanted, int64_t max_age_ms)
 {
-    int64_t age_ms = now_of(repo->scans) - repo->tried_ms;
+    int64_t now_ms = now_of(repo->scans);
     if (!repo->is_tried)
         return false;
     if (*repo->error)
-        return age_ms < MIN_OF(max_age_ms, FAILURE_FRESH_MS);
-    return repo->is_complete && age_ms < max_age_ms && has_images(repo, wanted);
+        return now_ms - repo->tried_ms < MIN_OF(max_age_ms, FAILURE_FRESH_MS);
+    return repo->is_complete && now_ms - repo->listed_ms < max_age_ms && has_images(repo, wanted);
 }
 
 ticket image_scans_ask(struct image_scans *scans, const struct image_wish *wishes, size_t count,

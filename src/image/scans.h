@@ -64,7 +64,7 @@ void image_scans_want(struct image_scans *scans, const struct image_wish *wishes
 
 #define IMAGE_SCANS_ANEW ((int64_t)-1) /* an age: images that are known are looked at again, too */
 
-/* Brings up to date what is wished for, `max_age_ms` old at most, then calls back, in a later turn, with errors where they belong
+/* Brings up to date what is wished for, listed `max_age_ms` ago at most, then calls back, in a later turn, with errors where they belong
  * (in each repo). After `timeout_ms` with what is there. */
 ticket image_scans_ask(struct image_scans *scans, const struct image_wish *wishes, size_t count,
                        int64_t max_age_ms, int64_t timeout_ms, void (*done)(void *ctx), void *ctx);

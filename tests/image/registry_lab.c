@@ -184,10 +184,16 @@ static void on_done(void *ctx)
 const struct image_repo *lab_ask(struct lab *lab, const char *repository,
                                  const char *const *patterns)
 {
+    return lab_ask_aged(lab, repository, patterns, 0);
+}
+
+const struct image_repo *lab_ask_aged(struct lab *lab, const char *repository,
+                                      const char *const *patterns, int64_t max_age_ms)
+{
     const struct image_wish wish = lab_wish(lab, repository, patterns);
     int before = lab->done;
     int64_t until_ms = loop_now_ms(lab->bench->loop) + PATIENCE_MS;
-    (void)image_scans_ask(lab->scans, &wish, 1, 0, PATIENCE_MS, on_done, lab);
+    (void)image_scans_ask(lab->scans, &wish, 1, max_age_ms, PATIENCE_MS, on_done, lab);
     assert_int_equal(lab->done, before);
     while (lab->done == before && loop_now_ms(lab->bench->loop) < until_ms)
         (void)loop_turn(lab->bench->loop, 50);

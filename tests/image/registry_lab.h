@@ -60,6 +60,8 @@ size_t lab_count_scans(struct lab *lab); /* that have ended */
 /* Asks and waits for the end; NULL: nothing is known. */
 const struct image_repo *lab_ask(struct lab *lab, const char *repository,
                                  const char *const *patterns);
+const struct image_repo *lab_ask_aged(struct lab *lab, const char *repository,
+                                      const char *const *patterns, int64_t max_age_ms);
 const struct image_repo *lab_find(struct lab *lab, const char *repository);
 void lab_turn(struct lab *lab, int64_t ms);
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "registry_lab.h"
 
@@ -102,6 +103,26 @@ static void news_come_with_new_tags_only(void **state)
     assert_int_equal(lab->news, 2);
     assert_int_equal(repo->count, 1);
     assert_null(image_repo_find(repo, "1.0"));
+}
+
+static void serve_late(const struct scripted_request *request)
+{
+    usleep(400000);
+    scripted_reply(request, 404, NULL, "");
+}
+
+/* The end of a scan says nothing of its list. */
+static void tags_are_as_old_as_their_list(void **state)
+{
+    struct lab *lab = *state;
+    lab_tags(lab, "\"a\"");
+    lab_route(lab, &(struct lab_route){ .path = "/v2/team/app/manifests/a", .serve = serve_late });
+    lab_start(lab);
+    (void)lab_ask(lab, "team/app", NULL);
+    (void)lab_ask_aged(lab, "team/app", NULL, 3600000);
+    assert_int_equal(lab_count(lab, "tags/list"), 1);
+    (void)lab_ask_aged(lab, "team/app", NULL, 300);
+    assert_int_equal(lab_count(lab, "tags/list"), 2);
 }
 
 static void no_news_while_images_are_missing(void **state)
@@ -540,6 +561,7 @@ int main(void)
         WITH_LAB(images_are_learned_once_and_then_looked_at_by_digest),
         WITH_LAB(only_tags_that_are_wanted_are_read),
         WITH_LAB(news_come_with_new_tags_only),
+        WITH_LAB(tags_are_as_old_as_their_list),
         WITH_LAB(no_news_while_images_are_missing),
         WITH_LAB(a_listed_tag_without_manifest_is_left_out),
         WITH_LAB(an_image_without_its_configuration_is_left_out),
