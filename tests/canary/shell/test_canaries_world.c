@@ -23,6 +23,7 @@ static void a_status_that_conflicts_is_written_from_the_newest(void **state)
     lab_start(lab);
     lab_wait_phase(lab, "web", "Initialized");
     assert_int_equal(lab_count(lab, "GET /apis/flagger.app/v1beta1/namespaces/a/canaries/web"), 3);
+    assert_int_equal(lab_count_logged(lab, "failed after retries"), 0);
     lab_free(lab);
 }
 
