@@ -269,6 +269,11 @@ int64_t step_iterations(const struct step *s)
     return s->facts->router->is_fixed ? FIXED_ITERATIONS : 0;
 }
 
+enum canary_wait step_promotion_wait(const struct step *s)
+{
+    return strcmp(s->canary->target.kind, "DaemonSet") ? CANARY_WAIT_PRIMARY : CANARY_WAIT_TIMER;
+}
+
 bool canary_step_is_due(enum canary_wait wait, bool has_timer_passed,
                         const struct target_seen *target)
 {

@@ -27,7 +27,7 @@ static bool promote(struct step *s)
     return step_say(s, CANARY_INFO, "Copying %s.%s template spec to %s-primary.%s",
                     s->canary->target.name, s->canary->ns, s->canary->target.name, s->canary->ns) &&
            step_must(s, CANARY_DO_PROMOTE) && step_set_phase(s, CANARY_PROMOTING) &&
-           step_end(s, CANARY_WAIT_PRIMARY, "pods of the primary");
+           step_end(s, step_promotion_wait(s), "pods of the primary");
 }
 
 /* -- weighted -------------------------------------------------------------------------------- */

@@ -286,7 +286,9 @@ static bool see_primary_ready(struct step *s)
     if (s->canary->skips_analysis || primary->state == READY_YES)
         return true;
     if (primary->state == READY_LATER)
-        return wait_for_pods(s, CANARY_WAIT_PRIMARY, primary, "pods of the primary");
+        return wait_for_pods(
+            s, s->phase == CANARY_PROMOTING ? step_promotion_wait(s) : CANARY_WAIT_PRIMARY, primary,
+            "pods of the primary");
     if (s->phase == CANARY_PROMOTING || s->phase == CANARY_FINALISING)
         return step_fail_promotion(s, primary->text);
     if (step_is_analysing(s))

@@ -70,6 +70,9 @@ bool step_has_new_target(const struct step *s); /* targetChanged of 3.2 */
 bool step_is_at_threshold(const struct step *s);
 /* What the run has in all, 0 for a weighted one. A router that shifts nothing has 10 where none are given. */
 int64_t step_iterations(const struct step *s);
+/* What comes after the primary has the promoted revision. The target of a DaemonSet goes no sooner than in Flagger: scripts made for
+ * that one look for its pods until then. */
+enum canary_wait step_promotion_wait(const struct step *s);
 
 /* -- hooks (step_gates.c) ---------------------------------------------------------------------- */
 
