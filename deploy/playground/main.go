@@ -31,8 +31,12 @@ const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--au
 `
 
 func main() {
-	if filepath.Base(os.Args[0]) == "hey" { // for load tests, see makeTools
+	switch filepath.Base(os.Args[0]) { // for load and acceptance tests, see makeTools
+	case "hey":
 		finish(tools.Hey(os.Args[1:]))
+		return
+	case "grpc_health_probe":
+		finish(tools.Probe(os.Args[1:]))
 		return
 	}
 	if len(os.Args) < 2 {

@@ -83,7 +83,7 @@ func startMesh(ctx context.Context, kubeconfig string, options *dataplane.Option
 	}, nil
 }
 
-// makeTools is a folder in which this program is called hey.
+// makeTools is a folder in which this program has the names of the tools that it is, too.
 func makeTools() (folder string, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -92,5 +92,10 @@ func makeTools() (folder string, err error) {
 	if folder, err = os.MkdirTemp("", "playground-tools-"); err != nil {
 		return "", err
 	}
-	return folder, os.Symlink(self, filepath.Join(folder, "hey"))
+	for _, name := range []string{"hey", "grpc_health_probe"} {
+		if err := os.Symlink(self, filepath.Join(folder, name)); err != nil {
+			return folder, err
+		}
+	}
+	return folder, nil
 }

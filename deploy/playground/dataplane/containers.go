@@ -230,6 +230,7 @@ func (c *containers) podinfo(ctx context.Context, one *container, spec *core.Con
 		backends: strings.Fields(strings.ReplaceAll(lookup(args, env, "backend-url", ""), ",", " ")),
 		client:   &http.Client{Timeout: backendWithin, Transport: &http.Transport{Proxy: http.ProxyURL(c.plane.proxyFor(one.pod)), DisableKeepAlives: true}},
 		secret:   []byte(lookup(nil, env, "jwt-secret", "changeme")),
+		service:  lookup(args, env, "grpc-service-name", "podinfo"),
 		troubles: func() trouble { return c.plane.faults.of(owner.namespace, owner.name, fault) },
 		onReady: func(ready bool) {
 			one.unready.Store(!ready)
@@ -273,7 +274,7 @@ func (c *containers) serve(one *container, ports []core.ContainerPort, app *podi
 	whole, metrics := app.handler(false), app.handler(true)
 	at := map[int]string{}
 	for _, port := range ports {
-		if strings.Contains(port.Name, "grpc") || port.Protocol == core.ProtocolUDP {
+		if port.Protocol == core.ProtocolUDP {
 			continue
 		}
 		listener, err := listenOn(one.address, int(port.ContainerPort))
@@ -285,6 +286,9 @@ func (c *containers) serve(one *container, ports []core.ContainerPort, app *podi
 			handler = metrics
 		}
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: c.plane.quiet}
+		if isGRPC(port) {
+			server = app.grpc()
+		}
 		servers, at[int(port.ContainerPort)] = append(servers, server), listener.Addr().String()
 		go server.Serve(listener)
 	}

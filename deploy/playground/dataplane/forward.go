@@ -286,7 +286,7 @@ func (p *Plane) ask(request *http.Request, out *way, end endpoint) (*http.Respon
 
 func (o *way) outcome(request *http.Request, target workload, code int, took time.Duration) outcome {
 	return outcome{from: o.from, host: o.host, method: request.Method, source: o.source, target: target, service: o.service.Name,
-		serviceNamespace: o.service.Namespace, via: o.backend.via, code: code, took: took}
+		serviceNamespace: o.service.Namespace, port: int(o.port.Port), via: o.backend.via, code: code, took: took}
 }
 
 // counted calls end once, when the body is read or left.

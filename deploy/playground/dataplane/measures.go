@@ -66,26 +66,41 @@ type measures struct {
 	registry                     *prometheus.Registry
 	istioRequests, nginxRequests *prometheus.CounterVec
 	istioDuration, nginxDuration *prometheus.HistogramVec
+	envoyRequests, linkerd       *prometheus.CounterVec
+	envoyDuration, linkerdTook   *prometheus.HistogramVec
 	playground                   *prometheus.CounterVec
 }
 
-func newMeasures() *measures {
-	istio := []string{"reporter", "source_workload_namespace", "source_workload", "destination_workload_namespace", "destination_workload",
+var (
+	istioLabels = []string{"reporter", "source_workload_namespace", "source_workload", "destination_workload_namespace", "destination_workload",
 		"destination_service", "destination_service_name", "destination_service_namespace", "request_protocol", "response_code"}
-	nginx := []string{"namespace", "ingress", "service", "canary", "host", "path", "method", "status"}
+	nginxLabels = []string{"namespace", "ingress", "service", "canary", "host", "path", "method", "status"}
+	inMs        = []float64{0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000}
+)
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+func newMeasures() *measures {
 	m := &measures{registry: prometheus.NewRegistry(),
-		istioRequests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "istio_requests_total", Help: "Requests in the mesh."}, istio),
-		istioDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "istio_request_duration_milliseconds",
-			Help: "Duration of requests in the mesh.", Buckets: []float64{0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000,
-				30_000, 60_000}}, istio),
-		nginxRequests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nginx_ingress_controller_requests",
-			Help: "Requests through Ingresses."}, nginx),
-		nginxDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "nginx_ingress_controller_response_duration_seconds",
-			Help: "Duration of upstream answers of Ingresses.", Buckets: prometheus.DefBuckets}, nginx),
-		playground: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "playground_requests_total",
-			Help: "Requests by the way they came, the host they were for, and who answered."},
-			[]string{"from", "host", "namespace", "workload", "code"})}
-	m.registry.MustRegister(m.istioRequests, m.istioDuration, m.nginxRequests, m.nginxDuration, m.playground)
+		istioRequests: counter("istio_requests_total", "Requests in the mesh.", istioLabels...),
+		istioDuration: histogram("istio_request_duration_milliseconds", "Duration of requests in the mesh.", inMs, istioLabels...),
+		nginxRequests: counter("nginx_ingress_controller_requests", "Requests through Ingresses.", nginxLabels...),
+		nginxDuration: histogram("nginx_ingress_controller_response_duration_seconds", "Duration of upstream answers of Ingresses.",
+			prometheus.DefBuckets, nginxLabels...),
+		envoyRequests: counter("envoy_cluster_upstream_rq", "Requests of the gateway, as Contour names clusters.", "envoy_cluster_name", "envoy_response_code"),
+		envoyDuration: histogram("envoy_cluster_upstream_rq_time", "Milliseconds of the gateway's requests.", inMs, "envoy_cluster_name"),
+		linkerd:       counter("response_total", "Answers in the mesh, as Linkerd tells them.", "direction", "namespace", "deployment", "classification", "status_code"),
+		linkerdTook:   histogram("response_latency_ms", "Milliseconds until answers in the mesh.", inMs, "direction", "namespace", "deployment", "status_code"),
+		playground: counter("playground_requests_total", "Requests by the way they came, the host they were for, and who answered.",
+			"from", "host", "namespace", "workload", "code")}
+	m.registry.MustRegister(m.istioRequests, m.istioDuration, m.nginxRequests, m.nginxDuration, m.envoyRequests, m.envoyDuration, m.linkerd,
+		m.linkerdTook, m.playground)
 	return m
 }
 
@@ -95,6 +110,7 @@ type outcome struct {
 	source, target     workload // source is empty unless the caller said who it is; target when nobody was there to ask
 	service            string
 	serviceNamespace   string
+	port               int            // of the Service
 	via                *ingressLabels // through which Ingress, if any
 	code               int
 	took               time.Duration
@@ -121,6 +137,28 @@ func (m *measures) count(o outcome) {
 		labels := []string{via.namespace, via.ingress, o.service, via.canary, via.host, via.path, o.method, code}
 		m.nginxRequests.WithLabelValues(labels...).Inc()
 		m.nginxDuration.WithLabelValues(labels...).Observe(o.took.Seconds())
+	}
+	m.countOthers(o, code)
+}
+
+// countOthers has the names of Envoy before the mesh, and of Linkerd in it.
+func (m *measures) countOthers(o outcome, code string) {
+	took := float64(o.took) / float64(time.Millisecond)
+	if o.from == "gateway" {
+		cluster := fmt.Sprintf("%s_%s_%d", o.serviceNamespace, o.service, o.port)
+		m.envoyRequests.WithLabelValues(cluster, code).Inc()
+		m.envoyDuration.WithLabelValues(cluster).Observe(took)
+	}
+	classification := "success"
+	if o.code == 0 || o.code >= 500 {
+		classification = "failure"
+	}
+	for direction, one := range map[string]workload{"inbound": o.target, "outbound": o.source} {
+		if one.name == "" {
+			continue
+		}
+		m.linkerd.WithLabelValues(direction, one.namespace, one.name, classification, code).Inc()
+		m.linkerdTook.WithLabelValues(direction, one.namespace, one.name, code).Observe(took)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"serin.dev/playground/kubelet"
+	"serin.dev/playground/tools"
 )
 
 var (
@@ -135,7 +136,7 @@ func (l *lab) pod(name, image string, env ...core.EnvVar) *core.Pod {
 		Labels:          map[string]string{"app": name, "pod-template-hash": "abc"},
 		OwnerReferences: []meta.OwnerReference{{Kind: "ReplicaSet", Name: name + "-abc", Controller: &controls}}},
 		Spec: core.PodSpec{Containers: []core.Container{{Name: "main", Image: image, Env: env, Ports: []core.ContainerPort{
-			{Name: "http", ContainerPort: 9898}, {Name: "http-metrics", ContainerPort: 9797}}}}},
+			{Name: "http", ContainerPort: 9898}, {Name: "http-metrics", ContainerPort: 9797}, {Name: "grpc", ContainerPort: 9999}}}}},
 		Status: core.PodStatus{Phase: core.PodRunning, PodIP: fmt.Sprintf("10.244.9.%d", n),
 			Conditions: []core.PodCondition{{Type: core.PodReady, Status: core.ConditionTrue}}}}
 	if _, err := l.client.CoreV1().Pods("shop").Create(l.plane.ctx, pod, meta.CreateOptions{}); err != nil {
@@ -481,6 +482,56 @@ func TestGatewayByNameAndForAnyHost(t *testing.T) {
 		_, body := l.through(nil, "GET", "http://istio-ingressgateway.istio-system/version", "")
 		return strings.Contains(body, "6.0.0")
 	})
+}
+
+func TestGatewayOfOtherInstallations(t *testing.T) {
+	l := newLab(t)
+	l.pod("cart-primary", "podinfo:6.0.0-errors-100")
+	l.service("cart-primary")
+	l.define(httpRoutes)
+	l.put(httpRoutes, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: cart, namespace: shop}
+spec:
+  parentRefs: [{name: gateway, namespace: istio-ingress}]
+  hostnames: [cart.example.com]
+  rules: [{backendRefs: [{name: cart-primary, port: 80}]}]`)
+	l.until("the route", func() bool { status, _, _ := l.get("/", "cart.example.com"); return status == 500 })
+	if status, body := l.through(nil, "GET", "http://cart.example.com/", ""); status != 500 {
+		t.Errorf("a host of the gateway, by the proxy: %d %s", status, body)
+	}
+	if status, body := l.through(nil, "GET", "http://envoy.projectcontour/", ""); status != 404 || !strings.Contains(body, "no route") {
+		t.Errorf("the gateway by another name: %d %s", status, body)
+	}
+	l.expectMetric(`envoy_cluster_upstream_rq{envoy_cluster_name="shop_cart-primary_80",envoy_response_code="500"}`)
+	l.expectMetric(`envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="shop_cart-primary_80",le="1000"}`)
+	l.expectMetric(`response_total{classification="failure",deployment="cart-primary",direction="inbound",namespace="shop",status_code="500"}`)
+	l.expectMetric(`response_latency_ms_bucket{deployment="cart-primary",direction="inbound",namespace="shop",status_code="500",le="1000"}`)
+}
+
+func TestHealthOverGRPC(t *testing.T) {
+	l := newLab(t)
+	l.deploy("cart", "podinfo:6.0.0")
+	service := must(l.client.CoreV1().Services("shop").Get(l.plane.ctx, "cart", meta.GetOptions{}))
+	service.Spec.Ports = append(service.Spec.Ports, core.ServicePort{Name: "grpc", Port: 9999, TargetPort: intstr.FromInt32(9999)})
+	if _, err := l.client.CoreV1().Services("shop").Update(l.plane.ctx, service, meta.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("http_proxy", "http://shop@"+l.plane.Proxy.Addr().String())
+	var last error
+	l.until("health of the whole", func() bool {
+		if last = tools.Probe([]string{"-addr=cart:9999"}); last != nil {
+			l.Log(last)
+		}
+		return last == nil
+	})
+	for line, has := range map[string]string{"-connect-timeout=1s -addr=cart:9999 -service=podinfo": "", "-addr=cart:9999 -service=other": "unknown service",
+		"-addr=cart:80": "Method Not Allowed", "-addr=cart:1": "Method Not Allowed", "-addr=nobody:9999": "Bad Gateway"} {
+		if err := tools.Probe(strings.Fields(line)); (err == nil) != (has == "") || err != nil && !strings.Contains(err.Error(), has) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
 }
 
 func TestFrontendsAskTheirBackends(t *testing.T) {

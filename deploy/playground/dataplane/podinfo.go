@@ -23,6 +23,7 @@ type podinfo struct {
 	env               []string
 	color, message    string
 	secret            []byte
+	service           string       // that it has over gRPC
 	backends          []string     // whom /echo asks, none: nobody
 	client            *http.Client // for that
 	measures          *podMeasures

@@ -12,15 +12,17 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-// isGateway has the names of the gateway's Service in istio-system: we are it.
-var isGateway = map[string]bool{"istio-gateway": true, "istio-ingressgateway": true}
+// isGateway has the Services (NAMESPACE/NAME) that the usual installations of gateways make: we are all of them.
+var isGateway = map[string]bool{"istio-system/istio-gateway": true, "istio-system/istio-ingressgateway": true,
+	"istio-ingress/gateway-istio": true, "projectcontour/envoy": true, "projectcontour/envoy-contour": true,
+	"ingress-nginx/ingress-nginx-controller": true}
 
 // proxy is how processes outside containers use names of the cluster (http_proxy=...). A user name in its address is the namespace
 // that short names are of, a password the pod that calls.
 func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodConnect:
-		http.Error(w, "CONNECT is not for this proxy: it knows http:// addresses of Services alone, not https://", http.StatusMethodNotAllowed)
+		p.tunnel(w, r)
 		return
 	case !r.URL.IsAbs() || r.URL.Scheme != "http":
 		http.Error(w, "this is a proxy: ask it for http://NAME.NAMESPACE/... (curl -x, http_proxy)", http.StatusBadRequest)
@@ -36,7 +38,7 @@ func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
 	if pod != "" {
 		request.source, _ = p.world.pods.Pods(request.fromName).Get(pod)
 	}
-	if namespace, name, _ := splitName(request.host, request.fromName); namespace == "istio-system" && isGateway[name] {
+	if namespace, name, _ := splitName(request.host, request.fromName); isGateway[namespace+"/"+name] {
 		request.from = "gateway"
 		p.lead(w, request)
 		return
@@ -55,11 +57,22 @@ func (p *Plane) proxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request.service = p.world.service(request.host, request.fromName)
-	if f := p.routes.find(request); request.service == nil && !f.claimed {
+	if f := p.routes.find(request); request.service == nil && !f.claimed && !p.isOutside(request) {
 		http.Error(w, p.unknown(request), http.StatusBadGateway)
 		return
 	}
 	p.lead(w, request)
+}
+
+// isOutside tells whether a host is one of the gateway's, to which public DNS would lead; the call then comes from outside.
+func (p *Plane) isOutside(request *call) bool {
+	from := request.from
+	request.from = "gateway"
+	if p.routes.find(request).closely > 0 {
+		return true
+	}
+	request.from = from
+	return false
 }
 
 // proxyFor is the proxy's address for what runs in a pod.
