@@ -298,7 +298,9 @@ static struct err *start(struct run_parts *daemon)
     run_git_make_identity(daemon);
     run_git_make_source(daemon);
     make_sync(daemon);
-    run_release_make(daemon);
+    TRY(run_release_make(daemon));
+    if (daemon->exiting)
+        return NULL;
     TRY(run_host_make(daemon));
     TRY(make_canaries(daemon));
     TRY(run_api_make(daemon));

@@ -86,7 +86,7 @@ void run_host_on_synced(struct run_host *host);
 void run_host_on_canary(struct run_host *host, const struct canaries_seen *seen);
 void run_host_free(struct run_host *host);
 
-/* run_release.c: registries, and jobs that change the repository. */
-void run_release_make(struct run_parts *daemon);
+/* run_release.c: registries (an error: of those that have to work), and jobs that change the repository. */
+MUST_USE struct err *run_release_make(struct run_parts *daemon);
 
 #endif

@@ -1,8 +1,10 @@
 /* The daemon's view of registries, and its jobs that change the repository. */
 #include <string.h>
 
+#include "cmd/home.h"
 #include "cmd/run_parts.h"
 #include "cmd/tree.h"
+#include "image/ecr.h"
 
 #define CALM_MS 2000 /* news of tags that come together make one commit */
 
@@ -28,7 +30,56 @@ static const char *read_docker_config(struct run_parts *daemon)
     return e ? NULL : text;
 }
 
-static void make_scans(struct run_parts *daemon)
+/* -- --registry-require=ecr: what has to work at the start ------------------------------------------- */
+
+struct required {
+    struct run_parts *daemon;
+    const char *const *regions; /* that are read from now on */
+    struct err *err;
+    bool is_done;
+};
+
+static void on_required(void *ctx, const char *region, const struct err *e)
+{
+    struct required *required = ctx;
+    struct arena *mem = required->daemon->mem;
+    const char *const found[] = { region, NULL };
+    if (!*required->regions)
+        required->regions = arena_copy_texts(mem, found);
+    required->err = err_copy(e);
+    required->is_done = true;
+}
+
+static const char *first_of(const char *const *list)
+{
+    return *list ? *list : NULL;
+}
+
+/* Where we are is said by a flag, by the environment, or by the machine. */
+static struct err *require_ecr(struct run_parts *daemon, const char *const **regions)
+{
+    const char *given = first_of(*regions), *env = home_env("AWS_REGION");
+    env = env ? env : home_env("AWS_DEFAULT_REGION");
+    SCOPED(processes_free) struct processes *processes = processes_new(daemon->loop);
+    struct required required = { .daemon = daemon, .regions = *regions };
+    struct ecr *check = ecr_start(
+        &(struct ecr_opts){
+            .loop = daemon->loop,
+            .http = daemon->http,
+            .processes = processes,
+            .region = given ? given : env,
+            .account = first_of(flags_list(daemon->flags, "registry-ecr-include-id", NULL)),
+            .metadata_url = home_env("AWS_EC2_METADATA_SERVICE_ENDPOINT") },
+        on_required, &required);
+    while (!required.is_done && !daemon->exiting)
+        (void)loop_turn(daemon->loop, 1000);
+    if (!required.is_done)
+        ecr_cancel(check);
+    *regions = required.regions;
+    return required.err;
+}
+
+static void make_scans(struct run_parts *daemon, const char *const *ecr_regions)
 {
     const struct flags *flags = daemon->flags;
     daemon->scans = image_scans_new(&(struct image_scans_opts){
@@ -46,7 +97,7 @@ static void make_scans(struct run_parts *daemon)
         .exclude = flags_list(flags, "registry-exclude-image", NULL),
         .include = flags_list(flags, "registry-include-image", NULL),
         .use_labels = flags_list(flags, "registry-use-labels", NULL),
-        .ecr_regions = flags_list(flags, "registry-ecr-region", NULL),
+        .ecr_regions = ecr_regions,
         .ecr_include_ids = flags_list(flags, "registry-ecr-include-id", NULL),
         .ecr_exclude_ids = flags_list(flags, "registry-ecr-exclude-id", NULL),
         .trace = flags_bool(flags, "registry-trace"),
@@ -91,8 +142,14 @@ static void make_releases(struct run_parts *daemon)
     });
 }
 
-void run_release_make(struct run_parts *daemon)
+struct err *run_release_make(struct run_parts *daemon)
 {
-    make_scans(daemon);
+    const struct flags *flags = daemon->flags;
+    const char *const *regions = flags_list(flags, "registry-ecr-region", NULL);
+    if (*flags_list(flags, "registry-require", NULL) && /* of ecr: there is no other */
+        !flags_bool(flags, "registry-disable-scanning"))
+        TRY(require_ecr(daemon, &regions));
+    make_scans(daemon, regions);
     make_releases(daemon);
+    return NULL;
 }

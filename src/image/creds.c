@@ -365,14 +365,17 @@ static bool look_in_cloud(struct creds_ask *ask, const char *helper,
         return true;
     }
     const struct creds_opts *opts = &ask->creds->opts;
-    ask->cloud = creds_cloud_start(&(struct creds_cloud_opts){ .loop = opts->loop,
-                                                               .http = opts->http,
-                                                               .processes = opts->processes,
-                                                               .host = ask->host,
-                                                               .helper = helper,
-                                                               .metadata_url = opts->metadata_url,
-                                                               .azure_file = opts->azure_file },
-                                   on_cloud, ask);
+    ask->cloud = creds_cloud_start(
+        &(struct creds_cloud_opts){ .loop = opts->loop,
+                                    .http = opts->http,
+                                    .processes = opts->processes,
+                                    .host = ask->host,
+                                    .helper = helper,
+                                    .metadata_url = opts->metadata_url,
+                                    .azure_file = opts->azure_file,
+                                    .azure_metadata_url = opts->azure_metadata_url,
+                                    .acr_url = opts->acr_url },
+        on_cloud, ask);
     return false;
 }
 

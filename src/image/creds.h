@@ -26,8 +26,10 @@ struct creds_opts {
     const struct log *log;
     const char
         *docker_config; /* text; NULL: none. Its helpers are run, those that Secrets name are not */
-    const char *metadata_url; /* NULL: Google's */
-    const char *azure_file;   /* NULL: /etc/kubernetes/azure.json */
+    const char *metadata_url;       /* NULL: Google's */
+    const char *azure_file;         /* NULL: /etc/kubernetes/azure.json */
+    const char *azure_metadata_url; /* scheme and host; NULL: Azure's */
+    const char *acr_url;            /* the same of a registry of Azure; NULL: its own */
 };
 
 struct creds *creds_new(const struct creds_opts *opts);

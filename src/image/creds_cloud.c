@@ -11,10 +11,13 @@
 #define METADATA_MS  ((int64_t)5 * 1000)
 #define CONNECT_MS   ((int64_t)1000)
 #define OUTPUT_BYTES ((size_t)64 << 10)
+#define FORM_BYTES   ((size_t)4 * OUTPUT_BYTES)
 #define MEMORY_BYTES ((size_t)512 << 20)
 #define METADATA_URL \
     "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
-#define AZURE_FILE "/etc/kubernetes/azure.json"
+#define AZURE_FILE         "/etc/kubernetes/azure.json"
+#define AZURE_METADATA_URL "http://169.254.169.254"
+#define AZURE_IDENTITY     "msi" /* in place of the name of a service principal */
 
 enum way { WAY_HELPER, WAY_AWS, WAY_METADATA, WAY_AZURE_FILE };
 
@@ -230,25 +233,42 @@ static void start_aws(struct creds_cloud *cloud)
     run(cloud, argv, NULL, on_aws);
 }
 
-/* -- the metadata server */
+/* -- servers that give tokens */
+
+/* NULL: it gave none, and that was dealt with. Who is not `expected` may be missing. */
+static const char *token_of(struct creds_cloud *cloud, const struct http_result *result,
+                            const char *key, const char *server, bool is_expected)
+{
+    struct val *root = NULL;
+    cloud->request = 0;
+    if (result->err) {
+        fail(cloud, is_expected ? arena_strdup(cloud->mem, err_text(result->err)) : NULL);
+        return NULL;
+    }
+    SCOPED(err_free)
+    struct err *e = doc_json_parse(cloud->mem, result->body, result->body_len, &root);
+    const char *token = val_text_or(val_get(root, key), "");
+    if (result->status == 200 && !e && *token)
+        return token;
+    fail(cloud, arena_printf(cloud->mem, "%s gave no token (status %d)", server, result->status));
+    return NULL;
+}
+
+static void ask(struct creds_cloud *cloud, const struct http_request *request, http_done_fn done)
+{
+    struct http_request all = *request;
+    all.timeout_ms = METADATA_MS;
+    all.connect_ms = all.proxy ? CONNECT_MS : METADATA_MS;
+    all.limit_bytes = OUTPUT_BYTES;
+    cloud->request = http_start(cloud->opts.http, &all, done, cloud);
+}
 
 static void on_metadata(void *ctx, const struct http_result *result)
 {
     struct creds_cloud *cloud = ctx;
-    cloud->request = 0;
-    struct val *root = NULL;
-    if (result->err) { /* not a machine of Google's */
-        fail(cloud, NULL);
+    const char *token = token_of(cloud, result, "access_token", "the metadata server", false);
+    if (!token)
         return;
-    }
-    SCOPED(err_free)
-    struct err *e = doc_json_parse(cloud->mem, result->body, result->body_len, &root);
-    const char *token = val_text_or(val_get(root, "access_token"), "");
-    if (result->status != 200 || e || *token == '\0') {
-        fail(cloud, arena_printf(cloud->mem, "the metadata server gave no token (status %d)",
-                                 result->status));
-        return;
-    }
     const struct image_login login = login_of("oauth2accesstoken", token);
     succeed(cloud, &login);
 }
@@ -257,18 +277,84 @@ static void start_metadata(struct creds_cloud *cloud)
 {
     static const char *const headers[] = { "Metadata-Flavor: Google", NULL };
     const char *url = cloud->opts.metadata_url;
-    cloud->request = http_start(cloud->opts.http,
-                                &(struct http_request){ .method = "GET",
-                                                        .url = url ? url : METADATA_URL,
-                                                        .headers = headers,
-                                                        .timeout_ms = METADATA_MS,
-                                                        .connect_ms = CONNECT_MS,
-                                                        .limit_bytes = OUTPUT_BYTES,
-                                                        .proxy = "" },
-                                on_metadata, cloud);
+    ask(cloud,
+        &(struct http_request){
+            .method = "GET", .url = url ? url : METADATA_URL, .headers = headers, .proxy = "" },
+        on_metadata);
 }
 
-/* -- the service principal of a node */
+/* -- the managed identity of a node: a token for Azure, traded in for one of the registry */
+
+static void on_exchanged(void *ctx, const struct http_result *result)
+{
+    struct creds_cloud *cloud = ctx;
+    const char *token = token_of(cloud, result, "refresh_token", "the registry", true);
+    if (!token)
+        return;
+    struct image_login login = login_of("", "");
+    login.token = token;
+    succeed(cloud, &login);
+}
+
+static void on_identity(void *ctx, const struct http_result *result)
+{
+    struct creds_cloud *cloud = ctx;
+    static const char *const headers[] = { "Content-Type: application/x-www-form-urlencoded",
+                                           NULL };
+    const char *host = cloud->opts.host, *base = cloud->opts.acr_url;
+    const char *token = token_of(cloud, result, "access_token", "Azure's metadata server", true);
+    if (!token)
+        return;
+    SBUF(form, FORM_BYTES);
+    sbuf_addf(&form, "grant_type=access_token&service=%s&access_token=", host);
+    sbuf_add_url(&form, token);
+    ask(cloud,
+        &(struct http_request){
+            .method = "POST",
+            .url = arena_printf(cloud->mem, "%s/oauth2/exchange",
+                                base ? base : arena_printf(cloud->mem, "https://%s", host)),
+            .headers = headers,
+            .body = form.bytes,
+            .body_len = form.len },
+        on_exchanged);
+}
+
+/* Whose tokens a registry takes. */
+static const char *azure_manager(const char *host)
+{
+    static const struct {
+        const char *end, *manager;
+    } clouds[] = { { ".azurecr.cn", "management.chinacloudapi.cn" },
+                   { ".azurecr.de", "management.microsoftazure.de" },
+                   { ".azurecr.us", "management.usgovcloudapi.net" } };
+    for (size_t i = 0; i < ARRAY_LEN(clouds); i++) {
+        if (ends_with(host, clouds[i].end))
+            return clouds[i].manager;
+    }
+    return "management.azure.com";
+}
+
+/* `id`: of one of several identities; "": the node's only one. */
+static void start_identity(struct creds_cloud *cloud, const char *id)
+{
+    static const char *const headers[] = { "Metadata: true", NULL };
+    const char *base = cloud->opts.azure_metadata_url;
+    SBUF(url, FORM_BYTES);
+    sbuf_addf(&url,
+              "%s/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%%3A%%2F%%2F"
+              "%s%%2F",
+              base ? base : AZURE_METADATA_URL, azure_manager(cloud->opts.host));
+    if (*id) {
+        sbuf_add(&url, "&client_id=");
+        sbuf_add_url(&url, id);
+    }
+    ask(cloud,
+        &(struct http_request){
+            .method = "GET", .url = sbuf_text(&url), .headers = headers, .proxy = "" },
+        on_identity);
+}
+
+/* -- who the file of a node says we are: a service principal, or its managed identity */
 
 static void read_azure(struct creds_cloud *cloud)
 {
@@ -289,8 +375,15 @@ static void read_azure(struct creds_cloud *cloud)
     const char *secret = val_text_or(val_get(root, "aadClientSecret"), "");
     bool is_read = !e;
     err_free(e);
-    if (!is_read || *id == '\0' || *secret == '\0' || strcmp(id, "msi") == 0) {
-        fail(cloud, arena_printf(cloud->mem, "%s names no service principal", path));
+    if (is_read && (strcmp(id, AZURE_IDENTITY) == 0 ||
+                    val_is_true(val_get(root, "useManagedIdentityExtension")))) {
+        start_identity(cloud, val_text_or(val_get(root, "userAssignedIdentityID"), ""));
+        return;
+    }
+    if (!is_read || *id == '\0' || *secret == '\0') {
+        fail(cloud,
+             arena_printf(cloud->mem, "%s names neither a service principal nor a managed identity",
+                          path));
         return;
     }
     const struct image_login login = login_of(id, secret);

@@ -1,11 +1,13 @@
 /* image/creds_cloud.h - one login from a credential helper, or from what the cloud of a registry offers.
- * Effects:   runs docker-credential-* and aws; asks the metadata server of Google; reads azure.json.
+ * Effects:   runs docker-credential-* and aws; asks the metadata servers of Google and Azure; reads azure.json.
  * Ownership: options are borrowed until done, their texts for the call only. A login is borrowed for the callback.
  * Units:     milliseconds.
  * Reference: gitops.md 5.5; the protocol of docker's credential helpers (get: the host on stdin, {"Username","Secret"}).
  *
  *     ECR: docker-credential-ecr-login, else aws ecr get-login-password
- *     GCR: docker-credential-gcr, else the metadata server;  ACR: azure.json, else docker-credential-acr-env */
+ *     GCR: docker-credential-gcr, else the metadata server;  ACR: azure.json, else docker-credential-acr-env
+ *
+ * A metadata server is asked where a host or a file says that we are in its cloud, never else. */
 #ifndef SERIN_IMAGE_CREDS_CLOUD_H
 #define SERIN_IMAGE_CREDS_CLOUD_H
 
@@ -22,7 +24,7 @@ struct creds_cloud_opts {
     struct processes *processes;
     const char *host;
     const char *helper; /* this one alone; "": by the cloud of the host */
-    const char *metadata_url, *azure_file;
+    const char *metadata_url, *azure_file, *azure_metadata_url, *acr_url;
 };
 
 /* No login: `problem` says why, or is NULL where no way to one is there. */

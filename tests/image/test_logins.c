@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "image/creds.h"
+#include "image/ecr.h"
 #include "peer.h"
 #include "registry_lab.h"
 
@@ -322,7 +323,7 @@ static void a_helper_of_the_docker_config_is_run(void **state)
 
 struct got {
     bool is_done, has_login;
-    char user[100], password[100];
+    char user[100], password[100], token[100];
 };
 
 static void on_login(void *ctx, const struct image_login *login)
@@ -332,6 +333,7 @@ static void on_login(void *ctx, const struct image_login *login)
     got->has_login = login != NULL;
     (void)snprintf(got->user, sizeof(got->user), "%s", login ? login->user : "");
     (void)snprintf(got->password, sizeof(got->password), "%s", login ? login->password : "");
+    (void)snprintf(got->token, sizeof(got->token), "%s", login ? login->token : "");
 }
 
 static bool is_got(void *ctx)
@@ -401,10 +403,131 @@ static void azure_is_asked_by_the_file_of_the_node(void **state)
     struct got got = ask_creds(lab, &opts, "a.azurecr.io");
     assert_string_equal(got.user, "id");
     assert_string_equal(got.password, "s3cr3t");
-    put_file(lab, dir, "azure.json", "{\"aadClientId\":\"msi\",\"aadClientSecret\":\"msi\"}");
+    put_file(lab, dir, "azure.json", "{\"aadClientId\":\"id\"}");
     assert_false(ask_creds(lab, &opts, "a.azurecr.io").has_login);
-    assert_contains(bench_log(lab->bench), "names no service principal");
+    assert_contains(bench_log(lab->bench), "names neither a service principal nor");
     assert_no_secret(lab, "");
+    peer_dir_free(dir);
+}
+
+static void serve_exchange(const struct scripted_request *request)
+{
+    bool is_right = strcmp(request->method, "POST") == 0 &&
+                    strstr(request->body, "grant_type=access_token&service=a.azurecr.cn&") &&
+                    strstr(request->body, "access_token=azure%2Ftoken") &&
+                    *scripted_header(request, "Metadata") == '\0';
+    scripted_reply(request, is_right ? 200 : 400, NULL, "{\"refresh_token\":\"r3fresh\"}");
+}
+
+static void serve_identity(const struct scripted_request *request)
+{
+    bool is_right = strcmp(scripted_header(request, "Metadata"), "true") == 0 &&
+                    strstr(request->query, "client_id=one%20of") &&
+                    strstr(request->query, "resource=https%3A%2F%2Fmanagement.chinacloudapi.cn%2F");
+    scripted_reply(request, is_right ? 200 : 400, NULL, "{\"access_token\":\"azure/token\"}");
+}
+
+static void azure_is_asked_for_the_identity_of_the_node(void **state)
+{
+    struct lab *lab = *state;
+    char *dir = make_dir(lab);
+    const char *base = lab_printf(lab, "http://%s", lab->host);
+    struct creds_opts opts = { .azure_file = lab_printf(lab, "%s/azure.json", dir),
+                               .azure_metadata_url = base,
+                               .acr_url = base };
+    put_file(lab, dir, "azure.json",
+             "{\"aadClientId\":\"msi\",\"aadClientSecret\":\"msi\",\"userAssignedIdentityID\":"
+             "\"one of\"}");
+    assert_false(ask_creds(lab, &opts, "a.azurecr.cn").has_login);
+    assert_contains(bench_log(lab->bench), "Azure's metadata server gave no token (status 404)");
+    lab_route(lab, &(struct lab_route){ .path = "/metadata/identity/oauth2/token",
+                                        .serve = serve_identity });
+    assert_false(ask_creds(lab, &opts, "a.azurecr.cn").has_login);
+    assert_contains(bench_log(lab->bench), "the registry gave no token (status 404)");
+    lab_route(lab, &(struct lab_route){ .path = "/oauth2/exchange", .serve = serve_exchange });
+    assert_string_equal(ask_creds(lab, &opts, "a.azurecr.cn").token, "r3fresh");
+    assert_null(strstr(bench_log(lab->bench), "r3fresh"));
+    assert_null(strstr(bench_log(lab->bench), "azure%2Ftoken"));
+    peer_dir_free(dir);
+}
+
+/* -- what has to work at the start */
+
+struct found {
+    bool is_done;
+    char region[100], error[400];
+};
+
+static void on_found(void *ctx, const char *region, const struct err *e)
+{
+    struct found *found = ctx;
+    found->is_done = true;
+    (void)snprintf(found->region, sizeof(found->region), "%s", region);
+    (void)snprintf(found->error, sizeof(found->error), "%s", err_text(e));
+}
+
+static bool is_found(void *ctx)
+{
+    return ((struct found *)ctx)->is_done;
+}
+
+static struct found require_ecr(struct lab *lab, const char *region, const char *metadata_url)
+{
+    struct found found = { .is_done = false };
+    SCOPED(processes_free) struct processes *processes = processes_new(lab->bench->loop);
+    const struct ecr_opts opts = { .loop = lab->bench->loop,
+                                   .http = lab->bench->http,
+                                   .processes = processes,
+                                   .region = region,
+                                   .metadata_url = metadata_url };
+    ecr_cancel(ecr_start(&opts, on_found, NULL));
+    (void)ecr_start(&opts, on_found, &found);
+    assert_true(bench_until(lab->bench, is_found, &found));
+    return found;
+}
+
+static void serve_ec2(const struct scripted_request *request)
+{
+    if (strcmp(request->path, "/latest/api/token") == 0) {
+        bool is_put = strcmp(request->method, "PUT") == 0 &&
+                      *scripted_header(request, "X-aws-ec2-metadata-token-ttl-seconds");
+        scripted_reply(request, is_put ? 200 : 405, NULL, "ec2token");
+        return;
+    }
+    const char *token = scripted_header(request, "X-aws-ec2-metadata-token");
+    scripted_reply(request, strcmp(token, "ec2token") == 0 ? 200 : 401, NULL,
+                   "{\"accountId\":\"123456789012\",\"region\":\"eu-north-1\"}");
+}
+
+static void ecr_can_be_required(void **state)
+{
+    struct lab *lab = *state;
+    char *dir = make_dir(lab);
+    const char *base = lab_printf(lab, "http://%s", lab->host);
+    assert_contains(require_ecr(lab, "", "http://127.0.0.1:1").error,
+                    "--registry-require=ecr: the metadata service of EC2");
+    assert_contains(require_ecr(lab, "", base).error, "status 404");
+    lab_route(lab, &(struct lab_route){ .path = "/latest/*", .serve = serve_ec2 });
+    assert_contains(require_ecr(lab, "", base).error,
+                    "no login to registries in eu-north-1: neither docker-credential-ecr-login");
+    put_file(lab, dir, "docker-credential-ecr-login",
+             "#!/bin/sh\nread host\n[ $host = 123456789012.dkr.ecr.eu-north-1.amazonaws.com ] && "
+             "echo '{\"Username\":\"AWS\",\"Secret\":\"s3cr3t\"}'\n");
+    struct found found = require_ecr(lab, "", base);
+    assert_string_equal(found.error, "");
+    assert_string_equal(found.region, "eu-north-1");
+    put_file(lab, dir, "docker-credential-ecr-login", "#!/bin/sh\nexit 3\n");
+    put_file(lab, dir, "aws",
+             "#!/bin/sh\n[ \"$*\" = 'ecr get-login-password --region cn-north-1' ] && echo p4ss\n");
+    size_t asked = lab_count(lab, "/latest/");
+    assert_string_equal(require_ecr(lab, "cn-north-1", base).error, "");
+    assert_int_equal(lab_count(lab, "/latest/"), asked); /* it is known already */
+    assert_contains(require_ecr(lab, "eu-west-1", base).error, "failed with status 1");
+    assert_contains(require_ecr(lab, "no/region", base).error, "is not a registry of ECR");
+    lab_route(lab, &(struct lab_route){ .path = "/latest/dynamic/instance-identity/document",
+                                        .status = 200,
+                                        .body = "{\"region\":\"a/b\"}" });
+    assert_contains(require_ecr(lab, "", base).error, "it names no region");
     peer_dir_free(dir);
 }
 
@@ -425,6 +548,8 @@ int main(void)
         WITH_LAB(amazon_is_asked_by_its_programs),
         WITH_LAB(google_is_asked_by_its_metadata_server),
         WITH_LAB(azure_is_asked_by_the_file_of_the_node),
+        WITH_LAB(azure_is_asked_for_the_identity_of_the_node),
+        WITH_LAB(ecr_can_be_required),
     };
     return cmocka_run_group_tests_name("image_logins", all, NULL, NULL);
 }
