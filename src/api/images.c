@@ -71,10 +71,10 @@ struct images {
 
 /* --- one container */
 
-static struct val *blank_info(struct arena *mem)
+static struct val *bare_info(struct arena *mem, const char *id)
 {
     struct val *value = val_new_map(mem);
-    val_set_text(mem, value, "ID", "");
+    val_set_text(mem, value, "ID", id);
     val_set(mem, value, "Labels", val_new_map(mem));
     return value;
 }
@@ -93,6 +93,20 @@ static size_t count_newer(const struct image_info *const *infos, size_t count,
     while (newer < count && infos[newer] != current)
         newer++;
     return newer;
+}
+
+/* What runs: of an image pinned by digest alone the tag that has it, which may have others as well. */
+static const struct image_info *find_current(const struct image_repo *repo,
+                                             const struct image_ref *ref)
+{
+    if (!repo || *ref->tag || *ref->digest == '\0')
+        return image_repo_find(repo, ref->tag);
+    for (size_t i = 0; i < repo->count; i++) {
+        const char *digest = repo->infos[i].is_known ? repo->infos[i].digest : "";
+        if (!strncmp(digest, "sha256:", 7) && !strcmp(digest + 7, ref->digest))
+            return &repo->infos[i];
+    }
+    return NULL;
 }
 
 /* The tags of a repository by one pattern: sorted once, however many containers run of it. */
@@ -153,14 +167,24 @@ static void look_at(struct images *images, const struct container *container,
 {
     const char *name = image_ref_canonical_name(images->rows.scratch, &container->ref);
     out->tags = find_sorted(images, name, image_policy_tag(policies, container->name));
-    out->current = image_repo_find(out->tags->repo, container->ref.tag);
+    out->current = find_current(out->tags->repo, &container->ref);
     out->newer_filtered = count_newer_filtered(out);
 }
 
 static struct val *info_json(struct arena *mem, const struct container *container,
                              const struct image_info *info)
 {
-    return info ? image_info_json(mem, &container->ref, info) : blank_info(mem);
+    return info ? image_info_json(mem, &container->ref, info) : bare_info(mem, "");
+}
+
+/* That it runs is known even where the registry says nothing of it. */
+static struct val *current_json(struct arena *mem, const struct container *container,
+                                const struct shown *shown, unsigned fields)
+{
+    if ((fields & FIELD_CURRENT) == 0)
+        return bare_info(mem, "");
+    return shown->current ? image_info_json(mem, &container->ref, shown->current)
+                          : bare_info(mem, image_ref_format(mem, &container->ref));
 }
 
 static void add_available(struct arena *mem, struct val *value, const struct container *container,
@@ -182,12 +206,11 @@ static struct val *container_json(struct images *images, const struct container 
     struct shown shown = { 0 };
     look_at(images, container, policies, &shown);
     const struct sorted *tags = shown.tags;
-    const struct image_info *current = fields & FIELD_CURRENT ? shown.current : NULL;
     const struct image_info *latest =
         fields & FIELD_LATEST && tags->filtered_count ? tags->filtered[0] : NULL;
     if (fields & FIELD_NAME)
         val_set_text(mem, value, "Name", container->name);
-    val_set(mem, value, "Current", info_json(mem, container, current));
+    val_set(mem, value, "Current", current_json(mem, container, &shown, fields));
     val_set(mem, value, "LatestFiltered", info_json(mem, container, latest));
     if (fields & FIELD_AVAILABLE)
         add_available(mem, value, container, tags);

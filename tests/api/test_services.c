@@ -92,6 +92,18 @@ static void workloads_of_all_kinds_are_sorted_by_id(void **state)
         "quay.io/a/web:1");
 }
 
+static void the_image_that_runs_is_named_also_where_no_tags_are_known(void **state)
+{
+    world_serve(*state, "/apis/apps/v1/deployments", 200, LIST(DEPLOYMENT("demo", "web")));
+    struct world_answer answer = world_ask(*state, "GET", "/api/flux/v10/images", NULL);
+    const struct val *container = val_item(val_get(val_item(answer.json, 0), "Containers"), 0);
+    assert_string_equal(val_text(VAL_PATH(container, "Current", "ID")), "quay.io/a/web:1");
+    assert_string_equal(val_text(VAL_PATH(container, "LatestFiltered", "ID")), "");
+    answer = world_ask(*state, "GET", "/api/flux/v10/images?containerFields=Name", NULL);
+    container = val_item(val_get(val_item(answer.json, 0), "Containers"), 0);
+    assert_string_equal(val_text(VAL_PATH(container, "Current", "ID")), "");
+}
+
 static void what_is_not_in_the_repository_cannot_be_edited(void **state)
 {
     world_serve(*state, "/apis/apps/v1/deployments", 200, LIST(DEPLOYMENT("demo", "web")));
@@ -225,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(without_workloads_the_list_is_null),
         IN_WORLD(workloads_of_all_kinds_are_sorted_by_id),
+        IN_WORLD(the_image_that_runs_is_named_also_where_no_tags_are_known),
         IN_WORLD(what_is_not_in_the_repository_cannot_be_edited),
         IN_WORLD(without_a_repository_nothing_can_be_edited),
         IN_WORLD(one_namespace_is_asked_for_alone),
