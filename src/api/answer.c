@@ -238,9 +238,10 @@ struct api_error api_error_unknown_client(struct arena *mem, const char *text)
         .help = arena_printf(
             mem,
             "Error: %s\n\n"
-            "The token is in the Secret serin-api of the daemon's namespace (or what\n"
-            "--api-secret and --api-token-file name); commands take it as --token, or\n"
-            "read it from there when they go through the cluster.\n",
+            "The token is in the Secret serin-api of the daemon's namespace (or what the\n"
+            "daemon's --api-secret and --api-token-file name); commands take it as --token, or\n"
+            "read it from that Secret (SERIN_API_SECRET, --api-secret) when they go through the\n"
+            "cluster.\n",
             text),
     };
 }

@@ -27,6 +27,7 @@ struct client {
     const char *proxy_path; /* of its pod there; NULL: it is asked itself */
     const char *base;       /* no trailing slash */
     const char *token;
+    const char *no_token; /* why the Secret's could not be had; NULL: it was had, or not wanted */
     int64_t timeout_ms;
 
     /* The answer that is waited for. */
@@ -187,7 +188,8 @@ static struct err *nobody(struct client *client, const char *method, const char 
     if (client->call->face == COMMAND_SERIN)
         return err_new(
             err_kind(e),
-            "no answer from %s: %s; is the daemon running there? (--url, kubectl port-forward)",
+            "no answer from %s: %s; is the daemon running there? (--url; --k8s-fwd-ns for one in "
+            "the cluster, or kubectl port-forward)",
             client->base, reason);
     /* Go's words, which those who read fluxctl's output know. */
     if (client->os_error)
@@ -219,6 +221,24 @@ static const char *status_text(int status)
     return "";
 }
 
+static bool ends_in(const char *text, const char *suffix)
+{
+    size_t len = strlen(text), end = strlen(suffix);
+    return len >= end && !strcmp(text + len - end, suffix);
+}
+
+/* What may be the reason, for those who are asked by serin. */
+static const char *advice(const struct client *client)
+{
+    if (client->call->face != COMMAND_SERIN)
+        return "";
+    if (client->status == 401 && client->no_token)
+        return client->no_token;
+    if (client->status == 404 && !ends_in(client->base, BASE_SUFFIX))
+        return " (the URL of an API ends with " BASE_SUFFIX ")";
+    return "";
+}
+
 /* An error object of the API, else whatever came. */
 static struct err *refused(struct client *client)
 {
@@ -232,15 +252,15 @@ static struct err *refused(struct client *client)
                                                  : ERR_INVALID;
     if (text) {
         call->help = val_text(val_get(object, "help"));
-        return err_new(kind, "%s", text);
+        return err_new(kind, "%s%s", text, advice(client));
     }
     if (client->status == 401)
         return err_new(ERR_DENIED,
                        "the daemon refuses the request (401): the token is missing or wrong; "
                        "give it with --token or FLUX_SERVICE_TOKEN");
-    return err_new(kind, "executing HTTP request: %d%s %.*s", client->status,
-                   status_text(client->status),
-                   (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body);
+    return err_new(
+        kind, "executing HTTP request: %d%s %.*s%s", client->status, status_text(client->status),
+        (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body, advice(client));
 }
 
 static struct err *send_direct(struct client *client, const struct http_request *request)
@@ -277,6 +297,16 @@ static struct err *send_through_cluster(struct client *client, const struct http
     return NULL;
 }
 
+/* As the daemon's own --api-secret; fluxctl's command line has no such flag. */
+static const char *secret_name(const struct command_call *call)
+{
+    static const char *const names[] = { "SERIN_API_SECRET", NULL };
+    if (call->face == COMMAND_SERIN)
+        return choose(call, "api-secret", names);
+    const char *name = from_env(names);
+    return name ? name : ACCESS_SECRET;
+}
+
 /* The daemon wants its token, which lies beside it for who may read it. */
 static struct err *find_token(struct client *client)
 {
@@ -285,16 +315,28 @@ static struct err *find_token(struct client *client)
     struct val *secret = NULL;
     unsigned char *bytes = NULL;
     size_t len = 0;
-    const char *path = arena_printf(mem, "/api/v1/namespaces/%s/secrets/" ACCESS_SECRET,
-                                    flags_text(client->call->flags, "k8s-fwd-ns"));
-    TRY(cluster_ask(&client->cluster, mem, &(struct kube_request){ .method = "GET", .path = path },
-                    &answer));
-    if (answer.status != 200)
-        return NULL; /* what the daemon said tells what to do */
-    TRY(doc_json_parse(mem, answer.body, answer.len, &secret));
+    const char *ns = flags_text(client->call->flags, "k8s-fwd-ns");
+    const char *name = secret_name(client->call);
+    SBUF(path, URL_MAX_BYTES);
+    sbuf_add(&path, "/api/v1/namespaces/");
+    sbuf_add_url(&path, ns);
+    sbuf_add(&path, "/secrets/");
+    sbuf_add_url(&path, name);
+    const struct kube_request request = { .method = "GET", .path = sbuf_text(&path) };
+    TRY(err_wrap(cluster_ask(&client->cluster, mem, &request, &answer), "Secret %s/%s", ns, name));
+    if (answer.status != 200) { /* what the daemon said tells what to do */
+        client->no_token = arena_printf(mem, " (Secret %s/%s: %d%s; --api-secret, --token)", ns,
+                                        name, answer.status, status_text(answer.status));
+        return NULL;
+    }
+    TRY(err_wrap(doc_json_parse(mem, answer.body, answer.len, &secret), "Secret %s/%s", ns, name));
     const char *encoded = val_text_or(VAL_PATH(secret, "data", ACCESS_TOKEN_KEY), "");
-    TRY(hash_base64_parse(mem, encoded, strlen(encoded), &bytes, &len));
+    TRY(err_wrap(hash_base64_parse(mem, encoded, strlen(encoded), &bytes, &len), "Secret %s/%s", ns,
+                 name));
     client->token = arena_strndup(mem, (const char *)bytes, len);
+    if (!len)
+        client->no_token =
+            arena_printf(mem, " (Secret %s/%s has none; --api-secret, --token)", ns, name);
     return NULL;
 }
 
@@ -303,7 +345,7 @@ static struct err *send_with_token(struct client *client, const struct http_requ
     TRY(send_through_cluster(client, request));
     if (client->status != 401 || *client->token)
         return NULL;
-    TRY(err_wrap(find_token(client), "the token of the daemon (Secret " ACCESS_SECRET ")"));
+    TRY(err_wrap(find_token(client), "the token of the daemon"));
     return *client->token ? send_through_cluster(client, request) : NULL;
 }
 
@@ -357,9 +399,9 @@ struct err *client_post(struct client *client, const char *path, const char *bod
 
 struct err *client_get_own(struct client *client, const char *path, const struct val **out)
 {
-    size_t len = strlen(client->base), suffix = strlen(BASE_SUFFIX);
-    if (len >= suffix && !strcmp(client->base + len - suffix, BASE_SUFFIX))
-        len -= suffix;
+    size_t len = strlen(client->base);
+    if (ends_in(client->base, BASE_SUFFIX))
+        len -= strlen(BASE_SUFFIX);
     const char *url =
         arena_printf(client->call->mem, "%.*s/api/serin/v1/%s", (int)len, client->base, path);
     return ask(client, url, NULL, out);

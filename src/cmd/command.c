@@ -39,6 +39,8 @@ static const struct flags_spec daemon_flags[] = {
       .usage = "look for the daemon's pod in this namespace of the cluster; else FLUX_FORWARD_NAMESPACE" },
     { .name = "k8s-fwd-labels", .type = FLAGS_MAP, .initial = "app=serin",
       .usage = "labels of the daemon's pod; else FLUX_FORWARD_LABELS" },
+    { .name = "api-secret", .type = FLAGS_TEXT, .initial = "serin-api",
+      .usage = "`Secret` beside that pod that has its token, as the daemon's --api-secret; else SERIN_API_SECRET" },
 };
 
 static const struct flags_spec cluster_flags[] = {

@@ -30,6 +30,11 @@ static struct err *run(struct command_call *call, int *status)
         command_print(call, "%s\n", key ? val_json(call->mem, key, NULL) : "null");
         return NULL;
     }
+    if (call->face == COMMAND_SERIN && !*val_text_or(val_get(key, "key"), ""))
+        command_tell(call,
+                     "The daemon has no deploy key: it reaches its repository (%s) without "
+                     "SSH, or knows of none.\n",
+                     val_text_or(VAL_PATH(config, "remote", "url"), ""));
     if (!is_visual && !flags_bool(call->flags, "fingerprint")) {
         command_print(call, "%s", val_text_or(val_get(key, "key"), ""));
         return NULL;

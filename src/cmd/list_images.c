@@ -60,6 +60,8 @@ static const char *tag_of(const struct command_call *call, const struct val *inf
     struct image_ref ref;
     SCOPED(err_free) struct err *e = image_ref_parse(call->mem, id, &ref);
     const char *colon = strrchr(id, ':');
+    if (!e && *ref.digest && !*ref.tag && call->face == COMMAND_SERIN)
+        return arena_printf(call->mem, "@sha256:%.12s…", ref.digest);
     if (!e)
         return ref.tag;
     return colon && call->face == COMMAND_SERIN ? colon + 1 : "";
@@ -188,6 +190,8 @@ static struct err *check(struct command_call *call, bool *as_json)
         return command_mistake(call, "invalid output format specified");
     if (flags_int(call->flags, "limit") < 0 && (*as_json || call->face == COMMAND_SERIN))
         return command_mistake(call, "opts.limit cannot be less than 0");
+    if (*flags_text(call->flags, "workload") && *flags_text(call->flags, "controller"))
+        return command_mistake(call, "can't specify both the controller and image");
     return NULL;
 }
 

@@ -36,7 +36,7 @@ static bool has_container(const struct val *workload, const char *name)
     return false;
 }
 
-/* Those asked for, sorted; NULL where the daemon said null and nothing was to be chosen from. */
+/* Those asked for, sorted; NULL where the daemon said null and nothing was to be chosen from, and where fluxctl finds none. */
 static const struct val *choose(struct command_call *call, const struct val *all)
 {
     const char *container = flags_text(call->flags, "container");
@@ -48,6 +48,8 @@ static const struct val *choose(struct command_call *call, const struct val *all
         if (!*container || has_container(workload, container))
             val_append(call->mem, chosen, workload);
     }
+    if (*container && !chosen->len && call->face == COMMAND_FLUXCTL)
+        return NULL;
     if (chosen->len)
         qsort(chosen->items, chosen->len, sizeof(struct val *), by_id);
     return chosen;

@@ -40,8 +40,22 @@ static const char *label_selector(struct arena *mem, const struct flags *flags)
 struct search {
     struct arena *mem;
     struct cluster *cluster;
+    enum command_face face;
     const char *ns;
 };
+
+static struct err *several_found(const struct search *search, const char *selector)
+{
+    if (search->face == COMMAND_SERIN)
+        return err_new(ERR_INVALID,
+                       "more than one pod with %s runs in namespace \"%s\": say which is the "
+                       "daemon's with --k8s-fwd-labels",
+                       selector, search->ns);
+    return err_new(ERR_INVALID,
+                   "Could not create a dialer: Could not get pod name: Ambiguous pod: found more "
+                   "than one pod for selector: labels \"%s\"",
+                   selector);
+}
 
 /* The name of the one running pod; NULL when there is none. */
 static struct err *find_pod(const struct search *search, const char *selector, const char **out)
@@ -64,17 +78,20 @@ static struct err *find_pod(const struct search *search, const char *selector, c
     TRY(doc_json_parse(search->mem, answer.body, answer.len, &list));
     const struct val *items = val_get(list, "items");
     if (val_len(items) > 1)
-        return err_new(ERR_INVALID,
-                       "Could not create a dialer: Could not get pod name: Ambiguous pod: found "
-                       "more than one pod for "
-                       "selector: labels \"%s\"",
-                       selector);
+        return several_found(search, selector);
     *out = val_len(items) ? object_name(val_item(items, 0)) : NULL;
     return NULL;
 }
 
-static struct err *nothing_found(const char *ns, const char *selector)
+static struct err *nothing_found(const struct search *search, const char *selector)
 {
+    const char *ns = search->ns;
+    if (search->face == COMMAND_SERIN)
+        return err_new(
+            ERR_NOT_FOUND,
+            "no pod of a daemon runs in namespace \"%s\": none with %s, none with " OLD_SELECTOR
+            " (--k8s-fwd-ns, --k8s-fwd-labels)",
+            ns, selector);
     return err_new(
         ERR_NOT_FOUND,
         "No pod found in namespace \"%s\" using the following selectors:\n  %s\n  " OLD_SELECTOR
@@ -91,13 +108,14 @@ struct err *pods_find_daemon(struct command_call *call, struct cluster *cluster,
     from_env(call->flags, "k8s-fwd-ns", "FLUX_FORWARD_NAMESPACE", &e);
     from_env(call->flags, "k8s-fwd-labels", "FLUX_FORWARD_LABELS", &e);
     TRY(e);
-    const struct search search = { call->mem, cluster, flags_text(call->flags, "k8s-fwd-ns") };
+    const struct search search = { call->mem, cluster, call->face,
+                                   flags_text(call->flags, "k8s-fwd-ns") };
     const char *selector = label_selector(call->mem, call->flags);
     TRY(find_pod(&search, selector, &name));
     if (!name)
         TRY(find_pod(&search, OLD_SELECTOR, &name));
     if (!name)
-        return nothing_found(search.ns, selector);
+        return nothing_found(&search, selector);
     SBUF(path, QUERY_MAX_BYTES);
     sbuf_add(&path, "/api/v1/namespaces/");
     sbuf_add_url(&path, search.ns);

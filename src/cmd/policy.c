@@ -47,8 +47,11 @@ static struct err *check(struct command_call *call)
 {
     TRY(command_no_args(call));
     TRY(command_check_output(call));
-    if (!*flags_text(call->flags, "workload") && !*flags_text(call->flags, "controller"))
+    const bool has_old = *flags_text(call->flags, "controller");
+    if (!*flags_text(call->flags, "workload") && !has_old)
         return command_mistake(call, "-w, --workload is required");
+    if (*flags_text(call->flags, "workload") && has_old)
+        return command_mistake(call, "can't specify both the controller and workload");
     if (wants(call, "automate") && wants(call, "deautomate"))
         return command_mistake(call, "automate and deautomate both specified");
     if (wants(call, "lock") && wants(call, "unlock"))

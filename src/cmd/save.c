@@ -234,9 +234,11 @@ static struct err *check_folder(const char *folder)
     struct stat found;
     if (!strcmp(folder, "-"))
         return NULL;
-    if (stat(folder, &found) || !S_ISDIR(found.st_mode))
-        return err_new(ERR_INVALID, "path %s is not a directory", folder);
-    return NULL;
+    if (stat(folder, &found))
+        return err_new(ERR_INVALID, "stat %s: %s", folder,
+                       errno == ENOENT ? "no such file or directory" : strerrordesc_np(errno));
+    return S_ISDIR(found.st_mode) ? NULL
+                                  : err_new(ERR_INVALID, "path %s is not a directory", folder);
 }
 
 static struct err *run(struct command_call *call, int *status)

@@ -66,6 +66,7 @@
     "\"failures\":[" FAILURE                                                             \
     "],\"failuresLeftOut\":2,\"problems\":[{\"path\":\"a.yaml\",\"line\":4,\"message\":" \
     "\"a.yaml:4:1: did not find expected key\"}],\"problemsLeftOut\":0"
+#define DIGEST        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HINT(command) "Run 'fluxctl " command " --help' for usage.\n"
 
 /* A command, what the daemon answers, and what the command says then. PORT in a text stands for the daemon's. */
@@ -108,6 +109,9 @@ static const struct client_case {
       SYNCING "demo/deployment/web (apps/web.yaml:3): failed: spec.replicas: wrong\na.yaml:4:1: did not find expected key\nDone.\n" },
 
     { "identity prints the key as it is stored", { "fluxctl", "identity" }, READY "", 0, "ssh-ed25519 AAAA flux\n", "" },
+    { "serin says that there is no key", { "serin", "identity" },
+      "POST /api/flux/v9/git-repo-config 200 {\"remote\":{\"url\":\"https://x.org/a\"},\"publicSSHKey\":{\"key\":\"\"}}\n", 0, "",
+      "The daemon has no deploy key: it reaches its repository (https://x.org/a) without SSH, or knows of none.\n" },
     { "identity asks not to make a new key", { "fluxctl", "identity" },
       "POST /api/flux/v9/git-repo-config 200 {}\n> false\n", 0, "", "" },
     { "identity makes a new key when asked to", { "fluxctl", "identity", "--regenerate" },
@@ -137,6 +141,10 @@ static const struct client_case {
     { "list-workloads prints what came as JSON", { "fluxctl", "list-workloads", "-a", "-o", "json", "-c", "b" },
       "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0,
       "[{\"ID\":\"a:daemonset/b\",\"Containers\":[{\"Name\":\"b\",\"Current\":{\"ID\":\"b:1\"}}],\"Status\":\"updating\",\"Ignore\":true}]\n", "" },
+    { "list-workloads of none is null to fluxctl", { "fluxctl", "list-workloads", "-a", "-o", "json", "-c", "none" },
+      "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0, "null\n", "" },
+    { "and an empty list to serin", { "serin", "list-workloads", "-a", "-o", "json", "-c", "none" },
+      "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0, "[]\n", "" },
     { "list-workloads knows two formats", { "fluxctl", "list-workloads", "-o", "xml" }, "", 1, "",
       "Error: invalid output format specified\n" HINT("list-workloads") },
 
@@ -145,6 +153,14 @@ static const struct client_case {
       "== Error ==\n\nLong\nstory\n\n" },
     { "an error object is shown shortly by serin", { "serin", "list-workloads", "-a" },
       "GET /api/flux/v6/services 422 {\"type\":\"user\",\"help\":\"Long\\nstory\\n\",\"error\":\"short\"}\n", 2, "", "Error: short\n" },
+    { "list-images takes one workload", { "fluxctl", "list-images", "-w", "deployment/a", "-c", "deployment/b" }, "", 1, "",
+      "Flag --controller has been deprecated, changed to --workload, use that instead\n"
+      "Error: can't specify both the controller and image\n" HINT("list-images") },
+    { "serin shows what a pin without a tag is", { "serin", "list-images", "-n", "a", "--no-headers" },
+      "GET /api/flux/v10/images?containerFields=&namespace=a&service=<all> 200 [{\"ID\":\"a:deployment/b\",\"Containers\":[{\"Name\":\"c\","
+      "\"Current\":{\"ID\":\"r.io/x@sha256:" DIGEST "\"}}]}]\n", 0,
+      "a:deployment/b  c  r.io/x                     image data not available\n"
+      "                   '-> @sha256:0123456789ab…  ?\n", "" },
     { "what is no error object is shown as it came", { "fluxctl", "list-workloads", "-a" },
       "GET /api/flux/v6/services 502 no gateway\n", 1, "",
       "Error: executing HTTP request: 502 Bad Gateway no gateway\n" HINT("list-workloads") },
@@ -220,9 +236,26 @@ static void command_says(void **state)
     assert_int_equal(result.status, row->status);
 }
 
+static void a_url_that_lacks_its_end_is_told_so(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_daemon *daemon = program_daemon_start(
+        "POST /v9/git-repo-config 404 {\"error\":\"API endpoint not found\"}\n");
+    const char *url = arena_printf(mem, "--url=http://127.0.0.1:%d", program_daemon_port(daemon));
+    struct program_result result;
+    const char *argv[] = { "serin", "identity", url, NULL };
+    program_run(mem, &(struct program_run){ .argv = argv }, &result);
+    assert_string_equal(program_daemon_end(mem, daemon), "");
+    assert_string_equal(result.err,
+                        "Error: API endpoint not found (the URL of an API ends with /api/flux)\n");
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(client_cases)];
+    struct CMUnitTest tests[ARRAY_LEN(client_cases) + 1] = {
+        [ARRAY_LEN(client_cases)] = cmocka_unit_test(a_url_that_lacks_its_end_is_told_so),
+    };
     for (size_t i = 0; i < ARRAY_LEN(client_cases); i++)
         tests[i] = (struct CMUnitTest){ .name = client_cases[i].name,
                                         .test_func = command_says,

@@ -61,8 +61,8 @@ static const struct command_case {
       "dial tcp 127.0.0.1:1: connect: connection refused\nRun 'fluxctl list-workloads --help' for usage.\n" },
     { "a daemon that is not there is reported with what to do", { "serin", "status" },
       { "FLUX_URL=http://127.0.0.1:1/api/flux/", NULL }, 2, "",
-      "Error: no answer from http://127.0.0.1:1/api/flux: connection refused; is the daemon running there? (--url, kubectl "
-      "port-forward)\n" },
+      "Error: no answer from http://127.0.0.1:1/api/flux: connection refused; is the daemon running there? (--url; "
+      "--k8s-fwd-ns for one in the cluster, or kubectl port-forward)\n" },
     { "the flag is stronger than the environment", { "fluxctl", "sync", "-u", "http://127.0.0.1:1/x" },
       { "FLUX_URL=://bad", NULL }, 1, "",
       "Error: executing HTTP request: executing HTTP request: Post \"http://127.0.0.1:1/x/v9/git-repo-config\": "

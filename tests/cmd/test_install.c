@@ -137,6 +137,24 @@ static void what_is_installed_is_what_deploy_has(void **state)
     assert_int_equal(list.len, seen);
 }
 
+/* "name in (flux,fluxd,weave-flux-agent)" is where fluxctl looks for the pod to forward a port to, and 3030 the port. */
+static void fluxctl_finds_the_pod(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_result result = RUN(mem, "serin", "install", URL);
+    struct doc_yaml_list list = parse(mem, result.out);
+    const struct val *deployment = of_kind(&list, "Deployment");
+    const struct val *labels = VAL_PATH(deployment, "spec", "template", "metadata", "labels");
+    int64_t port = 0;
+    assert_string_equal(val_text(val_get(labels, "app")), "serin");
+    assert_string_equal(val_text(val_get(labels, "name")), "flux");
+    assert_int_equal(val_len(VAL_PATH(deployment, "spec", "selector", "matchLabels")), 1);
+    assert_true(val_int(
+        val_get(val_item(val_get(container_of(deployment), "ports"), 0), "containerPort"), &port));
+    assert_int_equal(port, 3030);
+}
+
 static void as_fluxctl_it_is_called_flux(void **state)
 {
     (void)state;
@@ -372,8 +390,10 @@ static void save_needs_a_directory(void **state)
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
     struct program_result result = RUN(mem, "fluxctl", "save", "-o", "/no/such/place");
     assert_int_equal(result.status, 1);
-    assert_string_equal(result.err, "Error: path /no/such/place is not a directory\nRun 'fluxctl "
-                                    "save --help' for usage.\n");
+    assert_string_equal(result.err, "Error: stat /no/such/place: no such file or directory\nRun "
+                                    "'fluxctl save --help' for usage.\n");
+    result = RUN(mem, "serin", "save", "-o", "/dev/null");
+    assert_string_equal(result.err, "Error: path /dev/null is not a directory\n");
 }
 
 int main(void)
@@ -381,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_become_arguments),
         cmocka_unit_test(what_is_installed_is_what_deploy_has),
+        cmocka_unit_test(fluxctl_finds_the_pod),
         cmocka_unit_test(as_fluxctl_it_is_called_flux),
         cmocka_unit_test(flux_init_installs_the_same),
         cmocka_unit_test(a_security_context_can_be_left_out),

@@ -62,6 +62,23 @@ static const struct pods_case {
     { "who may not read the token is told what the daemon said", { "fluxctl", "identity" }, NULL,
       PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"type\":\"user\",\"help\":\"token?\\n\",\"error\":\"x\"}\n"
       "GET /api/v1/namespaces/default/secrets/serin-api 403 {\"kind\":\"Status\"}\n", 1, "", "== Error ==\n\ntoken?\n\n" },
+    { "the Secret may have another name", { "serin", "identity", "--k8s-fwd-ns=default", "--api-secret=doors" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"help\":\"token?\",\"error\":\"x\"}\n"
+      "GET /api/v1/namespaces/default/secrets/doors 200 {\"data\":{\"token\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}\n"
+      "POST " PROXY "v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"ssh-ed25519 A\\n\"}}\n", 0, "ssh-ed25519 A\n", "" },
+    { "and fluxctl, too, is told so by the environment", { "fluxctl", "identity" }, "SERIN_API_SECRET=doors",
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"help\":\"token?\",\"error\":\"x\"}\n"
+      "GET /api/v1/namespaces/default/secrets/doors 200 {\"data\":{\"token\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}\n"
+      "POST " PROXY "v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"ssh-ed25519 A\\n\"}}\n", 0, "ssh-ed25519 A\n", "" },
+    { "serin says which Secret could not be read", { "serin", "sync", "--k8s-fwd-ns=default" }, NULL,
+      PODS("default", POD("flux-1")) "POST " PROXY "v9/git-repo-config 401 {\"help\":\"token?\",\"error\":\"x\"}\n"
+      "GET /api/v1/namespaces/default/secrets/serin-api 404 {\"kind\":\"Status\"}\n", 2, "",
+      "Error: x (Secret default/serin-api: 404 Not Found; --api-secret, --token)\n" },
+    { "serin says what it looked for in its own words", { "serin", "sync", "--k8s-fwd-ns=x" }, NULL, PODS("x", "") PODS("x", ""), 2, "",
+      "Error: no pod of a daemon runs in namespace \"x\": none with app=serin, none with name in (flux,fluxd,weave-flux-agent) "
+      "(--k8s-fwd-ns, --k8s-fwd-labels)\n" },
+    { "serin asks which of several it is", { "serin", "sync", "--k8s-fwd-ns=x" }, NULL, PODS("x", POD("a") "," POD("b")), 2, "",
+      "Error: more than one pod with app=serin runs in namespace \"x\": say which is the daemon's with --k8s-fwd-labels\n" },
     /* clang-format on */
 };
 

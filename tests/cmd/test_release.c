@@ -210,6 +210,9 @@ static const struct release_case {
     { "a policy takes no arguments", { "fluxctl", "automate", "x" }, "", 1, "", "Error: expected no (non-flag) arguments\n" HINT("automate") },
     { "automation is not both", { "fluxctl", "policy", "-w", "a:deployment/b", "--automate", "--deautomate" }, "", 1, "",
       "Error: automate and deautomate both specified\n" HINT("policy") },
+    { "a policy takes one workload", { "fluxctl", "lock", "-w", "deployment/a", "-c", "deployment/b" }, "", 1, "",
+      "Flag --controller has been deprecated, changed to --workload, use that instead\n"
+      "Error: can't specify both the controller and workload\n" HINT("lock") },
     { "locks are not both", { "fluxctl", "policy", "-w", "a:deployment/b", "--lock", "--unlock" }, "", 1, "",
       "Error: lock and unlock both specified\n" HINT("policy") },
     { "the workload is checked before the tags", { "fluxctl", "policy", "-w", "b", "--tag", "x" }, "", 1, "",
