@@ -365,20 +365,6 @@ void store_forget(struct store *store, const char *name)
 
 /* -- looking ------------------------------------------------------------------------------------------------------ */
 
-static bool is_watched(const struct store_object *object)
-{
-    return object->feed && !object->feed->is_refused;
-}
-
-/* What is not watched is read again from time to time, but what was read is good until then. */
-static void poll(struct store_object *object)
-{
-    const struct store_opts *opts = &object->kind->store->opts;
-    bool is_old = loop_now_ms(opts->loop) - object->read_ms >= opts->poll_ms;
-    if (!is_watched(object) && !object->kind->is_missing && object->read_ms && is_old)
-        store_read(object);
-}
-
 static struct val *parse(struct arena *mem, const struct store_object *object)
 {
     struct val *v = NULL;
@@ -413,7 +399,6 @@ bool store_look(struct store *store, struct arena *mem, const struct live_wants 
         is_known = is_known && state != LIVE_UNKNOWN;
         if (state == LIVE_UNKNOWN)
             continue;
-        poll(object);
         bool is_here = state == LIVE_HERE;
         live_put(live, &wants->keys.at[i], state, is_here ? parse(mem, object) : NULL,
                  is_here && object->checksum ? arena_strdup(mem, object->checksum) : NULL);

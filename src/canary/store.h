@@ -8,7 +8,7 @@
  *     event, answer of a write ──► newer version wins ──► on_change(owner) for each canary that wants the key
  *
  * A key that is wanted and not there yet is read once; after that only the watch and our own writes change it. Kinds that may
- * not be watched are read key by key, again whenever somebody looks. */
+ * not be watched are read key by key, again after poll_ms. */
 #ifndef SERIN_CANARY_STORE_H
 #define SERIN_CANARY_STORE_H
 

@@ -71,7 +71,6 @@ struct store_object {
     ticket read, retry;
     bool is_queued, is_asked_again; /* again: something happened while it was being read */
     int failures;
-    int64_t read_ms;
     char *trouble; /* of the last attempt to read it */
 };
 

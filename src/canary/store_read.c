@@ -82,12 +82,21 @@ static void on_failed(struct store_object *object, const char *text)
         store_tell(object);
 }
 
+/* What is not watched is good for a while. Looked for or not: whoever is at rest waits for a change of it. */
+static void read_again(struct store_object *object)
+{
+    const struct store_opts *opts = &object->kind->store->opts;
+    if (!object->feed || object->feed->is_refused)
+        object->retry = loop_after(opts->loop, opts->poll_ms, on_retry, object);
+}
+
 static void take_answer(struct store_object *object, const struct kube_result *result)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct val *v = NULL;
     if (result->refusal == KUBE_REFUSED_OBJECT_MISSING && result->err) {
         store_take_gone(object, 0, false);
+        read_again(object);
         return;
     }
     SCOPED(err_free)
@@ -102,6 +111,8 @@ static void take_answer(struct store_object *object, const struct kube_result *r
     store_take(object, v, false);
     if (object->state == LIVE_UNKNOWN || object->is_stale)
         read_later(object); /* it is older than what the watch has told already */
+    else
+        read_again(object);
 }
 
 static void on_read(void *ctx, const struct kube_result *result)
@@ -111,7 +122,6 @@ static void on_read(void *ctx, const struct kube_result *result)
     bool is_asked_again = object->is_asked_again;
     object->read = 0;
     object->is_asked_again = false;
-    object->read_ms = loop_now_ms(store->opts.loop);
     store->reading--;
     /* Something happened since: an answer from before it says nothing of absence, and an object may be newer. */
     if (is_asked_again)
