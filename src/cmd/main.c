@@ -6,13 +6,41 @@
 
 #define MEMORY_MAX_BYTES ((size_t)4 << 30) /* `lint` and `diff` hold a whole repository */
 
+/* Programs in whose containers ours may stand: what they are given are the arguments of that command. */
+static const struct {
+    const char *name, *command;
+} stands_for[] = { { "flagger", "canary" }, { "loadtester", "loadtester" } };
+
+static const char *command_of(const char *argv0)
+{
+    const char *slash = strrchr(argv0, '/'), *name = slash ? slash + 1 : argv0;
+    for (size_t i = 0; i < ARRAY_LEN(stands_for); i++)
+        if (!strcmp(name, stands_for[i].name))
+            return stands_for[i].command;
+    return NULL;
+}
+
+static int run(struct arena *mem, int argc, const char *const *argv)
+{
+    const char *command = argc > 0 ? command_of(argv[0]) : NULL;
+    if (!command)
+        return command_main(mem, argc, argv);
+    const char **words = arena_alloc(mem, ((size_t)argc + 2) * sizeof(*words));
+    words[0] = argv[0];
+    words[1] = command;
+    for (int i = 1; i < argc; i++)
+        words[i + 1] = argv[i];
+    words[argc + 1] = NULL;
+    return command_main(mem, argc + 1, words);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "sandbox-exec"))
         return child_sandbox_main(argc, argv);
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write, not the end of us */
     struct arena *mem = arena_new(MEMORY_MAX_BYTES);
-    int status = command_main(mem, argc, (const char *const *)argv);
+    int status = run(mem, argc, (const char *const *)argv);
     arena_free(mem);
     return status;
 }

@@ -212,6 +212,31 @@ static void a_bad_line_is_answered_with_the_flags(void **state)
     assert_string_equal(result.out, SERIN_VERSION "\n");
 }
 
+static void the_place_of_other_programs_is_taken_by_name(void **state)
+{
+    static const struct {
+        const char *name, *flag;
+        int status;
+        const char *says;
+    } rows[] = {
+        { "flagger", "-version", 0, SERIN_VERSION "\n" },
+        { "./flagger", "-nonsense", 2, "flag provided but not defined: -nonsense\n" },
+        { "./loadtester", "-nonsense", 2, "flag provided but not defined: -nonsense\n" },
+        { "serin", "-version", 2, "Error: " },
+    };
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *argv[] = { rows[i].name, rows[i].flag, NULL };
+        struct program_result result;
+        program_run(mem, &(struct program_run){ .argv = argv }, &result);
+        const char *said = result.status ? result.err : result.out;
+        if (result.status != rows[i].status ||
+            strncmp(said, rows[i].says, strlen(rows[i].says)) != 0)
+            fail_msg("%s %s: %d %s", rows[i].name, rows[i].flag, result.status, said);
+    }
+}
+
 int main(void)
 {
     enum { ROWS = ARRAY_LEN(spell_cases) };
@@ -223,6 +248,7 @@ int main(void)
         cmocka_unit_test(the_environment_goes_first),
         cmocka_unit_test(old_servers_are_refused),
         cmocka_unit_test(a_bad_line_is_answered_with_the_flags),
+        cmocka_unit_test(the_place_of_other_programs_is_taken_by_name),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
     for (size_t i = 0; i < ROWS; i++)
