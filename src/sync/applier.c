@@ -7,6 +7,7 @@
 #include "doc/json.h"
 #include "doc/object.h"
 #include "sync/drift.h"
+#include "sync/encrypted.h"
 #include "sync/order.h"
 #include "sync/picture.h"
 #include "sync/resolve.h"
@@ -143,9 +144,21 @@ static bool may_time_mend(enum kube_refusal refusal, const struct err *e)
     return err_is(e, ERR_TRANSIENT) || err_is(e, ERR_CONFLICT);
 }
 
-static void fail(struct work *work, enum kube_refusal refusal, const struct err *e)
+/* The server's words about an object that is encrypted in the repository. */
+static const char *unquoted(struct arena *mem, const struct inventory_object *object,
+                            const char *text)
+{
+    const char *const kept[] = { object->name, object->ns, object->kind, object->api_version,
+                                 NULL };
+    return object->is_encrypted ? encrypted_mask(mem, text, kept) : text;
+}
+
+static void fail(struct work *work, enum kube_refusal refusal, const struct err *failure)
 {
     struct inventory_object *object = work->object;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    SCOPED(err_free)
+    struct err *e = err_new(err_kind(failure), "%s", unquoted(mem, object, err_text(failure)));
     object->is_dirty = false;
     object->was_applied = false;
     object->has_refused_print = object->has_seen_print;
@@ -178,6 +191,14 @@ static void note_definition(struct applier *applier, const struct inventory_obje
     *vec_push(NULL, &applier->definitions) = definition;
 }
 
+static void log_warning(const struct work *work, const char *warning)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    if (warning)
+        log_warn(work->applier->opts.log, F("component", "sync"), F("resource", work->object->id),
+                 F("warning", unquoted(mem, work->object, warning)));
+}
+
 static void on_applied(void *ctx, const struct kube_apply_result *result)
 {
     struct work *work = ctx;
@@ -202,9 +223,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     free(object->uid);
     object->uid = base_copy_text(object_uid(result->object));
     inventory_set_outcome(object, SYNC_APPLIED, NULL, wall_ms(work->applier));
-    if (result->warning)
-        log_warn(work->applier->opts.log, F("component", "sync"), F("resource", object->id),
-                 F("warning", result->warning));
+    log_warning(work, result->warning);
     note_definition(work->applier, object);
     judge_news(object);
     end_object(work, has_changed, NULL);

@@ -1,7 +1,6 @@
 #include "sync/generate.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/sbuf.h"
+#include "io/folder.h"
 #include "io/stream.h"
 #include "sync/generate_parts.h"
 #include "sync/patchfile.h"
@@ -20,8 +20,6 @@ enum {
     PROCESSES_MAX = 4096,
     CPU_PER_SECOND =
         10, /* seconds of processor a process may use for each second of its timeout: programs have threads */
-    TREE_DEPTH_FDS = 16,
-    REMOVE_ROUNDS = 8,
 };
 #define CONFIG_BYTES ((size_t)1 << 20)
 #define PATCH_BYTES  ((size_t)16 << 20)
@@ -33,28 +31,10 @@ enum {
 
 /* -- the temporary directory ---------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *at)
-{
-    (void)info;
-    (void)at;
-    if (type == FTW_DNR) /* a generator took its permissions away: the next round gets in */
-        (void)chmod(path, 0700);
-    else
-        (void)remove(path);
-    return 0;
-}
-
-static void remove_tree(const char *dir)
-{
-    for (int i = 0; i < REMOVE_ROUNDS && access(dir, F_OK) == 0; i++)
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe without FTW_CHDIR
-        (void)nftw(dir, remove_entry, TREE_DEPTH_FDS, FTW_DEPTH | FTW_PHYS);
-}
-
 void generate_run_free(struct generate_run *run)
 {
     if (run->dir)
-        remove_tree(run->dir);
+        folder_remove(run->dir);
 }
 
 static struct err *make_dir(struct arena *mem, const char *dir, const char *name, const char **out)
@@ -212,7 +192,7 @@ static struct err *patch_unit(struct generate_run *run, const struct generate_un
 struct err *generate_manifests(struct generate_run *run, const struct generate_unit *unit,
                                struct manifest_list *out)
 {
-    struct manifest_source source = { unit->place->name, true };
+    struct manifest_source source = { .path = unit->place->name, .is_generated = true };
     for (size_t i = 0; i < unit->config.generator_count; i++) {
         const struct generate_command command = { .what = "generator",
                                                   .from = &unit->config.generators[i] };

@@ -280,7 +280,8 @@ static void blame_rivals(const struct change *change, struct inventory_object *f
 {
     VEC(struct manifest_source) claims = { 0 };
     for (struct inventory_object *one = first; one; one = one->rival)
-        *vec_push(change->mem, &claims) = (struct manifest_source){ one->path, one->is_generated };
+        *vec_push(change->mem, &claims) =
+            (struct manifest_source){ .path = one->path, .is_generated = one->is_generated };
     const char *text = resolve_duplicate_text(change->mem, first->id, claims.at, claims.len);
     for (struct inventory_object *one = first; one; one = one->rival) {
         inventory_set_outcome(one, SYNC_FAILED, text, change->update->now_ms);
@@ -346,6 +347,16 @@ void inventory_update(struct inventory *inv, const struct inventory_update *upda
     vec_fini(&change.retired);
     map_free(change.touched);
     arena_free(change.mem);
+}
+
+bool inventory_may_retry(const struct inventory *inv)
+{
+    void *value;
+    for (size_t at = 0; map_next(inv->files, &at, NULL, &value);) {
+        if (((const struct inventory_file *)value)->may_retry)
+            return true;
+    }
+    return false;
 }
 
 size_t inventory_problem_count(const struct inventory *inv)

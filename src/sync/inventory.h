@@ -22,6 +22,7 @@ struct inventory_object {
     uint32_t line;
     int rank;
     bool is_cluster_scoped, is_generated;
+    bool is_encrypted;     /* in the repository: what is said of it quotes no values */
     char *body;            /* JSON as sent; NULL for what is not applied (skipped, unknown kind) */
     char *mark, *checksum; /* label and annotation as sent */
     char *other_id;        /* of an unknown kind: the ID it would have cluster-wide; else NULL */
@@ -67,8 +68,9 @@ struct inventory_file {
     char *path, *oid; /* oid "": made by a generator */
     unsigned mode;    /* of a symlink oid is the id of what it leads to */
     VEC(struct inventory_object *) objects;
-    VEC(char *) problems; /* "path:line:column: text" */
-    bool is_broken;       /* could not be read to its end: what it declared before stays declared */
+    VEC(char *) problems;      /* "path:line:column: text" */
+    bool is_hidden, may_retry; /* could not be decrypted: read again with every sync; soon */
+    bool is_broken; /* could not be read to its end: what it declared before stays declared */
 };
 
 /* A kind of which there are objects to be applied. */
@@ -117,5 +119,7 @@ bool inventory_has_scaler(const struct inventory *inv, const struct inventory_ob
 unsigned inventory_owned(const struct inventory *inv,
                          const struct inventory_object *object); /* enum owner_field */
 size_t inventory_problem_count(const struct inventory *inv);
+/* Whether time may mend what keeps a file from being read. */
+bool inventory_may_retry(const struct inventory *inv);
 
 #endif

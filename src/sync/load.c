@@ -12,6 +12,11 @@
 #define MODE_LINK        0120000u
 #define LEADS_NOWHERE    "0000000000000000000000000000000000000000"
 #define PROBLEM_TEXT_MAX ((size_t)4 << 10)
+#define GENERATED_IS_ENCRYPTED                                                                 \
+    "encrypted with SOPS, and made by a generator: what generators make is not decrypted, so " \
+    "have "                                                                                    \
+    "the generator decrypt it"
+#define STILL_ENCRYPTED "encrypted with SOPS, and not decrypted: nothing of it is applied"
 
 struct load_list *load_list_new(const struct load_settings *settings, const char *rev,
                                 const char *marker)
@@ -118,6 +123,8 @@ static struct err *list_all(struct mirror *mirror, struct load_list *job, int64_
     for (size_t i = 0; i < listed.len; i++)
         *vec_push(job->mem, &tree) =
             (struct files_entry){ listed.at[i].path, listed.at[i].oid, listed.at[i].mode };
+    const struct reveal_source source = { mirror, job->rev };
+    TRY(reveal_list(reveal_new(job->mem, job->settings->reveal, &source), &tree));
     const char *const *paths = job->settings->git_paths;
     if (job->settings->manifest_generation)
         TRY(run_generators(mirror, job, &tree, deadline_ms, &paths));
@@ -176,6 +183,18 @@ static bool is_in_chart(const struct delta *delta, const char *path)
     return false;
 }
 
+/* What git-secret reveals is listed with the whole tree. */
+static bool is_of_git_secret(const struct delta *delta, const struct mirror_change *change)
+{
+    struct load_list *job = delta->job;
+    const struct reveal_settings *settings = job->settings->reveal;
+    if (!settings || !settings->git_secret)
+        return false;
+    const char *hidden = arena_printf(job->mem, "%s" ENCRYPTED_SUFFIX, change->path);
+    return encrypted_is_of_git_secret(change->path) ||
+           mirror_has(delta->mirror, job->mem, job->rev, hidden);
+}
+
 /* False: the changes cannot tell what is a manifest now. ERR_INVALID: a git path that is none. */
 static struct err *is_delta_possible(struct delta *delta, bool *out)
 {
@@ -183,7 +202,8 @@ static struct err *is_delta_possible(struct delta *delta, bool *out)
     *out = delta->changes.len <= DELTA_MAX;
     for (size_t i = 0; *out && i < delta->changes.len; i++) {
         const struct mirror_change *change = &delta->changes.at[i];
-        *out = change->kind == MIRROR_MODIFIED || !files_is_of_chart(change->path);
+        *out = (change->kind == MIRROR_MODIFIED || !files_is_of_chart(change->path)) &&
+               !is_of_git_secret(delta, change);
     }
     const char *const *paths = job->settings->git_paths;
     for (; *out && paths && *paths; paths++) {
@@ -347,6 +367,7 @@ static struct inventory_object *new_object(const struct resolved *from)
     object->rank = from->rank;
     object->is_cluster_scoped = from->is_cluster_scoped;
     object->is_generated = from->manifest->is_generated;
+    object->is_encrypted = from->manifest->is_encrypted;
     object->body = base_copy_text(from->body);
     object->mark = base_copy_text(from->mark);
     object->checksum = base_copy_text(from->checksum);
@@ -375,23 +396,32 @@ struct parsed {
     unsigned mode;
     struct manifest_list manifests;
     struct manifest_problems problems;
+    bool is_hidden, may_retry; /* as in inventory_file */
 };
 
-static void parse_entry(const struct load_read *job, struct mirror *mirror, struct arena *mem,
-                        const struct files_entry *entry, struct parsed *out)
+/* What the file itself is to blame for is not read again until it changes. */
+static void note_hidden(struct parsed *parsed, const struct reveal_text *file, const struct err *e)
+{
+    parsed->is_hidden = file->was_encrypted && !err_is(e, ERR_INVALID);
+    parsed->may_retry = file->was_encrypted && err_is(e, ERR_TRANSIENT);
+}
+
+static void parse_entry(struct load_read *job, struct arena *mem, const struct files_entry *entry,
+                        struct parsed *out)
 {
     *out = (struct parsed){ .path = entry->path, .oid = entry->oid, .mode = entry->mode };
-    const char *text = NULL;
-    size_t len = 0;
-    struct mirror_entry where = { entry->path, entry->oid, entry->mode };
-    SCOPED(err_free)
-    struct err *e = mirror_read(mirror, mem, job->rev, &where, LOAD_FILE_BYTES, &text, &len);
+    struct reveal_text file;
+    SCOPED(err_free) struct err *e = reveal_read(job->reveal, mem, entry, &file);
     struct manifest_problem problem = { .path = entry->path, .severity = MANIFEST_ERROR };
-    if (e)
+    if (e) {
         manifest_report(mem, &out->problems, &problem, "%s", err_text(e));
-    else
-        manifest_parse(mem, &(struct manifest_source){ .path = entry->path }, text, len,
-                       &out->manifests, &out->problems);
+        note_hidden(out, &file, e);
+        return;
+    }
+    const struct manifest_source source = { .path = entry->path,
+                                            .is_encrypted = file.was_encrypted };
+    manifest_parse(mem, &source, file.text, file.len, &out->manifests, &out->problems);
+    encrypted_refuse(mem, &out->manifests, &out->problems, STILL_ENCRYPTED);
 }
 
 static void add_file(struct load_read *job, struct arena *mem, const struct parsed *parsed)
@@ -400,6 +430,8 @@ static void add_file(struct load_read *job, struct arena *mem, const struct pars
                                                .default_ns = job->settings->default_ns,
                                                .allowed_ns = job->settings->allowed_ns };
     struct inventory_file *file = inventory_file_new(parsed->path, parsed->oid, parsed->mode);
+    file->is_hidden = parsed->is_hidden;
+    file->may_retry = parsed->may_retry;
     *vec_push(NULL, &job->files) = file;
     for (size_t i = 0; i < parsed->manifests.len; i++) {
         const struct manifest *manifest = &parsed->manifests.at[i];
@@ -423,13 +455,13 @@ static bool has_unknown_kind(const struct load_read *job, struct arena *mem,
 
 /* One file at a time is in memory. A file with kinds that are not known is put off (a file further on may define them) and
  * read again when all were read. */
-static void read_entries(struct load_read *job, struct mirror *mirror,
-                         const struct files_list *entries, struct files_list *put_off)
+static void read_entries(struct load_read *job, const struct files_list *entries,
+                         struct files_list *put_off)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     for (size_t i = 0; i < entries->len; i++) {
         struct parsed parsed;
-        parse_entry(job, mirror, mem, &entries->at[i], &parsed);
+        parse_entry(job, mem, &entries->at[i], &parsed);
         learn_kinds(job, mem, &parsed.manifests);
         if (put_off && has_unknown_kind(job, mem, &parsed))
             *vec_push(job->mem, put_off) = entries->at[i];
@@ -466,6 +498,7 @@ static void add_generated(struct load_read *job)
     }
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     for (size_t i = 0; i < count; i++) {
+        encrypted_refuse(job->mem, &list[i].manifests, &list[i].problems, GENERATED_IS_ENCRYPTED);
         add_file(job, mem, &list[i]);
         arena_reset(mem);
     }
@@ -478,8 +511,11 @@ struct err *load_read_work(struct mirror *mirror, void *at, int64_t deadline_ms)
     if (job->list)
         learn_kinds(job, job->mem, &job->list->generated);
     struct files_list put_off = { 0 };
-    read_entries(job, mirror, &job->entries, &put_off);
-    read_entries(job, mirror, &put_off, NULL);
+    const struct reveal_source source = { mirror, job->rev };
+    job->reveal = reveal_new(job->mem, job->settings->reveal, &source);
+    reveal_prepare(job->reveal, &job->entries);
+    read_entries(job, &job->entries, &put_off);
+    read_entries(job, &put_off, NULL);
     if (job->list)
         add_generated(job);
     return NULL;

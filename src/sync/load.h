@@ -11,8 +11,7 @@
 #include "sync/files.h"
 #include "sync/inventory.h"
 #include "sync/resolve.h"
-
-#define LOAD_FILE_BYTES ((size_t)16 << 20) /* of one manifest file */
+#include "sync/reveal.h"
 
 struct load_settings { /* borrowed from who runs the jobs, which outlives them */
     const char *set_name, *default_ns;
@@ -20,7 +19,8 @@ struct load_settings { /* borrowed from who runs the jobs, which outlives them *
     const char *const *git_paths;
     bool manifest_generation;
     int64_t generator_timeout_ms;
-    const char *release_notes_ref; /* as in sync_opts */
+    const struct reveal_settings *reveal; /* NULL: nothing is decrypted */
+    const char *release_notes_ref;        /* as in sync_opts */
     const char *(*release_event)(struct arena *mem, const char *note);
 };
 
@@ -54,6 +54,7 @@ struct load_read {
     struct files_list entries;
     const struct load_list *list; /* the first job, which outlives this one: what generators made */
     struct map *scopes;           /* "api_version kind" -> enum resolve_scope + 1 */
+    struct reveal *reveal;        /* while it runs */
     VEC(struct inventory_file *) files; /* the result; taken by who reads it */
     void *ctx;
 };

@@ -27,6 +27,10 @@ struct reader {
     bool is_broken; /* there was an error */
 };
 
+/* In place of a problem that may quote what was decrypted. */
+static const char unquoted[] =
+    "the text in clear is wrong here (it is not quoted): decrypt the file and run serin lint on it";
+
 /* -- problems ------------------------------------------------------------------------------- */
 
 static char *one_line(struct arena *mem, const char *fmt, va_list args) PRINTF(2, 0);
@@ -65,12 +69,13 @@ static void report(struct reader *reader, struct doc_pos at, const char *fmt, ..
     }
     va_list args;
     va_start(args, fmt);
-    *vec_push(reader->mem, reader->problems) =
-        (struct manifest_problem){ .path = reader->source->path,
-                                   .line = at.line,
-                                   .column = at.column,
-                                   .severity = MANIFEST_ERROR,
-                                   .text = one_line(reader->mem, fmt, args) };
+    *vec_push(reader->mem, reader->problems) = (struct manifest_problem){
+        .path = reader->source->path,
+        .line = at.line,
+        .column = at.column,
+        .severity = MANIFEST_ERROR,
+        .text = reader->source->is_encrypted ? unquoted : one_line(reader->mem, fmt, args)
+    };
     va_end(args);
 }
 
@@ -287,6 +292,7 @@ static void read_object(struct reader *reader, const struct val *object)
 {
     struct manifest m = { .path = reader->source->path,
                           .is_generated = reader->source->is_generated,
+                          .is_encrypted = reader->source->is_encrypted,
                           .line = object->line,
                           .column = object->column,
                           .kind = val_text_or(val_get(object, "kind"), ""),

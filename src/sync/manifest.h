@@ -15,6 +15,7 @@ struct manifest {
     const char *path; /* the file; for a generated one the name of its configuration, e.g.
                          staging/../.flux.yaml */
     bool is_generated;
+    bool is_encrypted;     /* in the repository: its values are not to be shown */
     uint32_t line, column; /* where the document (the item of a List) begins */
     const char *api_version, *kind;
     const char *ns; /* as written; "" where it is not */
@@ -49,6 +50,8 @@ struct manifest_problems {
 struct manifest_source {
     const char *path;
     bool is_generated;
+    bool
+        is_encrypted; /* the text was decrypted: problems do not quote it, lines are those of the text in clear */
 };
 
 /* Documents to manifests, appended to `out`. Lists (any kind that ends in List and has items) are

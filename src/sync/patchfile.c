@@ -64,7 +64,7 @@ static int by_id(const void *a, const void *b)
 static struct err *read_again(struct arena *mem, const struct manifest *from,
                               const struct val *object, struct manifest_list *out)
 {
-    struct manifest_source source = { from->path, from->is_generated };
+    struct manifest_source source = { .path = from->path, .is_generated = from->is_generated };
     struct manifest_problems problems = { 0 };
     size_t first = out->len;
     if (!manifest_read(mem, &source, object, out, &problems))

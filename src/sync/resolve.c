@@ -266,7 +266,8 @@ const char *resolve_duplicate_text(struct arena *mem, const char *id,
 
 static struct manifest_source source_of(const struct resolved *object)
 {
-    return (struct manifest_source){ object->manifest->path, object->manifest->is_generated };
+    return (struct manifest_source){ .path = object->manifest->path,
+                                     .is_generated = object->manifest->is_generated };
 }
 
 static void reject(struct arena *mem, struct resolved *object, const char *text,

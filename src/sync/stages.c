@@ -90,7 +90,7 @@ static void choose_listed(struct sync_run *run)
         const struct files_entry *entry = &run->list->files.at[i];
         const struct inventory_file *known = map_get(inv->files, entry->path);
         bool is_same = known && !strcmp(known->oid, entry->oid) && known->mode == entry->mode &&
-                       !has_unknown_kind(known, run->sync->opts.discovery);
+                       !known->is_hidden && !has_unknown_kind(known, run->sync->opts.discovery);
         if (!is_same)
             load_read_add(run->read, entry);
     }
@@ -113,8 +113,8 @@ static void find_gone(struct sync_run *run)
     }
 }
 
-/* What was read before and is the same, but has kinds that have become known since. What generators made is made again with the
- * next revision. */
+/* What was read before and is the same, but could not be decrypted, or has kinds that have become known since. What generators
+ * made is made again with the next revision. */
 static void choose_unknown(struct sync_run *run)
 {
     const struct sync *sync = run->sync;
@@ -127,7 +127,9 @@ static void choose_unknown(struct sync_run *run)
         map_set(chosen, run->gone.at[i], run);
     for (size_t at = 0; map_next(sync->inventory.files, &at, &path, &value);) {
         const struct inventory_file *file = value;
-        if (*file->oid && has_unknown_kind(file, sync->opts.discovery) && !map_get(chosen, path))
+        bool is_due =
+            (file->is_hidden && !run->has_reread) || has_unknown_kind(file, sync->opts.discovery);
+        if (*file->oid && is_due && !map_get(chosen, path))
             load_read_add(run->read, &(struct files_entry){ path, file->oid, file->mode });
     }
 }

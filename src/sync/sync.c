@@ -50,6 +50,7 @@ static void copy_options(struct sync *sync, const struct sync_opts *opts)
                                              .git_paths = sync->opts.git_paths,
                                              .manifest_generation = opts->manifest_generation,
                                              .generator_timeout_ms = opts->timeout_ms,
+                                             .reveal = opts->reveal,
                                              .release_notes_ref = sync->opts.release_notes_ref,
                                              .release_event = opts->release_event };
 }
@@ -310,6 +311,7 @@ static void schedule_retry(struct sync *sync, bool has_failed, int64_t after_ms)
         struct inventory_object *object = value;
         has_failed = object->may_retry;
     }
+    has_failed = has_failed || inventory_may_retry(&sync->inventory);
     if (!has_failed) {
         sync->retries = 0;
         return;

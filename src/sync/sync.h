@@ -15,6 +15,7 @@
 #include "sync/source.h"
 
 struct sync_object_status;
+struct reveal_settings;
 
 enum sync_drift { SYNC_DRIFT_HEAL, SYNC_DRIFT_REPORT, SYNC_DRIFT_OFF };
 enum sync_state_mode { SYNC_STATE_GIT, SYNC_STATE_SECRET };
@@ -39,6 +40,7 @@ struct sync_opts {
     bool is_readonly, gc, gc_dry, allow_prune_all, manifest_generation, write_notes;
     enum sync_drift drift;
     int64_t interval_ms, timeout_ms;
+    const struct reveal_settings *reveal; /* what is to be decrypted; NULL: nothing */
     /* Notes on commits that releases made (refs/notes/NAME); NULL or "": nobody wants them. `release_event` makes a line of the log
      * of one, in the arena, on a worker; "" if there is nothing to say. */
     const char *release_notes_ref;
