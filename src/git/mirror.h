@@ -78,7 +78,8 @@ struct mirror_entries {
     size_t len, cap;
 };
 /* All files below `paths` (NULL or empty: everything), depth first in byte order; a path that is missing is ERR_NOT_FOUND and
- * names it, one that leaves the tree ERR_INVALID. At most 200,000 entries (ERR_LIMIT). */
+ * names it, one that leaves the tree ERR_INVALID. At most 200,000 entries, 64 MiB of paths, a million entries of trees looked
+ * at, empty directories and submodules, too (ERR_LIMIT). */
 MUST_USE struct err *mirror_list(struct mirror *mirror, struct arena *mem, const char *rev,
                                  const char *const *paths, struct mirror_entries *out);
 
@@ -94,7 +95,8 @@ struct mirror_changes {
     size_t len, cap;
 };
 /* The files that are not the same in two revisions, in byte order of their paths; costs as much as there are of them. A file
- * that a directory takes the place of is gone. ERR_NOT_FOUND: a revision that is not here (any more). At most 200,000. */
+ * that a directory takes the place of is gone. ERR_NOT_FOUND: a revision that is not here (any more). At most 200,000; two million
+ * entries of trees are compared (ERR_LIMIT). */
 MUST_USE struct err *mirror_compare(struct mirror *mirror, struct arena *mem, const char *from,
                                     const char *to, struct mirror_changes *out);
 
@@ -126,7 +128,8 @@ struct mirror_commits {
     struct mirror_commit *at;
     size_t len, cap;
 };
-/* Newest first, from..to (from "" or NULL: all up to `to`), those that touch `paths` (NULL: all). At most `limit`. */
+/* Newest first, from..to (from "" or NULL: all up to `to`), those that touch `paths` (NULL: all). At most `limit`. Texts over
+ * 4 KiB, names over 256 bytes are cut. */
 MUST_USE struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *from,
                                 const char *to, const char *const *paths, size_t limit,
                                 bool first_parent, struct mirror_commits *out);

@@ -7,8 +7,10 @@
 /* Two trees are walked side by side, and what has the same id in both is not looked into: the work grows with what changed
  * and with the directories on the way there, not with the size of the repository. */
 #define CHANGES_MAX 200000
-#define DEPTH_MAX   128
-#define PATH_BYTES  4096
+#define LOOKED_MAX \
+    4000000 /* entries of trees, the same ones, too: a tree may stand anywhere any number of times */
+#define DEPTH_MAX  128
+#define PATH_BYTES 4096
 
 struct level {
     git_tree *before, *after; /* NULL: not there */
@@ -20,7 +22,7 @@ struct walk {
     struct mirror_repo *repo;
     struct arena *mem;
     struct level levels[DEPTH_MAX];
-    size_t depth;
+    size_t depth, looked;
     char path[PATH_BYTES];
     struct mirror_changes *out;
 };
@@ -122,6 +124,9 @@ MUST_USE static struct err *step(struct walk *walk)
     size_t after_count = level->after ? git_tree_entrycount(level->after) : 0;
     size_t before_count = level->before ? git_tree_entrycount(level->before) : 0;
     size_t at = level->next++;
+    if (++walk->looked > LOOKED_MAX)
+        return err_new(ERR_LIMIT, "more than %d files and directories are to be compared",
+                       LOOKED_MAX);
     if (at < after_count) {
         const git_tree_entry *after = git_tree_entry_byindex(level->after, at);
         return compare(walk, same_name(level->before, after), after);

@@ -5,7 +5,9 @@
 #include "base/vec.h"
 #include "git/mirror_internal.h"
 
-#define REV_MAX 1024
+#define REV_MAX     1024
+#define MESSAGE_MAX ((size_t)4 << 10) /* of a commit; anybody who may push writes it */
+#define AUTHOR_MAX  ((size_t)256)
 
 /* -- revisions ------------------------------------------------------------------------------------------------------- */
 
@@ -179,18 +181,26 @@ MUST_USE static struct err *consider(struct walk *walk, git_commit *commit, bool
 
 /* -- the log ------------------------------------------------------------------------------------------------------------ */
 
+/* What is longer ends between two characters. */
+static const char *cut(struct arena *mem, const char *text, size_t max)
+{
+    size_t len = text ? strnlen(text, max + 1) : 0;
+    if (len > max)
+        for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--;
+    return arena_strndup(mem, text ? text : "", len);
+}
+
 static void add_commit(struct arena *mem, git_commit *commit, struct mirror_commits *out)
 {
     char sha[MIRROR_SHA_BYTES];
     const git_signature *author = git_commit_author(commit);
-    const char *subject = git_commit_summary(commit);
-    const char *message = git_commit_message(commit);
     *vec_push(mem, out) = (struct mirror_commit){
         .sha = arena_strdup(mem, git_oid_tostr(sha, sizeof(sha), git_commit_id(commit))),
-        .subject = arena_strdup(mem, subject ? subject : ""),
-        .message = arena_strdup(mem, message ? message : ""),
-        .author = arena_strdup(mem, author && author->name ? author->name : ""),
-        .author_email = arena_strdup(mem, author && author->email ? author->email : ""),
+        .subject = cut(mem, git_commit_summary(commit), MESSAGE_MAX),
+        .message = cut(mem, git_commit_message(commit), MESSAGE_MAX),
+        .author = cut(mem, author ? author->name : NULL, AUTHOR_MAX),
+        .author_email = cut(mem, author ? author->email : NULL, AUTHOR_MAX),
         .unix_s = (int64_t)git_commit_time(commit),
     };
 }

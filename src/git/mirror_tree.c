@@ -4,6 +4,10 @@
 #include "git/mirror_internal.h"
 
 #define ENTRIES_MAX 200000
+#define LOOKED_MAX \
+    1000000 /* entries of trees: a tree may stand in a repository any number of times */
+#define PATHS_BYTES ((size_t)64 << 20) /* all paths together */
+#define STEPS_MAX   4096               /* names on the way through symbolic links */
 #define DEPTH_MAX   128
 #define PATH_BYTES  4096
 #define LINKS_MAX   40
@@ -73,7 +77,7 @@ struct listing {
     struct mirror_repo *repo;
     struct arena *mem;
     struct level levels[DEPTH_MAX];
-    size_t depth;
+    size_t depth, looked, path_bytes;
     char path[PATH_BYTES];
     struct mirror_entries *out;
 };
@@ -95,6 +99,10 @@ MUST_USE static struct err *add_entry(struct listing *list, const git_oid *oid, 
     char hex[MIRROR_SHA_BYTES];
     if (list->out->len >= ENTRIES_MAX)
         return err_new(ERR_LIMIT, "the repository holds more than %d files", ENTRIES_MAX);
+    list->path_bytes += strlen(list->path) + 1;
+    if (list->path_bytes > PATHS_BYTES)
+        return err_new(ERR_LIMIT, "the paths of the repository's files are longer than %zu MiB",
+                       PATHS_BYTES >> 20);
     *vec_push(list->mem, list->out) = (struct mirror_entry){
         .path = arena_strdup(list->mem, list->path),
         .oid = arena_strdup(list->mem, git_oid_tostr(hex, sizeof(hex), oid)),
@@ -126,6 +134,9 @@ MUST_USE static struct err *visit(struct listing *list, struct level *level,
     const char *name = git_tree_entry_name(entry);
     size_t len = strlen(name);
     list->path[level->prefix_len] = 0;
+    if (++list->looked > LOOKED_MAX)
+        return err_new(ERR_LIMIT, "the repository holds more than %d files and directories",
+                       LOOKED_MAX);
     if (mirror_is_hostile_name(name))
         return err_new(ERR_INVALID, "the tree \"%s\" holds an entry with the name \"%s\"",
                        mirror_shown_path(list->mem, list->path),
@@ -237,7 +248,7 @@ struct trail {
     const char *done, *rest;
     const char *start;   /* for messages */
     const char *missing; /* where it ended for want of a file or directory; else NULL */
-    int links;
+    int links, steps;
 };
 
 /* The next name of what is left, "" at the end. */
@@ -261,6 +272,12 @@ MUST_USE static struct err *step_up(struct trail *trail)
     return NULL;
 }
 
+MUST_USE static struct err *too_long(const struct trail *trail)
+{
+    return err_new(ERR_INVALID, "%s: the path through symbolic links is too long",
+                   mirror_shown_path(trail->mem, trail->start));
+}
+
 MUST_USE static struct err *follow(struct trail *trail, const git_oid *link)
 {
     struct mirror_contents target = { .limit = PATH_BYTES, .bytes = "" };
@@ -274,8 +291,7 @@ MUST_USE static struct err *follow(struct trail *trail, const git_oid *link)
                        mirror_shown_path(trail->mem, trail->start));
     size_t left = strlen(trail->rest);
     if (left + target.len > (size_t)4 * PATH_BYTES)
-        return err_new(ERR_INVALID, "%s: the path through symbolic links is too long",
-                       mirror_shown_path(trail->mem, trail->start));
+        return too_long(trail);
     trail->rest = arena_printf(trail->mem, "%s/%s", target.bytes, trail->rest);
     return NULL;
 }
@@ -311,7 +327,9 @@ MUST_USE static struct err *resolve(struct trail *trail, git_oid *out, bool *is_
     for (const char *name; *(name = take_name(trail));) {
         bool is_up = !strcmp(name, "..");
         struct err *e = NULL;
-        if (is_up)
+        if (++trail->steps > STEPS_MAX)
+            e = too_long(trail);
+        else if (is_up)
             e = step_up(trail);
         else if (strcmp(name, ".") != 0)
             e = step_down(trail, name, out, &step);
@@ -420,15 +438,17 @@ struct err *mirror_read(struct mirror *mirror, struct arena *mem, const char *re
     return NULL;
 }
 
+/* What is walked through on the way is forgotten: a repository may hold many links. */
 struct err *mirror_file_id(struct mirror *mirror, struct arena *mem, const char *rev,
                            const char *path, char out[MIRROR_SHA_BYTES])
 {
+    SCOPED(arena_free) struct arena *way = arena_new(ARENA_LIMIT_BYTES);
     MIRROR_REPO(repo);
     const char *clean = "";
     git_oid oid = { 0 };
     TRY(clean_path(mem, path, &clean));
     TRY(mirror_repo_open(mirror, &repo));
-    TRY(find_file(&repo, mem, rev, clean, &oid));
+    TRY(find_file(&repo, way, rev, clean, &oid));
     (void)git_oid_tostr(out, MIRROR_SHA_BYTES, &oid);
     return NULL;
 }

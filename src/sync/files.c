@@ -54,12 +54,15 @@ static bool is_in_chart(struct arena *mem, const struct map *charts, const char 
 {
     if (map_len(charts) == 0)
         return false;
-    for (const char *dir = dir_name(mem, path);; dir = dir_name(mem, dir)) {
+    char *dir = arena_strdup(mem, path);
+    for (bool is_root = false; !is_root;) {
+        char *slash = strrchr(dir, '/');
+        is_root = !slash;
+        *(slash ? slash : dir) = '\0';
         if (map_get(charts, dir))
             return true;
-        if (!*dir)
-            return false;
     }
+    return false;
 }
 
 static int by_path(const void *a, const void *b)

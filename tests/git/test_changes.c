@@ -107,6 +107,21 @@ static void a_tree_with_hostile_names_is_refused(void **state)
                  "\"..\"");
 }
 
+/* A few small objects, and no end of directories. */
+static void trees_that_unfold_without_end_are_refused(void **state)
+{
+    struct lab *lab = *state;
+    const char *before = lab_sh(lab, "git -C work rev-parse HEAD");
+    lab_sh(lab, "cd work && tree=$(git mktree </dev/null) && for i in $(seq 30); do "
+                "tree=$(for n in $(seq 30); do printf \"040000 tree $tree\\t$n\\n\"; done | "
+                "git mktree); done && git push -q -f origin "
+                "$(git commit-tree -m bomb -p HEAD $tree):refs/heads/master");
+    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    struct mirror_changes changes;
+    assert_fails(mirror_compare(mirror, lab->mem, before, "master", &changes), ERR_LIMIT,
+                 "are to be compared");
+}
+
 static void a_path_is_there_or_not_and_links_lead_to_a_file(void **state)
 {
     struct lab *lab = *state;
@@ -132,6 +147,7 @@ int main(void)
         lab_test(submodules_are_no_files),
         lab_test(a_revision_that_is_not_here_is_not_found),
         lab_test(a_tree_with_hostile_names_is_refused),
+        lab_test(trees_that_unfold_without_end_are_refused),
         lab_test(a_path_is_there_or_not_and_links_lead_to_a_file),
     };
     return cmocka_run_group_tests_name("git_changes", tests, NULL, NULL);

@@ -152,11 +152,29 @@ static void ancestors_are_known(void **state)
     assert_false(is_ancestor);
 }
 
+/* Who may push may write as much as he likes, into thousands of commits. */
+static void long_texts_are_cut_between_two_characters(void **state)
+{
+    struct lab *lab = *state;
+    lab_sh(lab, "cd work && (printf x; printf '\\303\\274%%.0s' $(seq 5000)) > ../message && "
+                "git -c user.name=\"$(printf 'n%%.0s' $(seq 999))\" commit -q --allow-empty "
+                "-F ../message && git push -q origin HEAD:master");
+    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    struct mirror_commits commits;
+    assert_ok(mirror_log(mirror, lab->mem, NULL, "master", NULL, 1, false, &commits));
+    assert_int_equal(strlen(commits.at[0].message), 4095);
+    assert_int_equal(strlen(commits.at[0].subject), 4095);
+    assert_int_equal(strlen(commits.at[0].author), 256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        lab_test(a_log_is_git_s_own),          lab_test(a_commit_is_told_in_full),
-        lab_test(revisions_are_what_git_says), lab_test(what_is_no_revision_is_refused),
+        lab_test(a_log_is_git_s_own),
+        lab_test(long_texts_are_cut_between_two_characters),
+        lab_test(a_commit_is_told_in_full),
+        lab_test(revisions_are_what_git_says),
+        lab_test(what_is_no_revision_is_refused),
         lab_test(ancestors_are_known),
     };
     return cmocka_run_group_tests_name("git_log", tests, NULL, NULL);

@@ -221,6 +221,52 @@ static void directories_nested_too_deep_are_refused(void **state)
                  "nested more than");
 }
 
+/* $1 times: a tree that holds $2 times the one before, under names of $3 letters. */
+static const char *const make_bomb =
+    "cd work && bomb() { for i in $(seq $1); do tree=$(for n in $(seq $2); do "
+    "printf \"040000 tree $tree\\t%0$3d\\n\" $n; done | git mktree); done; } && "
+    "push() { git push -qf origin $(git commit-tree -m bomb -p HEAD $tree):refs/heads/master; } "
+    "&& ";
+
+/* A few small objects, and no end of directories, or of paths. */
+static void what_is_small_but_unfolds_without_end_is_refused(void **state)
+{
+    struct lab *lab = *state;
+    static const struct {
+        const char *script, *words;
+    } bombs[] = {
+        { "tree=$(git mktree </dev/null) && bomb 30 30 1 && push", "files and directories" },
+        { "tree=$(printf '100644 blob %s\\ta.yaml\\n' $(git rev-parse HEAD:a.yaml) | git mktree) "
+          "&& bomb 3 30 200 && bomb 15 1 200 && push",
+          "longer than 64 MiB" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bombs); i++) {
+        lab_sh(lab, "%s%s", make_bomb, bombs[i].script);
+        SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+        struct mirror_entries entries;
+        assert_fails(mirror_list(mirror, lab->mem, "master", NULL, &entries), ERR_LIMIT,
+                     bombs[i].words);
+        assert_fails(mirror_export(mirror, "master", lab_path(lab, "work")), ERR_LIMIT,
+                     bombs[i].words);
+    }
+}
+
+/* Link after link, each as long as a link can be, for every one of many files. */
+static void a_way_through_links_has_an_end(void **state)
+{
+    struct lab *lab = *state;
+    lab_sh(lab, "cd work && long=$(printf 'dir/../%%.0s' $(seq 500)) && ln -s a.yaml l0 && "
+                "for i in $(seq 30); do ln -s ${long}l$((i-1)) l$i; done && git add -A && "
+                "git commit -qm links && git push -q origin HEAD:master");
+    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    char oid[MIRROR_SHA_BYTES];
+    assert_ok(mirror_file_id(mirror, lab->mem, "master", "l1", oid));
+    size_t before = arena_used(lab->mem);
+    assert_fails(mirror_file_id(mirror, lab->mem, "master", "l30", oid), ERR_INVALID,
+                 "l30: the path through symbolic links is too long");
+    assert_true(arena_used(lab->mem) - before < 4096);
+}
+
 static void a_submodule_is_left_out(void **state)
 {
     struct lab *lab = *state;
@@ -243,6 +289,8 @@ int main(void)
         lab_test(an_export_holds_the_files_and_no_link_out),
         lab_test(a_tree_with_hostile_names_is_refused),
         lab_test(directories_nested_too_deep_are_refused),
+        lab_test(what_is_small_but_unfolds_without_end_is_refused),
+        lab_test(a_way_through_links_has_an_end),
         lab_test(a_submodule_is_left_out),
     };
     struct CMUnitTest links[ARRAY_LEN(link_cases)];

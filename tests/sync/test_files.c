@@ -119,11 +119,33 @@ static void selects(void **state)
     assert_string_equal(joined, c->expected);
 }
 
+/* What decides on a file is forgotten: a repository may be as deep as it is wide. */
+static void deep_trees_take_little_memory(void **state)
+{
+    (void)state;
+    enum { FILES = 500, DEPTH = 100 };
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    static char paths[FILES][2 * DEPTH + 32];
+    struct files_entry entries[FILES + 2] = { { "z/Chart.yaml", "1f3c", 0100644 },
+                                              { "z/values.yaml", "1f3c", 0100644 } };
+    for (int i = 0; i < FILES; i++) {
+        for (int depth = 0; depth < DEPTH; depth++)
+            memcpy(paths[i] + (size_t)2 * depth, "d/", 2);
+        snprintf(paths[i] + (size_t)2 * DEPTH, 32, "%d.yaml", i);
+        entries[i + 2] = (struct files_entry){ paths[i], "1f3c", 0100644 };
+    }
+    struct files_list chosen;
+    assert_null(files_select(mem, entries, ARRAY_LEN(entries), NULL, &chosen));
+    assert_int_equal(chosen.len, FILES);
+    assert_true(arena_used(mem) < sizeof(paths) * 4);
+}
+
 int main(void)
 {
     static const struct rows tests[] = {
         ROWS(select_cases, selects),
         ROWS(refuse_cases, refuses),
+        SINGLE(deep_trees_take_little_memory),
     };
     return rows_run("sync_files", tests, ARRAY_LEN(tests));
 }
