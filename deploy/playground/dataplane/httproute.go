@@ -20,7 +20,11 @@ func httpRoute(namespace, name string, created time.Time, spec any) *routeSet {
 		if other := text(parent, "namespace"); other != "" {
 			of = other
 		}
-		set.services = append(set.services, of+"/"+text(parent, "name"))
+		key := of + "/" + text(parent, "name")
+		if port := int(number(parent, 0, "port")); port != 0 {
+			key += fmt.Sprintf(":%d", port)
+		}
+		set.services = append(set.services, key)
 	}
 	for _, host := range texts(spec, "hostnames") {
 		set.hosts = append(set.hosts, strings.ToLower(host))

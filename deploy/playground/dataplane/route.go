@@ -22,7 +22,7 @@ type (
 		name          string
 		created       time.Time
 		hosts         []string // as they come from outside: exact, *.suffix, *
-		services      []string // NAMESPACE/NAME of the Services whose callers it catches
+		services      []string // NAMESPACE/NAME[:PORT] of the Services whose callers it catches
 		gateway, mesh bool     // through which it is reached
 		rules         []*rule
 	}
@@ -135,8 +135,9 @@ func (s *routeSet) claims(request *call) int {
 	const exact = 1 << 16
 	best := -1
 	if request.service != nil && s.mesh {
+		key := request.service.Namespace + "/" + request.service.Name
 		for _, one := range s.services {
-			if one == request.service.Namespace+"/"+request.service.Name {
+			if one, port, _ := strings.Cut(one, ":"); one == key && (port == "" || request.port == 0 || port == strconv.Itoa(request.port)) {
 				return exact
 			}
 		}

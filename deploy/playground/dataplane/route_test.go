@@ -217,6 +217,8 @@ rules: [{backendRefs: [{name: cart-primary, port: 80, weight: 1}]}]`)))
 		{"expression", at("/re5", nil), "regex-canary", ""},
 		{"any host", asked{host: "else.example.com"}, "any", ""},
 		{"a Service as parent", asked{host: "cart", service: "cart"}, "cart-primary", ""},
+		{"its port", asked{host: "cart:80", service: "cart"}, "cart-primary", ""},
+		{"another port of it", asked{host: "cart:9898", service: "cart"}, "", ""},
 	})
 }
 
