@@ -7,10 +7,9 @@
 /* Two trees are walked side by side, and what has the same id in both is not looked into: the work grows with what changed
  * and with the directories on the way there, not with the size of the repository. */
 #define CHANGES_MAX 200000
-#define LOOKED_MAX \
-    4000000 /* entries of trees, the same ones, too: a tree may stand anywhere any number of times */
-#define DEPTH_MAX  128
-#define PATH_BYTES 4096
+#define LOOKED_MAX  2000000 /* entries of trees: a tree may stand anywhere any number of times */
+#define DEPTH_MAX   128
+#define PATH_BYTES  4096
 
 struct level {
     git_tree *before, *after; /* NULL: not there */

@@ -4,8 +4,7 @@
 #include "git/mirror_internal.h"
 
 #define ENTRIES_MAX 200000
-#define LOOKED_MAX \
-    1000000 /* entries of trees: a tree may stand in a repository any number of times */
+#define LOOKED_MAX  1000000 /* entries of trees: a tree may stand anywhere any number of times */
 #define PATHS_BYTES ((size_t)64 << 20) /* all paths together */
 #define STEPS_MAX   4096               /* names on the way through symbolic links */
 #define DEPTH_MAX   128
