@@ -41,6 +41,9 @@ struct api_identity {
                 struct api_key *out); /* false: there is no key (https, file, outside a cluster) */
     /* Makes a new key; `done` comes once, in a later turn. */
     void (*regenerate)(void *ctx, api_identity_done done, void *done_ctx);
+    /* Where there is no key: `done` comes once, in a later turn, when the one that is looked for is there or cannot be. False: none
+     * is looked for, and it never comes. NULL: as if false. */
+    bool (*await)(void *ctx, api_identity_done done, void *done_ctx);
     void *ctx;
 };
 

@@ -199,7 +199,7 @@ static const char *join_paths(struct arena *mem, const char *const *paths)
     return joined;
 }
 
-static void show_git_config(struct api_call *call)
+static void write_git_config(struct api_call *call)
 {
     const struct api_opts *opts = &call->api->opts;
     struct val *value = val_new_map(call->mem), *remote = val_new_map(call->mem);
@@ -213,7 +213,7 @@ static void show_git_config(struct api_call *call)
     api_call_json(call, 200, value);
 }
 
-static void show_key(struct api_call *call)
+static void write_key(struct api_call *call)
 {
     api_call_json(call, 200, key_json(call));
 }
@@ -223,7 +223,7 @@ static void show_nothing(struct api_call *call)
     api_call_empty(call, 204);
 }
 
-/* A new key is being made for a call. */
+/* A key is being looked for or made for a call. */
 struct new_key {
     struct api_wait wait;
     void (*answer)(struct api_call *call);
@@ -242,6 +242,38 @@ static void on_new_key(void *ctx, const struct err *e)
     else if (made->wait.call)
         made->answer(made->wait.call);
     api_wait_end(&made->wait);
+}
+
+/* What there is now, key or none. */
+static void on_awaited_key(void *ctx, const struct err *e)
+{
+    struct new_key *found = ctx;
+    (void)e; /* the log has it */
+    if (found->wait.call)
+        found->answer(found->wait.call);
+    api_wait_end(&found->wait);
+}
+
+/* The API is there before the key: who asks for it in the first moments waits for it. */
+static void with_key(struct api_call *call, void (*answer)(struct api_call *call))
+{
+    const struct api_identity *identity = &call->api->identity;
+    struct api_key key;
+    if (!identity->await || identity->key(identity->ctx, &key)) {
+        answer(call);
+        return;
+    }
+    struct new_key *found = base_alloc(sizeof(*found));
+    found->wait.free = free_new_key;
+    found->answer = answer;
+    api_wait_start(&found->wait, call->api, call);
+    if (!identity->await(identity->ctx, on_awaited_key, found))
+        on_awaited_key(found, NULL);
+}
+
+static void show_key(struct api_call *call)
+{
+    with_key(call, write_key);
 }
 
 /* Without a key ring there is nothing to do, and that is fine with Flux's clients. */
@@ -270,9 +302,9 @@ static void git_repo_config(struct api_call *call)
     if (e)
         api_call_undecodable(call, e, offset);
     else if (wants_new_key)
-        make_key(call, show_git_config);
+        make_key(call, write_git_config);
     else
-        show_git_config(call);
+        with_key(call, write_git_config);
 }
 
 static void new_key(struct api_call *call)

@@ -132,6 +132,12 @@ static void regenerate_key(void *ctx, api_identity_done done, void *done_ctx)
     loop_after(daemon->loop, 0, on_refuse_key, refusal);
 }
 
+static bool await_key(void *ctx, api_identity_done done, void *done_ctx)
+{
+    struct run_parts *daemon = ctx;
+    return daemon->identity && identity_await(daemon->identity, done, done_ctx);
+}
+
 /* -- the repository ------------------------------------------------------------------------------- */
 
 static void on_refreshed(void *ctx, const char *head, const struct mirror_fetched *fetched)
@@ -188,5 +194,7 @@ void run_git_start(struct run_parts *daemon)
 
 struct api_identity run_git_identity(struct run_parts *daemon)
 {
-    return (struct api_identity){ .key = show_key, .regenerate = regenerate_key, .ctx = daemon };
+    return (struct api_identity){
+        .key = show_key, .regenerate = regenerate_key, .await = await_key, .ctx = daemon
+    };
 }

@@ -375,12 +375,17 @@ static void on_task_done(void *at)
 
 /* -- the outside ----------------------------------------------------------------------------------------- */
 
-static void begin(struct identity *identity, enum task first, struct waiter waiter)
+static void add_waiter(struct identity *identity, struct waiter waiter)
 {
     struct waiter *waits = base_alloc(sizeof(*waits));
     *waits = waiter;
     waits->next = identity->waiters;
     identity->waiters = waits;
+}
+
+static void begin(struct identity *identity, enum task first, struct waiter waiter)
+{
+    add_waiter(identity, waiter);
     if (identity->job)
         return;
     struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
@@ -399,6 +404,14 @@ void identity_start(struct identity *identity, identity_done done, void *ctx)
 void identity_regenerate(struct identity *identity, identity_done done, void *ctx)
 {
     begin(identity, TASK_MAKE, (struct waiter){ .done = done, .ctx = ctx });
+}
+
+bool identity_await(struct identity *identity, identity_done done, void *ctx)
+{
+    if (!identity->job)
+        return false;
+    add_waiter(identity, (struct waiter){ .done = done, .ctx = ctx });
+    return true;
 }
 
 const char *identity_file(const struct identity *identity)

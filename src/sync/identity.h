@@ -44,6 +44,10 @@ void identity_start(struct identity *identity, identity_done done, void *ctx);
 /* Makes another key in its place; whoever asks while one is being made gets that one. */
 void identity_regenerate(struct identity *identity, identity_done done, void *ctx);
 
+/* Until what is being looked for or made is there, or cannot be: `done` comes once, in a later turn. False: nothing is, and it never
+ * comes. */
+bool identity_await(struct identity *identity, identity_done done, void *ctx);
+
 /* The file to give to ssh (mirror_opts.ssh_identity): from the beginning the same path, which leads to the key in use once there
  * is one. */
 const char *identity_file(const struct identity *identity);

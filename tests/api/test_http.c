@@ -354,6 +354,17 @@ static void the_key_is_shown_with_its_fingerprints(void **state)
         "\"+[SHA256]-+\\n\"}}}");
 }
 
+static void a_key_that_is_still_looked_for_is_waited_for(void **state)
+{
+    world_find_key_later(*state);
+    struct world_answer answer = world_ask(*state, "GET", "/api/flux/v6/identity.pub", NULL);
+    assert_string_equal(val_text(val_get(answer.json, "key")), "ssh-ed25519 OLD flux\n");
+    world_find_key_later(*state);
+    answer = world_ask(*state, "POST", "/api/flux/v9/git-repo-config", "false");
+    assert_string_equal(val_text(VAL_PATH(answer.json, "publicSSHKey", "key")),
+                        "ssh-ed25519 OLD flux\n");
+}
+
 static void a_new_key_is_made_on_request(void **state)
 {
     struct world_answer answer = world_ask(*state, "POST", "/api/flux/v6/identity.pub", "");
@@ -480,6 +491,7 @@ static const struct CMUnitTest fixed[] = {
     IN(setup_without_repository, the_configuration_without_a_repository_has_the_words_of_flux),
     IN(setup, paths_are_joined_with_commas),
     IN(setup_with_identity, the_key_is_shown_with_its_fingerprints),
+    IN(setup_with_identity, a_key_that_is_still_looked_for_is_waited_for),
     IN(setup_with_identity, a_new_key_is_made_on_request),
     IN(setup_with_identity, a_key_that_cannot_be_made_is_an_error),
     IN(setup, without_a_key_ring_a_new_key_is_nothing_to_do),

@@ -49,7 +49,7 @@ struct world {
     const char *url;
     bool is_source_stopped, has_real_cluster;
     int new_keys;
-    bool new_key_fails;
+    bool new_key_fails, has_no_key_yet;
     api_identity_done key_done;
     void *key_ctx;
 };
@@ -224,6 +224,8 @@ static void make_cluster(struct world *world, const char *kubeconfig)
 static bool identity_key(void *ctx, struct api_key *out)
 {
     const struct world *world = ctx;
+    if (world->has_no_key_yet)
+        return false;
     *out = (struct api_key){ .line = world->new_keys ? "ssh-ed25519 NEW flux\n"
                                                      : "ssh-ed25519 OLD flux\n",
                              .md5_hash = "aa:bb",
@@ -250,6 +252,27 @@ static void identity_regenerate(void *ctx, api_identity_done done, void *done_ct
     world->key_done = done;
     world->key_ctx = done_ctx;
     (void)loop_after(world->loop, 1, on_key_made, world);
+}
+
+static void on_key_found(void *ctx)
+{
+    struct world *world = ctx;
+    world->has_no_key_yet = false;
+    world->key_done(world->key_ctx, NULL);
+}
+
+static bool identity_await(void *ctx, api_identity_done done, void *done_ctx)
+{
+    struct world *world = ctx;
+    world->key_done = done;
+    world->key_ctx = done_ctx;
+    (void)loop_after(world->loop, 1, on_key_found, world);
+    return true;
+}
+
+void world_find_key_later(struct world *world)
+{
+    world->has_no_key_yet = true;
 }
 
 int world_new_keys(const struct world *world)
@@ -319,7 +342,8 @@ static void make_releases(struct world *world, const struct world_opts *opts)
 
 static void make_api(struct world *world, const struct world_opts *opts)
 {
-    const struct api_identity identity = { identity_key, identity_regenerate, world };
+    const struct api_identity identity = { identity_key, identity_regenerate, identity_await,
+                                           world };
     world->api =
         api_new(&(struct api_opts){ .loop = world->loop,
                                     .log = &world->log,

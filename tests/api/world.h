@@ -71,7 +71,8 @@ struct world_answer world_ask_while(struct world *world, const char *path,
 /* Posts a sync, waits for its end: the job's status. */
 struct val *world_job(struct world *world, const char *method_path_body[3]);
 
-int world_new_keys(const struct world *world); /* how often the identity was asked for a new key */
-void world_fail_new_key(struct world *world);  /* from now on it cannot make one */
+int world_new_keys(const struct world *world);  /* how often the identity was asked for a new key */
+void world_find_key_later(struct world *world); /* there is none until somebody waits for it */
+void world_fail_new_key(struct world *world);   /* from now on it cannot make one */
 
 #endif
