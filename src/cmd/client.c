@@ -232,8 +232,8 @@ static const char *advice(const struct client *client)
 {
     if (client->call->face != COMMAND_SERIN)
         return "";
-    if (client->status == 401 && client->no_token)
-        return client->no_token;
+    if (client->status == 401)
+        return client->no_token ? client->no_token : " (--token, FLUX_SERVICE_TOKEN)";
     if (client->status == 404 && !ends_in(client->base, BASE_SUFFIX))
         return " (the URL of an API ends with " BASE_SUFFIX ")";
     return "";

@@ -164,6 +164,8 @@ static const struct client_case {
     { "what is no error object is shown as it came", { "fluxctl", "list-workloads", "-a" },
       "GET /api/flux/v6/services 502 no gateway\n", 1, "",
       "Error: executing HTTP request: 502 Bad Gateway no gateway\n" HINT("list-workloads") },
+    { "what takes a token is named", { "serin", "identity" }, "POST /api/flux/v9/git-repo-config 401 {\"error\":\"who are you?\"}\n", 2, "",
+      "Error: who are you? (--token, FLUX_SERVICE_TOKEN)\n" },
     { "a refused token is explained", { "serin", "identity", "--token", "x" }, "POST /api/flux/v9/git-repo-config 401 no\n", 2, "",
       "Error: the daemon refuses the request (401): the token is missing or wrong; give it with --token or FLUX_SERVICE_TOKEN\n" },
     { "an answer that is no JSON is refused", { "serin", "identity" }, "POST /api/flux/v9/git-repo-config 200 {oops\n", 2, "",
