@@ -163,11 +163,16 @@ def test_the_api_server_is_gone_in_the_middle_of_a_run(w):
 
 
 def many(c, count):
-    """Deployments, every other one without pods, and their canaries. An address for each Service would keep the API server busy."""
+    """Deployments, every other one without pods, and their canaries, fifty to a namespace: the controller of Deployments walks all of a
+    namespace for each. An address for each Service would keep the API server busy."""
+    namespaces = [c.w.ns, *(f"{c.w.ns}-{n}" for n in range(1, (count + 49) // 50))]
+    for ns in namespaces[1:]:
+        c.w.cluster.create("Namespace", c.w.namespace(ns))
+
     def make(n):
-        name = f"app{n}"
-        c.deployment(name, replicas=n % 2)
-        c.canary(name, provider="kubernetes", service={"port": 80, "headless": True}, analysis={"iterations": 2, "interval": "5m"})
+        name, ns = f"app{n}", namespaces[n // 50]
+        c.deployment(name, ns=ns, replicas=n % 2)
+        c.canary(name, ns=ns, provider="kubernetes", service={"port": 80, "headless": True}, analysis={"iterations": 2, "interval": "5m"})
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(make, range(count)))
 
@@ -176,7 +181,7 @@ def many(c, count):
 def test_many_canaries_appear_at_once(w):
     """SERIN_CANARIES says how many."""
     count = int(os.environ.get("SERIN_CANARIES", "300"))
-    c = Canaries(w, start=False)
+    c = Canaries(w, start=False, everywhere=True)
     began = time.monotonic()
     many(c, count)
     w.note(f"{count} canaries made in {time.monotonic() - began:.0f} s")
@@ -185,7 +190,7 @@ def test_many_canaries_appear_at_once(w):
 
     def phases():
         found = {}
-        for one in w.cluster.list("Canary", w.ns):
+        for one in w.cluster.list("Canary"):
             phase = (one.get("status") or {}).get("phase", "none")
             found[phase] = found.get(phase, 0) + 1
         return found
