@@ -19,7 +19,6 @@
 #define SURVEY_MEMORY ((size_t)1 << 30)  /* that what they say takes */
 #define FILE_BYTES    ((size_t)16 << 20)
 #define CHANGES_MAX   2000  /* for more, everything is read */
-#define TAGS_AGE_MS   2000  /* somebody who asks has seen what was pushed last */
 #define TAGS_AUTO_MS  30000 /* automation has just been told of them */
 #define TAGS_WAIT_MS  20000
 #define POLICY_PREFIX "fluxcd.io/"
@@ -465,7 +464,7 @@ static void on_tags(void *ctx)
     releases_run_next(run, NULL);
 }
 
-/* What was listed a moment ago is enough, but for a tag that was not there then, or was of no use. */
+/* Somebody who asks has seen what was pushed before: nothing that was listed earlier will do, nor what was of no use then. */
 static int64_t tags_age_ms(struct releases_run *run, const struct image_ref *one)
 {
     struct image_scans *scans = run->releases->opts.scans;
@@ -474,9 +473,8 @@ static int64_t tags_age_ms(struct releases_run *run, const struct image_ref *one
     const struct image_info *info = repo ? image_repo_find(repo, one->tag) : NULL;
     if (info && info->is_known && info->is_excluded)
         return IMAGE_SCANS_ANEW;
-    if (repo && !*repo->error && !info)
-        return 0;
-    return run->spec.type == RELEASE_AUTO ? TAGS_AUTO_MS : TAGS_AGE_MS;
+    return run->spec.type == RELEASE_AUTO ? TAGS_AUTO_MS
+                                          : loop_now_ms(run->releases->opts.loop) - run->started_ms;
 }
 
 static void ask_tags(struct releases_run *run, struct wishes *wishes, const struct image_ref *one)
