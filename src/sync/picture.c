@@ -20,6 +20,7 @@ struct kind;
 /* One watch: of a whole kind, or of a kind in one namespace. */
 struct feed {
     struct kind *kind;
+    char *ns; /* NULL: all */
     struct kube_watch *watch;
     uint32_t generation; /* of the full picture being received or received last */
     bool is_settled;     /* synced once, or in trouble */
@@ -71,6 +72,7 @@ static void free_kind(void *at)
     struct kind *kind = at;
     for (size_t i = 0; i < kind->feeds.len; i++) {
         kube_watch_stop(kind->feeds.at[i]->watch);
+        free(kind->feeds.at[i]->ns);
         free(kind->feeds.at[i]);
     }
     vec_fini(&kind->feeds);
@@ -224,22 +226,25 @@ static void on_restart(void *ctx)
     feed->generation = ++feed->kind->picture->generations;
 }
 
+static bool shows(const struct feed *feed, const char *ns)
+{
+    return !feed->ns || !strcmp(feed->ns, ns);
+}
+
 static bool belongs_to(struct picture *picture, const struct feed *feed,
                        const struct inventory_object *object)
 {
     const struct kind *kind = feed->kind;
-    return !strcmp(object->kind, kind->name) && find_declared(picture, kind, object->id) == object;
+    return !strcmp(object->kind, kind->name) && shows(feed, object->ns) &&
+           find_declared(picture, kind, object->id) == object;
 }
 
-/* After a restart of a watch: what it did not see again is gone. (One feed a kind; with namespaces listed one by one, an
- * object of another feed is told apart by its generation, which is that feed's own.) */
+/* After a restart of a watch: what it did not see again is gone. */
 static void forget_unseen(struct picture *picture, struct feed *feed)
 {
     void *value;
     const char *id;
-    bool is_only_feed = feed->kind->feeds.len == 1;
-    for (size_t at = 0;
-         is_only_feed && map_next(picture->opts.inventory->objects, &at, NULL, &value);) {
+    for (size_t at = 0; map_next(picture->opts.inventory->objects, &at, NULL, &value);) {
         struct inventory_object *object = value;
         bool was_marked = object->seen && object->seen != feed->generation;
         if (was_marked && object->live == INVENTORY_PRESENT && !object->is_busy &&
@@ -247,9 +252,10 @@ static void forget_unseen(struct picture *picture, struct feed *feed)
             picture->opts.on_seen(picture->opts.ctx, object,
                                   &(struct drift_seen){ .event = DRIFT_ABSENT });
     }
-    for (size_t at = 0; is_only_feed && map_next(picture->strays, &at, &id, &value);) {
+    for (size_t at = 0; map_next(picture->strays, &at, &id, &value);) {
         const struct picture_stray *stray = value;
-        if (stray->seen != feed->generation && !strcmp(stray->kind_key, feed->kind->key))
+        if (stray->seen != feed->generation && shows(feed, stray->ns) &&
+            !strcmp(stray->kind_key, feed->kind->key))
             map_remove(picture->strays, id);
     }
     arena_reset(picture->mem);
@@ -281,6 +287,7 @@ static void start_feed(struct picture *picture, struct kind *kind,
 {
     struct feed *feed = base_alloc(sizeof(*feed));
     feed->kind = kind;
+    feed->ns = base_copy_text(ns);
     feed->generation = ++picture->generations;
     *vec_push(NULL, &kind->feeds) = feed;
     struct kube_watch_handler handler = { .on_event = on_event,
@@ -538,6 +545,19 @@ static void on_turn(void *ctx)
     check_settled(picture);
 }
 
+/* A kind that is served in another version now (its definition, or the server, was upgraded) gets another watch, when it is
+ * declared or found; one that is not served at all has none. */
+static void drop_unserved(struct picture *picture)
+{
+    const char *key;
+    void *value;
+    for (size_t at = 0; map_next(picture->kinds, &at, &key, &value);) {
+        const struct kind *kind = value;
+        if (!kube_discovery_find(picture->opts.discovery, kind->api_version, kind->name))
+            map_remove(picture->kinds, key);
+    }
+}
+
 void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void *ctx), void *ctx)
 {
     ASSERT(!picture->is_observing);
@@ -546,6 +566,7 @@ void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void 
     picture->done = done;
     picture->done_ctx = ctx;
     watch_definitions(picture);
+    drop_unserved(picture);
     void *value;
     for (size_t at = 0; map_next(picture->opts.inventory->kinds, &at, NULL, &value);) {
         const struct inventory_kind *kind = value;
