@@ -177,6 +177,32 @@ static void add_commands(const struct command_call *call, struct sbuf *out)
     sbuf_addf(out, "  %-*s %s\n", widest, "help", "Help about any command");
 }
 
+/* Examples are written for serin: they name the program that was called. */
+static void add_examples(const struct command_call *call, const char *text, struct sbuf *out)
+{
+    const char *own = "serin";
+    sbuf_add(out, "\nExamples:\n");
+    for (const char *at; (at = strstr(text, own)); text = at + strlen(own)) {
+        sbuf_add_bytes(out, text, (size_t)(at - text));
+        sbuf_add(out, call->program);
+    }
+    sbuf_addf(out, "%s\n", text);
+}
+
+/* Of fluxctl the exit status is another one: 0, or 1 for any error. */
+static void add_about(const struct command_call *call, struct sbuf *out)
+{
+    const struct command *command = call->command;
+    const char *about = call->face == COMMAND_FLUXCTL ? fluxctl_about : serin_about;
+    if (command)
+        about = command->about ? command->about : command->summary;
+    const char *status = strstr(about, "\nExit status: ");
+    if (status && call->face == COMMAND_FLUXCTL)
+        sbuf_add_bytes(out, about, (size_t)(status - about));
+    else
+        sbuf_add(out, about);
+}
+
 static void add_use(const struct command_call *call, struct sbuf *out)
 {
     const struct command *command = call->command;
@@ -191,7 +217,7 @@ static void add_use(const struct command_call *call, struct sbuf *out)
     if (command->alias)
         sbuf_addf(out, "\nAliases:\n  %s, %s\n", command->name, command->alias);
     if (command->examples)
-        sbuf_addf(out, "\nExamples:\n%s\n", command->examples);
+        add_examples(call, command->examples, out);
 }
 
 void command_help(struct command_call *call)
@@ -200,10 +226,7 @@ void command_help(struct command_call *call)
     struct flags_table tables[COMMAND_TABLES_MAX];
     size_t count = command_tables(call->mem, call, call->command, tables);
     size_t own = call->face == COMMAND_FLUXCTL && call->command ? count - 1 : count;
-    const char *about = call->face == COMMAND_FLUXCTL ? fluxctl_about : serin_about;
-    if (call->command)
-        about = call->command->about ? call->command->about : call->command->summary;
-    sbuf_add(&text, about);
+    add_about(call, &text);
     add_use(call, &text);
     sbuf_add(&text, "\nFlags:\n");
     flags_usage_all(tables, own, &text);

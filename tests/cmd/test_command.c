@@ -82,6 +82,12 @@ static const struct command_case {
     { "help names the daemon's usage, too", { "serin", "help", "run" }, { NULL }, 0, "*DESCRIPTION\n  serin run keeps a cluster", "" },
     { "the daemon prints its version", { "serin", "run", "--version" }, { NULL }, 0, SERIN_VERSION "\n", "" },
 
+    { "help of fluxctl is about fluxctl: its examples, and not the exit status of serin", { "fluxctl", "help", "release" }, { NULL }, 0,
+      "*Tells the daemon to write other images into the manifests of workloads, commit and push,\nand waits until that commit is applied.\n\n"
+      "Usage:\n  fluxctl release [flags]\n\nExamples:\n  fluxctl release -n demo --workload ", "" },
+    { "help of serin has its exit status", { "serin", "sync", "-h" }, { NULL }, 0,
+      "*Tells the daemon to fetch now and waits until the head of the branch is applied.\nExit status: 0 applied", "" },
+
     { "lint wants a path", { "serin", "lint" }, { NULL }, 2, "",
       "Error: please say which file or directory to read\nRun 'serin lint --help' for usage.\n" },
     { "lint of nothing is an error", { "serin", "lint", "/no/such/file" }, { NULL }, 2, "",
