@@ -20,6 +20,8 @@
 #define MEMORY_BYTES    ((size_t)256 << 20)
 #define INTERVAL_MAX_MS \
     ((int64_t)30 * 60 * 1000) /* of a repository that fails, unless its own is longer */
+#define DOCKER_HUB "index.docker.io/"
+#define DOCKER_OWN "library/"
 #define FAILURE_FRESH_MS \
     ((int64_t)10 * 1000) /* a failure is not repeated at once because somebody asks */
 
@@ -43,6 +45,7 @@ struct repo {
     bool is_scanning, is_looking_again;
     VEC(struct scan_want) wants;
     int64_t started_ms;
+    size_t new_tags, new_images;
     const struct image_repo *view; /* of this turn */
 };
 
@@ -401,7 +404,22 @@ static void take_result(struct repo *repo, const struct scan_result *result)
     bool is_first = result->has_listed && !repo->is_complete;
     repo->is_complete |= result->has_listed;
     repo->has_news |= result->new_tags > 0 || result->new_images > 0 || is_first;
+    repo->new_tags += result->new_tags;
+    repo->new_images += result->new_images;
     repo->view = NULL;
+}
+
+/* The line, and the name as people write it, that Flux's scripts wait for. */
+static void report_news(const struct repo *repo)
+{
+    const char *name = repo->name;
+    if (!strncmp(name, DOCKER_HUB, strlen(DOCKER_HUB))) {
+        name += strlen(DOCKER_HUB);
+        name += strncmp(name, DOCKER_OWN, strlen(DOCKER_OWN)) ? 0 : strlen(DOCKER_OWN);
+    }
+    if (repo->new_tags || repo->new_images)
+        log_info(repo->scans->opts.log, F("component", "warmer"), F("updated", name),
+                 FI("tags", repo->new_tags), FI("successful", repo->new_images));
 }
 
 /* The last that its caller does: it may end everything. */
@@ -447,6 +465,7 @@ static void on_scanned(void *ctx, const struct scan_result *result)
         repo->listed_ms = repo->started_ms;
     }
     observe_scan(repo, !e);
+    report_news(repo);
     if (e) {
         report_failure(repo, e);
     } else {
@@ -496,6 +515,7 @@ static void start_scan(struct repo *repo)
     repo->looks_again = false;
     repo->scan_count++;
     repo->started_ms = now_of(scans);
+    repo->new_tags = repo->new_images = 0;
     repo->mem = arena_new(MEMORY_BYTES);
     add_wants(repo, &repo->policy, true);
     for (size_t i = 0; i < repo->policy.sources.len; i++)

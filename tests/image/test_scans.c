@@ -103,6 +103,11 @@ static void news_come_with_new_tags_only(void **state)
     assert_int_equal(lab->news, 2);
     assert_int_equal(repo->count, 1);
     assert_null(image_repo_find(repo, "1.0"));
+    const char *log = bench_log(lab->bench), *first = strstr(log, "component=warmer updated=");
+    const char *second = first ? strstr(first + 1, "component=warmer updated=") : NULL;
+    assert_non_null(second);
+    assert_contains(second, "/team/app tags=1");
+    assert_null(strstr(second + 1, "component=warmer")); /* nothing new, nothing said */
 }
 
 static void serve_late(const struct scripted_request *request)
