@@ -124,11 +124,12 @@ static void set_mark(const struct canary_view *view, struct val *target)
         val_set_text(view->mem, annotations, MARK_ANNOTATION, latest_of(target));
 }
 
-static void add_update(const struct canary_view *view, const struct val *target,
+/* `before` stands before the error of the API server. */
+static void add_update(const struct canary_view *view, const struct val *target, const char *before,
                        struct effects *out)
 {
     if (!val_equal(target, find_target(view)))
-        (void)meta_update(out, target, arena_printf(out->mem, "%s update error: ", title(view)));
+        (void)meta_update(out, target, arena_printf(out->mem, "%s %s", title(view), before));
 }
 
 /* All traffic to what is there, none to what comes next. */
@@ -156,7 +157,7 @@ static struct err *create_primary(const struct canary_view *view, struct effects
     set_mark(view, target);
     if (spec)
         val_set(view->mem, spec, "traffic", initial_traffic(view, latest_of(target)));
-    add_update(view, target, out);
+    add_update(view, target, "update query error ", out);
     return NULL;
 }
 
@@ -165,7 +166,7 @@ static struct err *promote(const struct canary_view *view, struct effects *out)
     struct val *target = NULL;
     TRY(copy_target(view, &target));
     set_mark(view, target);
-    add_update(view, target, out);
+    add_update(view, target, "update query error ", out);
     return NULL;
 }
 
@@ -175,7 +176,7 @@ static struct err *revert(const struct canary_view *view, struct effects *out)
     TRY(copy_target(view, &target));
     struct val *annotations = VAL_PATH(target, "metadata", "annotations");
     if (val_is_map(annotations) && val_remove(annotations, MARK_ANNOTATION))
-        add_update(view, target, out);
+        add_update(view, target, "update query error: ", out);
     return NULL;
 }
 

@@ -239,6 +239,29 @@ static void a_knative_service_is_marked_moved_on_and_given_back(void **state)
     assert_int_equal(lab.requests.len, 3);
 }
 
+static void an_update_of_a_knative_service_that_fails_is_told_as_flagger_tells_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *act, *before;
+        enum canary_phase phase;
+    } cases[] = {
+        { "primary", "Knative Service web.prod update query error ", CANARY_NONE },
+        { "promote", "Knative Service web.prod update query error ", CANARY_PROGRESSING },
+        { "revert", "Knative Service web.prod update query error: ", CANARY_PROGRESSING },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+        struct lab lab;
+        struct effects effects;
+        begin(&lab, mem, KNATIVE, "[" KSVC(MARK ": web-1", "", "web-2") "]");
+        lab.canary.status.phase = cases[i].phase;
+        assert_null(lab_plan(&lab, cases[i].act, &effects));
+        assert_int_equal(effects.list.len, 1);
+        assert_string_equal(effects.list.at[0].before, cases[i].before);
+    }
+}
+
 int main(void)
 {
     static const struct rows tests[] = {
@@ -248,6 +271,7 @@ int main(void)
         SINGLE(copies_are_distributed_as_configured),
         SINGLE(faults_of_services_are_told),
         SINGLE(a_knative_service_is_marked_moved_on_and_given_back),
+        SINGLE(an_update_of_a_knative_service_that_fails_is_told_as_flagger_tells_it),
     };
     return rows_run("canary_target_service", tests, ARRAY_LEN(tests));
 }
