@@ -48,36 +48,11 @@ static void read_point(struct metric_talk *talk, const struct metric_answer *ans
     const struct val *body = talk_json(talk, answer, turn);
     const struct val *point =
         val_item(val_get(val_item(val_get(body, "series"), 0), "pointlist"), 0);
-    double value = 0;
-    if (!body)
-        return;
-    if (val_len(point) < 2)
-        talk_no_values(talk, turn, "invalid response: %s: " METRIC_NO_VALUES,
-                       talk_body(talk, answer));
-    else if (!val_is_null(val_item(point, 1)) && !talk_number(val_item(point, 1), &value))
-        talk_misshapen(talk, answer, turn, "a point of series[0].pointlist is not a number");
-    else
-        talk_value(turn, value);
-}
-
-static void next(struct metric_talk *talk, const struct metric_answer *answer,
-                 struct metric_turn *turn)
-{
-    if (!answer) {
-        ask(talk, turn);
-        return;
-    }
-    if (talk_has_failed(talk, answer, turn))
-        return;
-    if (answer->status != 200)
-        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
-                  talk_status(talk, answer->status));
-    else if (talk->question->is_probe)
-        talk_value(turn, 1);
-    else
-        read_point(talk, answer, turn);
+    if (body)
+        talk_take(talk, answer, turn, val_item(point, 1),
+                  "a point of series[0].pointlist is not a number");
 }
 
 const struct metric_provider metric_datadog = {
-    .type = "datadog", .needs_window = true, .begin = begin, .next = next
+    .type = "datadog", .needs_window = true, .begin = begin, .ask = ask, .read = read_point
 };

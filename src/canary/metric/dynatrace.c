@@ -44,38 +44,12 @@ static void read_data(struct metric_talk *talk, const struct metric_answer *answ
 {
     const struct val *body = talk_json(talk, answer, turn);
     const struct val *data = val_get(val_item(val_get(body, "result"), 0), "data");
-    double value = 0;
-    if (!body)
-        return;
-    const struct val *values =
-        val_len(data) ? val_get(val_item(data, val_len(data) - 1), "values") : NULL;
-    if (!val_len(values))
-        talk_no_values(talk, turn, "invalid response: %s: " METRIC_NO_VALUES,
-                       talk_body(talk, answer));
-    else if (!val_is_null(val_item(values, 0)) && !talk_number(val_item(values, 0), &value))
-        talk_misshapen(talk, answer, turn, "a value of result[0].data is not a number");
-    else
-        talk_value(turn, value);
-}
-
-static void next(struct metric_talk *talk, const struct metric_answer *answer,
-                 struct metric_turn *turn)
-{
-    if (!answer) {
-        ask(talk, turn);
-        return;
-    }
-    if (talk_has_failed(talk, answer, turn))
-        return;
-    if (answer->status != 200)
-        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
-                  talk_status(talk, answer->status));
-    else if (talk->question->is_probe)
-        talk_value(turn, 1);
-    else
-        read_data(talk, answer, turn);
+    const struct val *last = val_len(data) ? val_item(data, val_len(data) - 1) : NULL;
+    if (body)
+        talk_take(talk, answer, turn, val_item(val_get(last, "values"), 0),
+                  "a value of result[0].data is not a number");
 }
 
 const struct metric_provider metric_dynatrace = {
-    .type = "dynatrace", .needs_window = true, .begin = begin, .next = next
+    .type = "dynatrace", .needs_window = true, .begin = begin, .ask = ask, .read = read_data
 };

@@ -45,36 +45,12 @@ static void read_result(struct metric_talk *talk, const struct metric_answer *an
     const struct val *body = talk_json(talk, answer, turn);
     const struct val *results = val_get(body, "results");
     const struct val *result = val_get(val_item(results, 0), "result");
-    double value;
-    if (!body)
-        return;
-    if (val_len(results) != 1 || val_is_null(result))
-        talk_no_values(talk, turn, "invalid response: %s: " METRIC_NO_VALUES,
-                       talk_body(talk, answer));
-    else if (!talk_number(result, &value))
-        talk_misshapen(talk, answer, turn, "results[0].result is not a number");
-    else
-        talk_value(turn, value);
-}
-
-static void next(struct metric_talk *talk, const struct metric_answer *answer,
-                 struct metric_turn *turn)
-{
-    if (!answer) {
-        ask(talk, turn);
-        return;
-    }
-    if (talk_has_failed(talk, answer, turn))
-        return;
-    if (answer->status != 200)
-        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
-                  talk_status(talk, answer->status));
-    else if (talk->question->is_probe)
-        talk_value(turn, 1);
-    else
-        read_result(talk, answer, turn);
+    bool has_result = val_len(results) == 1 && !val_is_null(result);
+    if (body)
+        talk_take(talk, answer, turn, has_result ? result : NULL,
+                  "results[0].result is not a number");
 }
 
 const struct metric_provider metric_newrelic = {
-    .type = "newrelic", .needs_window = true, .begin = begin, .next = next
+    .type = "newrelic", .needs_window = true, .begin = begin, .ask = ask, .read = read_result
 };

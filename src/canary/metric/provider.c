@@ -64,12 +64,29 @@ struct err *metric_talk_new(struct arena *mem, const struct metric_question *que
     return NULL;
 }
 
+/* Of a provider that is asked once. */
+static void ask_or_read(struct metric_talk *talk, const struct metric_answer *answer,
+                        struct metric_turn *turn)
+{
+    if (!answer)
+        talk->provider->ask(talk, turn);
+    else if (talk_has_failed(talk, answer, turn))
+        return;
+    else if (answer->status != 200)
+        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
+                  talk_status(talk, answer->status));
+    else if (talk->question->is_probe)
+        talk_value(turn, 1);
+    else
+        talk->provider->read(talk, answer, turn);
+}
+
 void metric_talk_next(struct metric_talk *talk, const struct metric_answer *answer,
                       struct metric_turn *out)
 {
     *out = (struct metric_turn){ 0 };
     arena_reset(talk->scratch);
-    talk->provider->next(talk, answer, out);
+    (talk->provider->next ? talk->provider->next : ask_or_read)(talk, answer, out);
     if (out->kind == METRIC_TURN_ASK && ++talk->asks > METRIC_ASKS_MAX)
         talk_fail(talk, out, "request failed: no result after %d requests", METRIC_ASKS_MAX);
 }

@@ -172,24 +172,6 @@ static void read_stream(struct metric_talk *talk, const struct metric_answer *an
         talk_value(turn, got.value);
 }
 
-static void next(struct metric_talk *talk, const struct metric_answer *answer,
-                 struct metric_turn *turn)
-{
-    if (!answer) {
-        ask(talk, turn);
-        return;
-    }
-    if (talk_has_failed(talk, answer, turn))
-        return;
-    if (answer->status != 200)
-        talk_fail(talk, turn, "error response: %s: %s", talk_body(talk, answer),
-                  talk_status(talk, answer->status));
-    else if (talk->question->is_probe)
-        talk_value(turn, 1);
-    else
-        read_stream(talk, answer, turn);
-}
-
 const struct metric_provider metric_splunk = {
-    .type = "splunk", .needs_window = true, .begin = begin, .next = next
+    .type = "splunk", .needs_window = true, .begin = begin, .ask = ask, .read = read_stream
 };

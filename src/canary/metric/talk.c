@@ -290,6 +290,19 @@ bool talk_number(const struct val *v, double *out)
     return true;
 }
 
+void talk_take(struct metric_talk *talk, const struct metric_answer *answer,
+               struct metric_turn *turn, const struct val *number, const char *what)
+{
+    double value = 0;
+    if (!number)
+        talk_no_values(talk, turn, "invalid response: %s: " METRIC_NO_VALUES,
+                       talk_body(talk, answer));
+    else if (!val_is_null(number) && !talk_number(number, &value))
+        talk_misshapen(talk, answer, turn, what);
+    else
+        talk_value(turn, value);
+}
+
 struct err *talk_parse_number(const char *text, double *out)
 {
     static const char *const words[] = { "nan", "inf", "infinity" };

@@ -14,6 +14,10 @@ struct metric_provider {
     bool needs_window; /* builds only with an interval that is one */
     /* Builds the client: reads the secret, looks at the address. */
     struct err *(*begin)(struct metric_talk *talk);
+    /* One request, and what its answer of status 200 says (a probe is content with that); or, if it takes more, `next`. */
+    void (*ask)(struct metric_talk *talk, struct metric_turn *turn);
+    void (*read)(struct metric_talk *talk, const struct metric_answer *answer,
+                 struct metric_turn *turn);
     void (*next)(struct metric_talk *talk, const struct metric_answer *answer,
                  struct metric_turn *turn);
 };
@@ -84,6 +88,9 @@ const struct val *talk_json(struct metric_talk *talk, const struct metric_answer
 /* Over: what should be JSON of some form is of another. */
 void talk_misshapen(struct metric_talk *talk, const struct metric_answer *answer,
                     struct metric_turn *turn, const char *what);
+/* Over: with this number, null counting as 0; `what` says that it is none. NULL: "invalid response: <body>: no values found". */
+void talk_take(struct metric_talk *talk, const struct metric_answer *answer,
+               struct metric_turn *turn, const struct val *number, const char *what);
 /* A JSON number; false if it is none. */
 bool talk_number(const struct val *v, double *out);
 /* A number as text, as Go's ParseFloat reads it; ERR_INVALID with its words. */
