@@ -251,7 +251,7 @@ spec:
         secret:
           secretName: flux-git-deploy
           defaultMode: 288
-      - name: known-hosts
+      - name: git-host-keys
         configMap:
           name: flux-ssh-config
           optional: true
@@ -278,7 +278,7 @@ $(args "$@")
         - name: git-key
           mountPath: /etc/fluxd/ssh
           readOnly: true
-        - name: known-hosts
+        - name: git-host-keys
           mountPath: /etc/serin/ssh
           readOnly: true
         - name: keygen
