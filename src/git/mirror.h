@@ -185,7 +185,8 @@ struct mirror_marker {
 MUST_USE struct err *mirror_mark(struct mirror *mirror, const struct mirror_marker *marker,
                                  int64_t deadline_ms);
 MUST_USE struct err *mirror_note_read(struct mirror *mirror, struct arena *mem, const char *ref,
-                                      const char *rev, const char **out); /* NULL if none */
+                                      const char *rev,
+                                      const char **out); /* NULL if none, or over 1 MiB */
 
 enum mirror_verify { MIRROR_VERIFY_NONE, MIRROR_VERIFY_ALL, MIRROR_VERIFY_FIRST_PARENT };
 struct mirror_verified {

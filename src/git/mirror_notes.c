@@ -45,22 +45,70 @@ const char *mirror_notes_ref(struct arena *mem, const char *name)
     return is_full ? name : arena_printf(mem, is_partial ? "refs/%s" : "refs/notes/%s", name);
 }
 
+/* "abcd…", "ab/cd…", "ab/cd/…": as far as the tree has fanned out. */
+static bool find_note(const git_tree *notes, const git_oid *commit, git_oid *out)
+{
+    char hex[MIRROR_SHA_BYTES], path[FANOUT_MAX + 1];
+    (void)git_oid_tostr(hex, sizeof(hex), commit);
+    for (size_t folders = 0; folders < GIT_OID_HEXSZ / 2; folders++) {
+        SCOPED(git_tree_entry_free) git_tree_entry *entry = NULL;
+        size_t len = 0;
+        for (size_t i = 0; i < GIT_OID_HEXSZ; i++) {
+            if (i && i % 2 == 0 && i / 2 <= folders)
+                path[len++] = '/';
+            path[len++] = hex[i];
+        }
+        path[len] = '\0';
+        if (!git_tree_entry_bypath(&entry, notes, path) &&
+            git_tree_entry_type(entry) == GIT_OBJECT_BLOB) {
+            git_oid_cpy(out, git_tree_entry_id(entry));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The tree of notes; NULL: there are none. */
+MUST_USE static struct err *open_notes(struct mirror_repo *repo, const char *ref, git_tree **out)
+{
+    SCOPED(git_commit_free) git_commit *commit = NULL;
+    git_oid tip;
+    *out = NULL;
+    if (!mirror_ref_commit(repo->at, ref, &tip))
+        return NULL;
+    int code = git_commit_lookup(&commit, repo->at, &tip);
+    if (!code)
+        code = git_commit_tree(out, commit);
+    return code ? mirror_git_failed(repo->mirror, code, "read the notes") : NULL;
+}
+
+/* Its size is known before it is read; one that nobody can mean is as good as none. */
+MUST_USE static struct err *read_text(struct mirror_repo *repo, struct arena *mem,
+                                      const git_oid *blob, const char **out)
+{
+    char hex[MIRROR_SHA_BYTES];
+    struct mirror_contents contents = { .limit = NOTE_MAX };
+    *out = NULL;
+    struct err *e = mirror_blob_read(repo, mem, git_oid_tostr(hex, sizeof(hex), blob), &contents);
+    if (err_is(e, ERR_LIMIT)) {
+        err_free(e);
+        return NULL;
+    }
+    *out = contents.bytes;
+    return e;
+}
+
 struct err *mirror_note_read(struct mirror *mirror, struct arena *mem, const char *ref,
                              const char *rev, const char **out)
 {
     *out = NULL;
     MIRROR_REPO(repo);
-    SCOPED(git_note_free) git_note *note = NULL;
-    git_oid oid;
+    SCOPED(git_tree_free) git_tree *notes = NULL;
+    git_oid oid, blob;
     TRY(mirror_repo_open(mirror, &repo));
     TRY(mirror_commit_find(&repo, rev, &oid));
-    int code = git_note_read(&note, repo.at, mirror_notes_ref(mem, ref), &oid);
-    if (code == GIT_ENOTFOUND)
-        return NULL;
-    if (code)
-        return mirror_git_failed(mirror, code, "read a note");
-    *out = arena_strdup(mem, git_note_message(note));
-    return NULL;
+    TRY(open_notes(&repo, mirror_notes_ref(mem, ref), &notes));
+    return notes && find_note(notes, &oid, &blob) ? read_text(&repo, mem, &blob, out) : NULL;
 }
 
 /* -- many notes -------------------------------------------------------------------------------------------- */
@@ -119,16 +167,11 @@ static int compare_noted(const void *a, const void *b)
 
 MUST_USE static struct err *read_notes(struct reading *reading, const char *ref)
 {
-    SCOPED(git_commit_free) git_commit *commit = NULL;
     SCOPED(git_tree_free) git_tree *tree = NULL;
-    git_oid tip;
-    if (!mirror_ref_commit(reading->repo->at, ref, &tip))
+    TRY(open_notes(reading->repo, ref, &tree));
+    if (!tree)
         return NULL;
-    int code = git_commit_lookup(&commit, reading->repo->at, &tip);
-    if (!code)
-        code = git_commit_tree(&tree, commit);
-    if (!code)
-        code = git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, reading);
+    int code = git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, reading);
     if (reading->entries > ENTRIES_MAX)
         return err_new(ERR_LIMIT, "%s holds more than %zu notes", ref, ENTRIES_MAX);
     if (code)
@@ -138,7 +181,7 @@ MUST_USE static struct err *read_notes(struct reading *reading, const char *ref)
     return NULL;
 }
 
-/* A note nobody can mean is passed over; `is_done`: the visitor has seen enough. */
+/* `is_done`: the visitor has seen enough. */
 MUST_USE static struct err *show(struct reading *reading, const git_oid *commit, bool *is_done)
 {
     const struct noted key = { .commit = *commit };
@@ -149,17 +192,11 @@ MUST_USE static struct err *show(struct reading *reading, const git_oid *commit,
     if (!noted)
         return NULL;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    char text[MIRROR_SHA_BYTES], sha[MIRROR_SHA_BYTES];
-    struct mirror_contents contents = { .limit = NOTE_MAX };
-    (void)git_oid_tostr(text, sizeof(text), &noted->text);
+    char sha[MIRROR_SHA_BYTES];
+    const char *text;
     (void)git_oid_tostr(sha, sizeof(sha), commit);
-    struct err *e = mirror_blob_read(reading->repo, mem, text, &contents);
-    if (err_is(e, ERR_LIMIT)) {
-        err_free(e);
-        return NULL;
-    }
-    TRY(err_wrap(e, "note on %s", sha));
-    *is_done = reading->visit(reading->ctx, sha, contents.bytes);
+    TRY(err_wrap(read_text(reading->repo, mem, &noted->text, &text), "note on %s", sha));
+    *is_done = text && reading->visit(reading->ctx, sha, text);
     return NULL;
 }
 

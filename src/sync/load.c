@@ -12,6 +12,7 @@
 #define MODE_LINK        0120000u
 #define LEADS_NOWHERE    "0000000000000000000000000000000000000000"
 #define PROBLEM_TEXT_MAX ((size_t)4 << 10)
+#define EVENT_TEXT_MAX   ((size_t)4 << 10)
 #define GENERATED_IS_ENCRYPTED                                                                 \
     "encrypted with SOPS, and made by a generator: what generators make is not decrypted, so " \
     "have "                                                                                    \
@@ -74,12 +75,14 @@ static void read_release_notes(struct mirror *mirror, struct load_list *job)
     const char *ref = settings->release_notes_ref;
     bool is_wanted = ref && *ref && settings->release_event && *job->marker && !job->marker_is_lost;
     for (size_t i = job->commits.len; is_wanted && i > 0 && job->commits.len <= NOTES_MAX; i--) {
+        SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
         const char *note = NULL;
         SCOPED(err_free)
-        struct err *e = mirror_note_read(mirror, job->mem, ref, job->commits.at[i - 1].sha, &note);
-        const char *text = !e && note ? settings->release_event(job->mem, note) : "";
+        struct err *e = mirror_note_read(mirror, mem, ref, job->commits.at[i - 1].sha, &note);
+        const char *text = !e && note ? settings->release_event(mem, note) : "";
         if (*text)
-            *vec_push(job->mem, &job->release_events) = text;
+            *vec_push(job->mem, &job->release_events) =
+                arena_strndup(job->mem, text, strnlen(text, EVENT_TEXT_MAX));
     }
 }
 
@@ -158,9 +161,9 @@ DEFINE_SCOPED(struct delta, delta_fini)
 
 static bool has_file(const struct delta *delta, const char *dir, const char *name)
 {
-    struct load_list *job = delta->job;
-    const char *path = arena_printf(job->mem, "%s%s%s", dir, *dir ? "/" : "", name);
-    return mirror_has(delta->mirror, job->mem, job->rev, path);
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    const char *path = arena_printf(mem, "%s%s%s", dir, *dir ? "/" : "", name);
+    return mirror_has(delta->mirror, mem, delta->job->rev, path);
 }
 
 /* As files_select decides it, but by looking at the directories above this one file. */

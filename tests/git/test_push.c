@@ -267,9 +267,26 @@ static void many_notes_are_read_and_written_in_git_s_layout(void **state)
     const char *note;
     assert_ok(mirror_note_read(mirror, lab->mem, "flux", "master~1", &note));
     assert_string_equal(note, "note 599\n");
+    assert_ok(mirror_note_read(mirror, lab->mem, "flux", "master", &note));
+    assert_null(note);
     assert_ok(mark(mirror, "master", "note 600"));
     assert_string_equal(lab_sh(lab, "git -C repo.git notes --ref flux show master"), "note 600");
     assert_string_equal(lab_sh(lab, "git -C repo.git notes --ref flux list | wc -l"), "600");
+}
+
+/* Who may push may write notes, too. */
+static void a_note_that_nobody_can_mean_is_not_read(void **state)
+{
+    struct lab *lab = *state;
+    lab_sh(lab, "head -c 5000000 /dev/zero | tr '\\0' x >big && cd work && "
+                "git notes --ref flux add -F ../big HEAD && git push -q origin refs/notes/flux");
+    struct mirror_opts opts = lab_opts(lab);
+    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    const char *note = "";
+    size_t before = arena_used(lab->mem);
+    assert_ok(mirror_note_read(mirror, lab->mem, "flux", "master", &note));
+    assert_null(note);
+    assert_true(arena_used(lab->mem) - before < 1000);
 }
 
 int main(void)
@@ -289,6 +306,7 @@ int main(void)
         lab_test(nothing_is_pushed_where_nothing_is_wanted),
         lab_test(a_revision_that_is_not_there_cannot_be_marked),
         lab_test(many_notes_are_read_and_written_in_git_s_layout),
+        lab_test(a_note_that_nobody_can_mean_is_not_read),
     };
     return cmocka_run_group_tests_name("git_push", tests, NULL, NULL);
 }

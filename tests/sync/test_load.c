@@ -200,6 +200,36 @@ static void a_base_that_is_not_here_any_more_is_as_good_as_none(void **state)
     load_list_free(list);
 }
 
+static const char *whole_note(struct arena *mem, const char *note)
+{
+    return arena_strdup(mem, note);
+}
+
+/* Whoever may push writes notes and makes directories: a thousand of either take no memory to speak of. */
+static void notes_and_deep_paths_take_little_memory(void **state)
+{
+    struct world *world = *state;
+    const char *base = lab_sh(world->lab, "git -C work rev-parse HEAD");
+    (void)lab_sh(world->lab,
+                 "head -c 900000 /dev/zero | tr '\\0' x >big && cd work && for i in 1 2 3; do "
+                 "git commit -q --allow-empty -m $i && git notes --ref flux add -F ../big HEAD; "
+                 "done && git push -q origin HEAD:master refs/notes/flux");
+    const char *rev = commit(world, "for i in $(seq 20); do mkdir -p $(printf \"$i%.0s/\" $(seq "
+                                    "60)) && echo 1 >$(printf \"$i%.0s/\" $(seq 60))a.yaml; done");
+    world->settings.release_notes_ref = "flux";
+    world->settings.release_event = whole_note;
+    struct load_list *list = load_list_new(&world->settings, rev, base);
+    load_list_base(list, base);
+    list->wants_log = true;
+    assert_ok(load_list_work(world->mirror, list, lab_soon(20000)));
+    assert_true(list->is_delta);
+    assert_int_equal(list->files.len, 20);
+    assert_int_equal(list->release_events.len, 3);
+    assert_int_equal(strlen(list->release_events.at[0]), 4096);
+    assert_true(arena_used(list->mem) < 200000);
+    load_list_free(list);
+}
+
 int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -208,6 +238,7 @@ int main(void)
         EACH(changes_lead_to_what_the_tree_says_below_git_paths),
         EACH(a_git_path_that_goes_is_an_error_again),
         EACH(a_base_that_is_not_here_any_more_is_as_good_as_none),
+        EACH(notes_and_deep_paths_take_little_memory),
     };
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }
