@@ -28,6 +28,8 @@ static const struct flags_spec own[] = {
       .usage = "PEM `file` with the authorities that sign the repository's HTTPS server" },
     { .name = "manifest-generation", .type = FLAGS_BOOL,
       .usage = "run the generators that .flux.yaml files of a REVISION name" },
+    { .name = "sops", .type = FLAGS_BOOL, .usage = "decrypt files that are encrypted with SOPS" },
+    { .name = "git-secret", .type = FLAGS_BOOL, .usage = "reveal what git-secret hides in a REVISION" },
     { .name = "sync-garbage-collection", .type = FLAGS_BOOL,
       .usage = "show what garbage collection would delete (needs --git-url)" },
     { .name = "k8s-default-namespace", .type = FLAGS_TEXT, .usage = "namespace for manifests that name none" },
@@ -61,21 +63,39 @@ static struct err *read_revision(struct command_call *call, struct diff_plan *pl
         .tmp_dir = tmp ? tmp : "/tmp",
         .manifest_generation = flags_bool(flags, "manifest-generation"),
         .timeout_ms = flags_ms(flags, "git-timeout"),
+        .reveal = home_reveal(flags, flags_ms(flags, "git-timeout")),
     };
     return diff_revision_read(call->mem, &revision, &plan->manifests, &plan->problems);
+}
+
+static struct err *check_path_flags(struct command_call *call, const char *path)
+{
+    static const struct {
+        const char *flag, *effect;
+    } kinds[] = { { "manifest-generation", "runs the generators" },
+                  { "git-secret", "reveals files" } };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (flags_bool(call->flags, kinds[i].flag))
+            return command_mistake(call,
+                                   "--%s %s of a REVISION, and %s is a "
+                                   "PATH: commit what is to be compared, and give "
+                                   "--git-url=file://DIRECTORY in place of it",
+                                   kinds[i].flag, kinds[i].effect, path);
+    }
+    return NULL;
 }
 
 static struct err *read_path(struct command_call *call, struct diff_plan *plan, const char *path)
 {
     struct tree tree = { 0 };
-    if (flags_bool(call->flags, "manifest-generation"))
-        return command_mistake(
-            call,
-            "--manifest-generation runs the generators of a REVISION, and %s is a "
-            "PATH: commit what is to be compared, and give "
-            "--git-url=file://DIRECTORY in place of it",
-            path);
-    TRY(tree_read(call->mem, path, flags_list(call->flags, "git-path", NULL), &tree));
+    const struct reveal_settings settings =
+        home_reveal(call->flags, flags_ms(call->flags, "git-timeout"));
+    const struct tree_opts opts = {
+        .git_paths = flags_list(call->flags, "git-path", NULL),
+        .reveal = reveal_new(call->mem, &settings, &(struct reveal_source){ 0 }),
+    };
+    TRY(check_path_flags(call, path));
+    TRY(tree_read(call->mem, path, &opts, &tree));
     plan->manifests = tree.manifests;
     plan->problems = tree.problems;
     return NULL;
@@ -192,7 +212,8 @@ const struct command cmd_diff = {
              "an apply would\n"
              "make of each object, defaults and webhooks included (a dry run), and nothing is "
              "changed. Values of\n"
-             "Secrets are not shown. PATH is a directory or file on disk; REVISION a commit, "
+             "Secrets, and of all that is encrypted in the repository, are not shown. PATH is a "
+             "directory or file on disk; REVISION a commit, "
              "branch or tag of\n"
              "--git-url (default: the head of --git-branch).\n"
              "Exit status: 0 no differences, 1 differences, 2 something could not be compared.",

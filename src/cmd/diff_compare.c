@@ -8,6 +8,7 @@
 #include "doc/object.h"
 #include "kube/apply.h"
 #include "kube/watch.h"
+#include "sync/encrypted.h"
 
 #define AT_ONCE          32 /* objects whose live state is held */
 #define OBJECT_MEM_BYTES ((size_t)256 << 20)
@@ -97,6 +98,20 @@ static void end_item(struct item *item, enum diff_action action, const char *not
     start_some(compare);
 }
 
+static const struct manifest *manifest_of(const struct item *item)
+{
+    return item->compare->plan->resolved[item->index].manifest;
+}
+
+/* The server's words, which may quote what it was sent. */
+static const char *unquoted(const struct item *item, const struct err *e)
+{
+    const struct manifest *manifest = manifest_of(item);
+    const char *const kept[] = { manifest->name, manifest->ns, manifest->kind,
+                                 manifest->api_version, NULL };
+    return manifest->is_encrypted ? encrypted_mask(item->mem, err_text(e), kept) : err_text(e);
+}
+
 static const struct val *keep(struct arena *mem, const struct val *value)
 {
     return value ? val_copy(mem, value) : NULL;
@@ -108,6 +123,8 @@ static bool keep_changes(struct item *item, const struct val *applied)
     struct arena *mem = item->compare->plan->mem;
     struct doc_changes changes = { 0 };
     diff_changes(item->mem, item->live, applied, &changes);
+    if (manifest_of(item)->is_encrypted)
+        diff_mask(item->mem, &changes);
     for (size_t i = 0; i < changes.len; i++)
         *vec_push(mem, &entry_of(item)->changes) =
             (struct doc_change){ .path = arena_strdup(mem, changes.at[i].path),
@@ -133,7 +150,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     bool waits_for_namespace = result->err && result->refusal == KUBE_REFUSED_NAMESPACE_MISSING &&
                                declares_namespace(plan, plan->resolved[item->index].ns);
     if (result->err && !waits_for_namespace)
-        end_item(item, DIFF_ERROR, err_text(result->err));
+        end_item(item, DIFF_ERROR, unquoted(item, result->err));
     else if (!item->live || result->err)
         end_item(item, DIFF_CREATE, NULL);
     else

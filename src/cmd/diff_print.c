@@ -95,6 +95,15 @@ static void expand(struct arena *mem, const struct doc_changes *from, struct doc
     }
 }
 
+void diff_mask(struct arena *mem, struct doc_changes *changes)
+{
+    for (size_t i = 0; i < changes->len; i++) {
+        struct doc_change *change = &changes->at[i];
+        change->from = mask(mem, change->from);
+        change->to = mask(mem, change->to);
+    }
+}
+
 void diff_changes(struct arena *mem, const struct val *live, const struct val *applied,
                   struct doc_changes *out)
 {

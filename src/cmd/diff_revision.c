@@ -8,7 +8,6 @@
 
 #include "cmd/home.h"
 #include "cmd/tree.h"
-#include "doc/yaml.h"
 #include "git/mirror.h"
 #include "io/stream.h"
 #include "sync/files.h"
@@ -21,6 +20,7 @@ struct reading {
     struct arena *mem;
     const struct diff_revision *revision;
     struct mirror *mirror;
+    struct reveal *reveal; /* of the revision, once it is listed */
     char sha[MIRROR_SHA_BYTES];
     struct files_list all; /* of the tree */
     struct manifest_list *out;
@@ -83,26 +83,25 @@ static struct err *list(struct reading *reading)
         *vec_push(reading->mem, &reading->all) = (struct files_entry){ .path = entries.at[i].path,
                                                                        .oid = entries.at[i].oid,
                                                                        .mode = entries.at[i].mode };
-    return NULL;
+    const struct reveal_source source = { reading->mirror, reading->sha };
+    reading->reveal = reveal_new(reading->mem, &reading->revision->reveal, &source);
+    return reveal_list(reading->reveal, &reading->all);
 }
 
 static void read_file(struct reading *reading, const struct files_entry *entry)
 {
-    const struct mirror_entry from = { .path = entry->path,
-                                       .oid = entry->oid,
-                                       .mode = entry->mode };
-    const struct manifest_source source = { .path = entry->path };
-    const char *text = "";
-    size_t len = 0;
-    struct err *e = mirror_read(reading->mirror, reading->mem, reading->sha, &from,
-                                doc_yaml_default_limits.bytes, &text, &len);
+    struct reveal_text file;
+    struct err *e = reveal_read(reading->reveal, reading->mem, entry, &file);
+    const struct manifest_source source = { .path = entry->path,
+                                            .is_encrypted = file.was_encrypted };
     if (e)
         manifest_report(
             reading->mem, reading->problems,
             &(struct manifest_problem){ .path = entry->path, .severity = MANIFEST_ERROR }, "%s",
             err_text(e));
     else
-        (void)manifest_parse(reading->mem, &source, text, len, reading->out, reading->problems);
+        (void)manifest_parse(reading->mem, &source, file.text, file.len, reading->out,
+                             reading->problems);
     err_free(e);
 }
 
@@ -110,6 +109,7 @@ static struct err *read_plain(struct reading *reading, const char *const *paths)
 {
     struct files_list chosen = { 0 };
     TRY(files_select(reading->mem, reading->all.at, reading->all.len, paths, &chosen));
+    reveal_prepare(reading->reveal, &chosen);
     for (size_t i = 0; i < chosen.len; i++)
         read_file(reading, &chosen.at[i]);
     return NULL;

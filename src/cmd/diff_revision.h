@@ -6,6 +6,7 @@
 #define SERIN_CMD_DIFF_REVISION_H
 
 #include "sync/manifest.h"
+#include "sync/reveal.h"
 
 struct diff_revision {
     const char *url, *branch, *rev; /* rev NULL: the head of the branch */
@@ -13,6 +14,7 @@ struct diff_revision {
     const char *identity, *known_hosts, *ca_file, *ssh_command; /* NULL: none */
     const char *tmp_dir;
     bool manifest_generation;
+    struct reveal_settings reveal; /* what is to be decrypted */
     int64_t timeout_ms;
 };
 

@@ -45,3 +45,15 @@ const char *home_namespace(const struct command_call *call)
     return ignored || !config->ns || config->in_cluster ? "default"
                                                         : arena_strdup(call->mem, config->ns);
 }
+
+struct reveal_settings home_reveal(const struct flags *flags, int64_t timeout_ms)
+{
+    bool has_memory_dir = access("/dev/shm", W_OK | X_OK) == 0;
+    return (struct reveal_settings){ .sops = flags_bool(flags, "sops"),
+                                     .git_secret = flags_bool(flags, "git-secret"),
+                                     .path = home_env("PATH"),
+                                     .home = home_env("HOME"),
+                                     .gnupg_home = home_env("GNUPGHOME"),
+                                     .tmp_dir = has_memory_dir ? NULL : home_env("TMPDIR"),
+                                     .timeout_ms = timeout_ms };
+}

@@ -7,6 +7,7 @@
 
 #include "cmd/command.h"
 #include "kube/config.h"
+#include "sync/reveal.h"
 
 /* A variable of the environment; NULL when it is not set, or empty. */
 const char *home_env(const char *name);
@@ -16,5 +17,7 @@ struct kube_config_opts home_kube_opts(void);
 MUST_USE struct err *home_kube_config(const struct command_call *call, struct kube_config **out);
 /* The namespace of the kubeconfig context, else "default" (in a pod, too: as fluxctl and fluxd). */
 const char *home_namespace(const struct command_call *call);
+/* What --sops and --git-secret ask for. */
+struct reveal_settings home_reveal(const struct flags *flags, int64_t timeout_ms);
 
 #endif

@@ -99,7 +99,7 @@ static struct err *run(struct command_call *call, int *status)
     if (!flags_arg_count(call->flags))
         return command_mistake(call, "please say which file or directory to read");
     for (size_t i = 0; i < flags_arg_count(call->flags); i++)
-        TRY(tree_read(call->mem, flags_arg(call->flags, i), NULL, &tree));
+        TRY(tree_read(call->mem, flags_arg(call->flags, i), &(struct tree_opts){ 0 }, &tree));
     const struct lint_settings settings = { .default_ns = *default_ns ? default_ns : NULL };
     lint_check(call->mem, tree.manifests.at, tree.manifests.len, &settings, &tree.problems);
     if (tree.problems.len)

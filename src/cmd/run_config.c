@@ -120,15 +120,23 @@ static bool check_paths(struct check *check)
 
 static bool check_decryption(struct check *check)
 {
-    static const char *const flags[] = { "git-secret", "sops" };
-    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-        if (flags_bool(check->flags, flags[i]))
+    static const struct {
+        const char *flag, *assumption;
+    } kinds[] = {
+        { "git-secret", "we assume you mounted the keyring directly and continue" },
+        { "sops", "we assume that the means of decryption has been provided in another way" },
+    };
+    size_t keys = 0;
+    (void)flags_list(check->flags, "git-gpg-key-import", &keys);
+    for (size_t i = 0; !keys && i < ARRAY_LEN(kinds); i++) {
+        if (flags_bool(check->flags, kinds[i].flag))
             log_warn(check->log,
                      F("warning", arena_printf(check->mem,
-                                               "--%s is not supported in this version: what is "
-                                               "encrypted in the repository stays so",
-                                               flags[i])));
+                                               "--%s is enabled but there is no GPG key(s) "
+                                               "provided using --git-gpg-key-import, %s",
+                                               kinds[i].flag, kinds[i].assumption)));
     }
+    check->config->reveal = home_reveal(check->flags, flags_ms(check->flags, "sync-timeout"));
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "cmd/flags.h"
 #include "git/giturl.h"
 #include "kube/config.h"
+#include "sync/reveal.h"
 #include "sync/sync.h"
 
 #define RUN_IN_CLUSTER_DIR "/var/run/secrets/kubernetes.io"
@@ -41,7 +42,8 @@ struct run_config {
     const char *state_root;    /* where state_dir is when it was chosen for us; NULL when given */
     const char *ssh_command, *gnupg_home, *home; /* from the environment; NULL: not set */
     const char *tmp_dir;
-    const char *listen; /* where the API listens */
+    struct reveal_settings reveal; /* what is to be decrypted */
+    const char *listen;            /* where the API listens */
 };
 
 /* The level and form of the log, which comes before all else. */

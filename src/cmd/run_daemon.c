@@ -170,6 +170,8 @@ static void make_sync(struct run_parts *daemon)
     const struct flags *flags = daemon->flags;
     daemon->owner =
         (struct sync_owner){ .is_known = knows_owned, .owned = find_owned, .ctx = daemon };
+    if (config->reveal.git_secret)
+        reveal_clean(&config->reveal);
     daemon->sync = sync_new(&(struct sync_opts){
         .loop = daemon->loop,
         .log = daemon->log,
@@ -197,6 +199,7 @@ static void make_sync(struct run_parts *daemon)
         .drift = config->drift,
         .interval_ms = flags_ms(flags, "sync-interval"),
         .timeout_ms = flags_ms(flags, "sync-timeout"),
+        .reveal = &config->reveal,
         .release_notes_ref = config->notes_ref,
         .release_event = releases_note_event,
         .on_changed = on_changed,

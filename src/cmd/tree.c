@@ -15,6 +15,7 @@
 struct walk {
     struct arena *mem;
     const char *root;
+    const struct tree_opts *opts;
     char real_root[PATH_MAX];
     VEC(const char *) dirs; /* still to be read, relative to root */
     VEC(struct files_entry) found;
@@ -125,22 +126,24 @@ static void report(struct walk *walk, const char *path, struct err *e)
 
 static void read_manifests(struct walk *walk, const char *path, bool is_link)
 {
-    const char *text = "";
-    size_t len = 0;
+    struct reveal_text file = { .text = "" };
     struct tree *tree = walk->tree;
     struct err *e = is_link ? check_link(walk, path) : NULL;
     if (!e)
-        e = tree_read_text(walk->mem, path, doc_yaml_default_limits.bytes, &text, &len);
+        e = tree_read_text(walk->mem, path, doc_yaml_default_limits.bytes, &file.text, &file.len);
+    if (!e && walk->opts->reveal)
+        e = reveal_decrypt(walk->opts->reveal, walk->mem, &file);
     tree->file_count++;
     if (e) {
         report(walk, path, e);
         return;
     }
-    const struct manifest_source source = { .path = path };
-    (void)manifest_parse(walk->mem, &source, text, len, &tree->manifests, &tree->problems);
+    const struct manifest_source source = { .path = path, .is_encrypted = file.was_encrypted };
+    (void)manifest_parse(walk->mem, &source, file.text, file.len, &tree->manifests,
+                         &tree->problems);
 }
 
-static struct err *walk_all(struct walk *walk, const char *const *git_paths)
+static struct err *walk_all(struct walk *walk)
 {
     struct files_list chosen = { 0 };
     TRY(read_dir(walk, ""));
@@ -151,22 +154,22 @@ static struct err *walk_all(struct walk *walk, const char *const *git_paths)
         if (e)
             report(walk, join(walk->mem, walk->root, walk->dirs.at[i]), e);
     }
-    TRY(files_select(walk->mem, walk->found.at, walk->found.len, git_paths, &chosen));
+    TRY(files_select(walk->mem, walk->found.at, walk->found.len, walk->opts->git_paths, &chosen));
     for (size_t i = 0; i < chosen.len; i++)
         read_manifests(walk, join(walk->mem, walk->root, chosen.at[i].path),
                        chosen.at[i].mode == 0120000);
     return NULL;
 }
 
-struct err *tree_read(struct arena *mem, const char *path, const char *const *git_paths,
+struct err *tree_read(struct arena *mem, const char *path, const struct tree_opts *opts,
                       struct tree *out)
 {
-    struct walk walk = { .mem = mem, .root = path, .tree = out };
+    struct walk walk = { .mem = mem, .root = path, .opts = opts, .tree = out };
     struct stat st;
     if (stat(path, &st) || !realpath(path, walk.real_root))
         return err_errno(kind_of(errno), errno, "cannot read %s", path);
     if (S_ISDIR(st.st_mode))
-        return walk_all(&walk, git_paths);
+        return walk_all(&walk);
     read_manifests(&walk, path, false);
     return NULL;
 }

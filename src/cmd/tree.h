@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "sync/manifest.h"
+#include "sync/reveal.h"
 
 struct tree {
     struct manifest_list manifests;
@@ -20,9 +21,16 @@ struct tree {
 
 #define TREE_ENTRIES_MAX ((size_t)200000)
 
+/* Which of them are read, and how. */
+struct tree_opts {
+    const char *const *git_paths; /* below the path; NULL: everything */
+    struct reveal
+        *reveal; /* for files that are encrypted with SOPS; NULL: they are read as they are */
+};
+
 /* `path` is a directory, or one file of any name. Paths in the result begin with `path` unless that is
- * ".". `git_paths` (NULL: everything) are below it. */
-MUST_USE struct err *tree_read(struct arena *mem, const char *path, const char *const *git_paths,
+ * ".". */
+MUST_USE struct err *tree_read(struct arena *mem, const char *path, const struct tree_opts *opts,
                                struct tree *out);
 
 /* One regular file of at most `limit` bytes, as text. The error does not name it. */

@@ -6,6 +6,7 @@
 #include "doc/object.h"
 #include "image/policy.h"
 #include "sync/builtin.h"
+#include "sync/encrypted.h"
 
 /* The namespace of its ID: what is known to have none keeps none, whatever is written. */
 static const char *effective_ns(const struct manifest *manifest, const char *default_ns)
@@ -46,12 +47,33 @@ void release_survey_add_manifests(struct arena *mem, struct release_survey *surv
         add_manifest(mem, survey, &manifests->at[i], default_ns);
 }
 
+/* An edit would break the seal over the whole file. Only what has containers, or does not even say what it is, is worth a word. */
+static void leave_encrypted(struct arena *mem, struct release_survey *survey,
+                            const struct manifest_list *manifests, const char *path)
+{
+    bool is_of_interest = !manifests->len;
+    for (size_t i = 0; i < manifests->len && !is_of_interest; i++)
+        is_of_interest = image_place_is_workload(manifests->at[i].kind);
+    const struct manifest_problem where = { .path = path, .severity = MANIFEST_ERROR };
+    if (is_of_interest)
+        manifest_report(mem, &survey->problems, &where,
+                        "encrypted with SOPS: serin does not change encrypted files, so edit it "
+                        "with sops and commit it");
+}
+
 void release_survey_add(struct arena *mem, struct release_survey *survey,
                         const struct release_file *file, const char *default_ns)
 {
     struct manifest_list manifests = { 0 };
     struct manifest_source source = { .path = file->path };
-    manifest_parse(mem, &source, file->text, file->len, &manifests, &survey->problems);
+    struct manifest_problems problems = { 0 };
+    bool is_encrypted = encrypted_is_sops(file->text, file->len);
+    manifest_parse(mem, &source, file->text, file->len, &manifests,
+                   is_encrypted ? &problems : &survey->problems);
+    if (is_encrypted) {
+        leave_encrypted(mem, survey, &manifests, file->path);
+        return;
+    }
     release_survey_add_manifests(mem, survey, &manifests, default_ns);
 }
 

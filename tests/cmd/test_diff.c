@@ -94,6 +94,24 @@ static void changes_are_printed(void **state)
     assert_null(strstr(sbuf_text(&text), "bmV3"));
 }
 
+static void what_is_encrypted_is_compared_without_its_values(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(16 << 20);
+    struct diff_object object = { .ns = "demo", .kind = "ConfigMap", .name = "web", .note = "" };
+    object.path = "web.yaml";
+    object.action = DIFF_UPDATE;
+    SBUF(text, 1 << 16);
+    diff_changes(mem, parse(mem, "{\"data\":{\"a\":\"alt\",\"b\":1}}"),
+                 parse(mem, "{\"data\":{\"a\":\"geheim\",\"c\":\"neu\"}}"), &object.changes);
+    diff_mask(mem, &object.changes);
+    diff_print(&(struct diff_objects){ .at = &object, .len = 1 }, &text);
+    assert_string_equal(sbuf_text(&text),
+                        "demo/configmap/web (web.yaml:0)\n  ~ .data.a: *** -> ***\n"
+                        "  - .data.b: ***\n  + .data.c: ***\n"
+                        "0 created, 1 changed, 0 deleted, 0 the same\n");
+}
+
 /* -- the whole command, against an API server that says what a script tells it to ----------------- */
 
 #define KIND(plural, kind, scope, verbs)                                      \
@@ -243,7 +261,9 @@ static void command_compares(void **state)
 int main(void)
 {
     enum { CHANGES = ARRAY_LEN(changes_cases), WHOLE = ARRAY_LEN(whole_cases) };
-    struct CMUnitTest tests[CHANGES + WHOLE];
+    struct CMUnitTest tests[CHANGES + WHOLE + 1];
+    tests[CHANGES + WHOLE] =
+        (struct CMUnitTest)cmocka_unit_test(what_is_encrypted_is_compared_without_its_values);
     for (size_t i = 0; i < CHANGES; i++)
         tests[i] = (struct CMUnitTest){ .name = changes_cases[i].name,
                                         .test_func = changes_are_printed,

@@ -56,8 +56,13 @@ static const struct config_case {
       "info=\"SSH keygen dir (--ssh-keygen-dir) not provided, so using the deploy key volume "
       "(--k8s-secret-volume-mount-path=/etc/fluxd/ssh); this may cause problems if the deploy key volume is mounted read-only\"\n", NULL },
     { "no key is made for https", { "--git-url=https://example.org/a" }, true, NULL, "SSH keygen dir" },
-    { "what is encrypted stays so, and that is said", { "--sops" }, true,
-      "warning=\"--sops is not supported in this version: what is encrypted in the repository stays so\"\n", NULL },
+    { "SOPS without a key is worth a word", { "--sops" }, true,
+      "warning=\"--sops is enabled but there is no GPG key(s) provided using --git-gpg-key-import, we assume that the means of "
+      "decryption has been provided in another way\"\n", "--git-secret is" },
+    { "git-secret without a key is worth a word", { "--git-secret" }, true,
+      "warning=\"--git-secret is enabled but there is no GPG key(s) provided using --git-gpg-key-import, we assume you mounted the "
+      "keyring directly and continue\"\n", "--sops is" },
+    { "with a key it is not", { "--sops", "--git-secret", "--git-gpg-key-import=/keys" }, true, NULL, "is enabled but" },
     /* clang-format on */
 };
 

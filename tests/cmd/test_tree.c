@@ -115,7 +115,8 @@ static void tree_is_read(void **state)
     char *dir = enter(mem);
     for (size_t i = 0; i < FILES_MAX && row->files[i].path; i++)
         make_file(mem, &row->files[i]);
-    struct err *e = tree_read(mem, row->below ? row->below : ".", row->git_paths, &tree);
+    struct err *e = tree_read(mem, row->below ? row->below : ".",
+                              &(struct tree_opts){ .git_paths = row->git_paths }, &tree);
     assert_string_equal(err_text(e), "");
     assert_string_equal(describe(mem, &tree), row->expected);
     leave(mem, dir);
@@ -126,7 +127,8 @@ static void what_is_not_there_is_an_error(void **state)
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
     struct tree tree = { 0 };
-    SCOPED(err_free) struct err *e = tree_read(mem, "/no/such/place", NULL, &tree);
+    SCOPED(err_free)
+    struct err *e = tree_read(mem, "/no/such/place", &(struct tree_opts){ 0 }, &tree);
     assert_true(err_is(e, ERR_NOT_FOUND));
     assert_string_equal(err_text(e), "cannot read /no/such/place: No such file or directory");
 }
@@ -137,7 +139,8 @@ static void a_git_path_that_is_not_there_is_an_error(void **state)
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
     struct tree tree = { 0 };
     char *dir = enter(mem);
-    struct err *e = tree_read(mem, ".", (const char *const[]){ "apps", NULL }, &tree);
+    struct err *e = tree_read(
+        mem, ".", &(struct tree_opts){ .git_paths = (const char *const[]){ "apps", NULL } }, &tree);
     assert_true(err_is(e, ERR_NOT_FOUND));
     err_free(e);
     leave(mem, dir);
@@ -151,9 +154,27 @@ static void a_file_that_is_too_large_is_a_problem(void **state)
     char *dir = enter(mem);
     make_file(mem, &(struct tree_file){ "big.yaml", "a", NULL });
     assert_int_equal(truncate("big.yaml", (off_t)1 << 30), 0);
-    struct err *e = tree_read(mem, ".", NULL, &tree);
+    struct err *e = tree_read(mem, ".", &(struct tree_opts){ 0 }, &tree);
     assert_null(e);
     assert_string_equal(describe(mem, &tree), "! big.yaml: is larger than 16777216 bytes\n");
+    leave(mem, dir);
+}
+
+static void what_is_encrypted_is_not_taken_for_a_manifest(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct tree tree = { 0 };
+    char *dir = enter(mem);
+    make_file(mem, &(struct tree_file){ "db.yaml",
+                                        "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n"
+                                        "stringData: {password: x}\nsops: {mac: y}\n",
+                                        NULL });
+    const struct tree_opts opts = { .reveal = reveal_new(mem, NULL, &(struct reveal_source){ 0 }) };
+    struct err *e = tree_read(mem, ".", &opts, &tree);
+    assert_null(e);
+    assert_string_equal(describe(mem, &tree),
+                        "! db.yaml: encrypted with SOPS: start serin with --sops\n");
     leave(mem, dir);
 }
 
@@ -165,7 +186,7 @@ static void a_pipe_is_not_waited_for(void **state)
     char *dir = enter(mem);
     assert_int_equal(mkfifo("pipe.yaml", 0600), 0);
     assert_int_equal(symlink("pipe.yaml", "link.yaml"), 0);
-    struct err *e = tree_read(mem, ".", NULL, &tree);
+    struct err *e = tree_read(mem, ".", &(struct tree_opts){ 0 }, &tree);
     assert_null(e);
     assert_string_equal(describe(mem, &tree), "! link.yaml: is not a regular file\n");
     leave(mem, dir);
@@ -179,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_git_path_that_is_not_there_is_an_error),
         cmocka_unit_test(a_file_that_is_too_large_is_a_problem),
         cmocka_unit_test(a_pipe_is_not_waited_for),
+        cmocka_unit_test(what_is_encrypted_is_not_taken_for_a_manifest),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
     for (size_t i = 0; i < ROWS; i++)

@@ -138,14 +138,38 @@ static void generated_manifests_say_so(void **state)
     assert_int_equal(web->places.len, 1);
 }
 
+/* Its seal would break: nothing of it can be released, and where there could be a workload that is said. */
+static void encrypted_files_are_left_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t problems;
+    } files[] = { { WEB("") "sops: {mac: x}\n", 1 },
+                  { "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nsops: {mac: x}\n", 0 },
+                  { "apiVersion: ENC[a]\nkind: ENC[b]\nmetadata: ENC[c]\nsops: {mac: x}\n", 1 } };
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+        struct release_survey survey = { 0 };
+        const struct release_file file = { "web.yaml", files[i].text, strlen(files[i].text) };
+        release_survey_add(mem, &survey, &file, "demo");
+        release_survey_seal(mem, &survey);
+        assert_int_equal(survey.len, 0);
+        assert_int_equal(survey.problems.len, files[i].problems);
+        if (files[i].problems)
+            assert_non_null(strstr(survey.problems.at[0].text, "encrypted with SOPS"));
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1];
+    struct CMUnitTest tests[ARRAY_LEN(cases) + 2];
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
                                           .test_func = survey_matches_case,
                                           .initial_state = (void *)&cases[i] };
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(generated_manifests_say_so);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(encrypted_files_are_left_alone);
     return cmocka_run_group_tests_name("release_survey", tests, NULL, NULL);
 }
