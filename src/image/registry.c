@@ -10,8 +10,6 @@
 #include "base/time.h"
 #include "doc/json.h"
 
-#define HUB             "index.docker.io"
-#define HUB_API         "registry-1.docker.io"
 #define TOKEN_MS        ((int64_t)30 * 1000)
 #define TOKEN_BYTES_MAX ((size_t)64 << 10)
 #define MEMORY_BYTES    ((size_t)16 << 20)
@@ -20,7 +18,7 @@
 #define SAID_MAX        200                  /* of what a registry says about its errors */
 
 struct host {
-    char *name, *api;
+    char *name;
     struct pace pace;
     bool is_insecure, is_plain; /* is_plain: it does not speak TLS, as we found out */
 };
@@ -69,7 +67,6 @@ static void host_free(void *at)
 {
     struct host *host = at;
     free(host->name);
-    free(host->api);
     free(host);
 }
 
@@ -100,7 +97,6 @@ static struct host *find_host(struct registry_hosts *hosts, const char *name)
         return host;
     host = base_alloc(sizeof(*host));
     host->name = base_copy_text(name);
-    host->api = base_copy_text(strcmp(name, HUB) == 0 ? HUB_API : name);
     host->is_insecure = is_insecure(hosts, name);
     host->pace = pace_of(hosts->opts.rps, hosts->opts.burst, loop_now_ms(hosts->opts.loop));
     map_set(hosts->hosts, name, host);
@@ -302,7 +298,7 @@ static struct err *check_realm(const struct registry *registry, struct arena *me
     if (strncasecmp(realm, "https://", 8) == 0)
         return NULL;
     bool is_own =
-        name_len(host) == name_len(own->api) && strncasecmp(host, own->api, name_len(host)) == 0;
+        name_len(host) == name_len(own->name) && strncasecmp(host, own->name, name_len(host)) == 0;
     bool is_http = strncasecmp(realm, "http://", 7) == 0;
     if (is_http && own->is_plain && (is_own || is_insecure(registry->hosts, host)))
         return NULL;
@@ -522,7 +518,7 @@ static void send_call(struct call *call)
     call->url = call->request.url
                     ? call->request.url
                     : arena_printf(call->mem, "%s://%s/v2/%s/%s", host->is_plain ? "http" : "https",
-                                   host->api, registry->path, call->request.path);
+                                   host->name, registry->path, call->request.path);
     call->generation = registry->generation;
     call->asked_ms = loop_now_ms(registry->hosts->opts.loop);
     call->http = http_start(registry->hosts->opts.http,

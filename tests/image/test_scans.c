@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -502,6 +503,20 @@ static void nonsense_is_an_error(void **state)
     assert_contains(lab_ask(lab, "team/none", NULL)->error, "status 404 NAME_UNKNOWN: no");
 }
 
+/* Under the name that firewalls and --registry-insecure-host know it by. Nothing is sent: the proxy is none. */
+static void docker_hub_is_asked_by_its_canonical_name(void **state)
+{
+    struct lab *lab = *state;
+    assert_int_equal(setenv("https_proxy", "http://127.0.0.1:1", 1), 0);
+    lab_start(lab);
+    struct image_wish wish = lab_wish(lab, "team/app", NULL);
+    wish.ref.domain = "index.docker.io";
+    lab_want_all(lab, &wish, 1);
+    lab_until_scanned(lab);
+    assert_int_equal(unsetenv("https_proxy"), 0);
+    assert_contains(bench_log(lab->bench), "GET https://index.docker.io/v2/team/app/tags/list: ");
+}
+
 /* -- what is not scanned */
 
 static void what_could_lead_elsewhere_is_no_name(void **state)
@@ -582,6 +597,7 @@ int main(void)
         WITH_LAB(a_busy_registry_is_left_alone),
         WITH_LAB(a_body_without_end_is_cut),
         WITH_LAB(nonsense_is_an_error),
+        WITH_LAB(docker_hub_is_asked_by_its_canonical_name),
         WITH_LAB(what_could_lead_elsewhere_is_no_name),
         WITH_LAB(what_is_excluded_is_never_asked_for),
     };
