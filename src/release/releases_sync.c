@@ -36,10 +36,17 @@ static void end_unverified(struct releases *releases)
     const char *verified = source_head(releases->opts.source),
                *head = source_unverified(releases->opts.source);
     SBUF(text, 1024);
-    sbuf_addf(&text,
-              "The branch HEAD in the git repo is not verified, and serin is unable to sync to it. "
-              "The last verified commit was %.*s. HEAD is %.*s.",
-              VERIFIED_SHOWN, verified, VERIFIED_SHOWN, head);
+    if (*verified)
+        sbuf_addf(
+            &text,
+            "The branch HEAD in the git repo is not verified, and serin is unable to sync to it. "
+            "The last verified commit was %.*s. HEAD is %.*s.",
+            VERIFIED_SHOWN, verified, VERIFIED_SHOWN, head);
+    else /* in other words: those are what fluxctl takes for a warning, and then for a revision */
+        sbuf_addf(&text,
+                  "no commit of the branch is verified, so there is nothing that serin could sync "
+                  "to: HEAD is %.*s",
+                  VERIFIED_SHOWN, head);
     end_with(releases, verified, sbuf_text(&text));
 }
 

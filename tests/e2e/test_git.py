@@ -238,6 +238,7 @@ def test_signatures_are_verified_from_the_marker_on(w):
         w.serin(*flags, env={"GNUPGHOME": w.path("serin-gnupg")})
         time.sleep(1)
         expect(w.data("a"), None, "ConfigMap a: a marker that is not signed itself is not trusted")
+        contains(w.cli("sync")[2], "Error: no commit of the branch is verified, so there is nothing", "sync without a commit to fall back to")
         w.stop()
         signed = w.head()
         w.cluster.patch("Secret", w.ns, "default", {"metadata": {"annotations": {"flux.weave.works/sync-hwm": signed}}})
@@ -246,6 +247,7 @@ def test_signatures_are_verified_from_the_marker_on(w):
         w.commit({"all.yaml": w.configmap("a", {"key": "three"})})
         contains(wait(lambda: "found invalid GPG signature" in w.log() and w.log(), "the log"), "found invalid GPG signature", "log")
         expect(w.data("a"), {"key": "two"}, "ConfigMap a: an unsigned commit is not synced")
+        contains(w.cli("sync")[2], f"Warning: .*The last verified commit was {signed[:7]}.*\n.* to apply is {signed[:7]}", "sync with one")
     finally:
         for home in (gnupg, w.path("serin-gnupg")):
             subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], capture_output=True)
