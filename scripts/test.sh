@@ -51,12 +51,13 @@ unit_tests() {
   fi
 }
 
-install_packages "${BUILD_PACKAGES[@]}" binutils clang-format gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
+install_packages "${BUILD_PACKAGES[@]}" binutils clang-format git-secret gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
   install_packages clang-tidy docker-registry kubernetes-client memcached prometheus valgrind
 fi
 find_python
 find_go
+find_sops
 if [ -z "$quick" ]; then
   build_playground
   export SERIN_CONTROLPLANE=$PLAYGROUND # for unit tests that want a real server; without it they are skipped

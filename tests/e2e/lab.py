@@ -61,6 +61,14 @@ def lasts(seconds):
     return mark
 
 
+def needs(program):
+    """Marks a test that is skipped where a program is not installed."""
+    def mark(test):
+        test.needs = program
+        return test
+    return mark
+
+
 def pretty(value):
     return value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str)
 

@@ -139,6 +139,10 @@ def main():
         print(f"{options.serin}: no such program")
         record("fail", "no serin to run")
         return 1
+    for name, test in [one for one in chosen if not shutil.which(getattr(one[1], "needs", "sh"))]:
+        print(f"skip {name}: there is no {test.needs}")
+        record("skip", name)
+        chosen.remove((name, test))
     directory, cluster, failed, unsteady = tempfile.mkdtemp(prefix="e2e-cluster-"), None, 0, []
     options.clusters = None if options.kubeconfig else Clusters(directory)
     try:
