@@ -56,11 +56,12 @@ func Hey(args []string) error {
 	flags.StringVar(&l.body, "d", "", "body")
 	flags.StringVar(&l.host, "host", "", "Host header")
 	flags.Var(headerFlag(l.headers), "H", "header, NAME: VALUE (repeatable)")
+	h2 := flags.Bool("h2", false, "HTTP/2 where the server offers it")
 	seconds := flags.Int("t", 20, "timeout of each request in seconds")
 	flags.Parse(args)
 	l.url, l.timeout = flags.Arg(0), time.Duration(*seconds)*time.Second
 	if flags.NArg() != 1 || l.workers < 1 || l.workers > mostWorkers {
-		return fmt.Errorf("usage: hey [-z DURATION | -n NUMBER] [-c WORKERS] [-q RATE] [-m METHOD] [-H HEADER]... [-d BODY] [-host HOST] URL")
+		return fmt.Errorf("usage: hey [-z DURATION | -n NUMBER] [-c WORKERS] [-q RATE] [-m METHOD] [-H HEADER]... [-d BODY] [-host HOST] [-h2] URL")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -70,14 +71,18 @@ func Hey(args []string) error {
 		ctx, l.number = limited, 0
 	}
 	began := time.Now()
-	l.run(ctx)
+	l.run(ctx, *h2)
 	l.report(time.Since(began))
 	return nil
 }
 
-func (l *load) run(ctx context.Context) {
+func (l *load) run(ctx context.Context, h2 bool) {
 	var all sync.WaitGroup
-	client := &http.Client{Timeout: l.timeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: l.workers}}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(h2)
+	client := &http.Client{Timeout: l.timeout, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: l.workers, Protocols: protocols}}
 	for range l.workers {
 		all.Add(1)
 		go func() {

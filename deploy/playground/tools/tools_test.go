@@ -40,7 +40,7 @@ func TestHeySendsAsManyAsAsked(t *testing.T) {
 		t.Errorf("%s %s %v", first.Host, first.URL, first.Header)
 	}
 	began := time.Now()
-	if err := Hey([]string{"-z", "500ms", "-c", "1", "-q", "10", server.URL}); err != nil {
+	if err := Hey([]string{"-z", "500ms", "-c", "1", "-q", "10", "-h2", server.URL}); err != nil {
 		t.Fatal(err)
 	}
 	if sent := len(seen) - 5; sent < 1 || sent > 6 || time.Since(began) < 500*time.Millisecond {
