@@ -199,25 +199,30 @@ static void submit(struct releases_automation *automation, struct arena *mem,
 static bool may_run(const struct releases_automation *automation)
 {
     const struct releases *releases = automation->releases;
+    return releases->may_act && !releases->is_stopped && !releases->opts.is_readonly;
+}
+
+/* What is found while a job of automation is under way waits for its end. */
+static bool is_ready(const struct releases_automation *automation)
+{
+    const struct releases *releases = automation->releases;
     const struct release_job *running = release_jobs_running(releases->jobs);
     bool is_busy = release_jobs_has_waiting(releases->jobs, RELEASE_AUTO) ||
                    (running && running->spec.type == RELEASE_AUTO);
-    return releases->may_act && !releases->is_stopped && automation->is_read && !is_busy &&
-           !releases->opts.is_readonly && source_state(releases->opts.source) == SOURCE_READY;
+    return automation->is_read && automation->has_learnt && !automation->waits_for_sync &&
+           !is_busy && source_state(releases->opts.source) == SOURCE_READY;
 }
 
 static void run(struct releases_automation *automation)
 {
     if (!may_run(automation))
         return;
-    if (automation->waits_for_sync || !automation->has_learnt) {
-        automation->wants_run = true;
+    automation->wants_run = !is_ready(automation);
+    if (automation->wants_run)
         return;
-    }
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     struct image_changes changes = { 0 };
     struct image_automate_notes notes = { 0 };
-    automation->wants_run = false;
     image_automate_step(mem,
                         &(struct image_automate_view){ .workloads = automation->workloads.at,
                                                        .count = automation->workloads.len,
@@ -416,8 +421,11 @@ static bool asks_for_automation(const struct release_spec *spec)
 void releases_auto_on_job(struct releases_automation *automation,
                           const struct releases_outcome *outcome)
 {
-    if (outcome->err || !*outcome->revision)
+    if (outcome->err || !*outcome->revision) {
+        if (automation->wants_run)
+            run_soon(automation, 0);
         return;
+    }
     (void)snprintf(automation->committed, sizeof(automation->committed), "%s", outcome->revision);
     automation->waits_for_sync = true;
     for_each_asked(automation->flips, outcome->spec, release_flips_forget);

@@ -1,5 +1,6 @@
 """Automation: new tags become commits without anyone typing, each change once, and nothing else does."""
 
+import os
 import time
 
 from lab import contains, expect, wait
@@ -64,6 +65,25 @@ def test_several_at_once_are_one_commit(w):
         r.wait_live("1.2", name)
     expect(r.bare("rev-parse", "HEAD^"), head, "the parent of the one commit")
     expect({path: len(lines) for path, lines in r.changed().items()}, {name + ".yaml": 1 for name in names}, "lines it changed")
+
+
+def test_what_comes_while_a_commit_is_pushed_is_the_next_commit(w):
+    names = ("web", "api")
+    r = begin(w, "--registry-scan-interval=1h", "--automation-interval=1h", names=names)
+    wait(lambda: r.scans() >= len(names), "the first scans")
+    begun, end = w.path("begun"), w.path("end")
+    r.hook("pre-receive", f"touch {begun}; while [ ! -e {end} ]; do sleep 0.1; done\n")
+    r.registry.add("shop/web", "1.2")
+    r.notify("web")
+    wait(lambda: os.path.exists(begun), "the push")
+    scans = r.scans()
+    r.registry.add("shop/api", "1.2")
+    r.notify("api")
+    wait(lambda: r.scans() > scans, "the scan")
+    time.sleep(2.5)  # news are gathered for two seconds
+    open(end, "w").close()
+    for name in names:
+        r.wait_live("1.2", name)
 
 
 def test_a_commit_that_a_person_takes_back_is_not_made_again(w):
