@@ -8,6 +8,7 @@
 #include "api/process.h"
 #include "cmd/canary_check.h"
 #include "cmd/canary_service.h"
+#include "cmd/daemon.h"
 #include "cmd/home.h"
 #include "io/server.h"
 #include "kube/lease.h"
@@ -150,16 +151,13 @@ static struct err *reach_cluster(struct daemon *daemon)
 {
     TRY(read_access(daemon));
     TRY(kube_config_refresh(daemon->kube_config));
-    daemon->http = http_new(daemon->loop, &(struct http_opts){ .user_agent = USER_AGENT });
-    daemon->kube_opts =
-        (struct kube_opts){ .loop = daemon->loop,
-                            .http = daemon->http,
-                            .log = daemon->log,
-                            .metrics = daemon->metrics,
-                            .config = daemon->kube_config,
-                            .user_agent = USER_AGENT,
-                            .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") };
-    daemon->kube = kube_new(&daemon->kube_opts);
+    daemon->kube_opts = (struct kube_opts){ .loop = daemon->loop,
+                                            .log = daemon->log,
+                                            .metrics = daemon->metrics,
+                                            .config = daemon->kube_config,
+                                            .user_agent = USER_AGENT };
+    daemon->kube = daemon_connect(&daemon->kube_opts, daemon->flags);
+    daemon->http = daemon->kube_opts.http;
     daemon->discovery = kube_discovery_new(daemon->kube, daemon->log);
     kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
     while (!daemon->is_discovered && !daemon->is_exiting && loop_turn(daemon->loop, 1000))

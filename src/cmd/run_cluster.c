@@ -1,6 +1,7 @@
 /* The daemon's way to the cluster: waited for as long as it does not answer. */
 #include <string.h>
 
+#include "cmd/daemon.h"
 #include "cmd/run_parts.h"
 #include "cmd/tree.h"
 
@@ -74,19 +75,13 @@ struct err *run_cluster_reach(struct run_parts *daemon)
     TRY(kube_config_load(&daemon->config->kube, &daemon->kube_config));
     TRY(kube_config_refresh(daemon->kube_config));
     TRY(find_namespaces(daemon));
-    daemon->http = http_new(
-        daemon->loop, &(struct http_opts){ .connections_per_host =
-                                               (int)flags_int(daemon->flags, "kube-in-flight") + 2,
-                                           .user_agent = RUN_USER_AGENT });
-    daemon->kube_opts =
-        (struct kube_opts){ .loop = daemon->loop,
-                            .http = daemon->http,
-                            .log = daemon->log,
-                            .metrics = daemon->metrics,
-                            .config = daemon->kube_config,
-                            .user_agent = RUN_USER_AGENT,
-                            .in_flight = (int)flags_int(daemon->flags, "kube-in-flight") };
-    daemon->kube = kube_new(&daemon->kube_opts);
+    daemon->kube_opts = (struct kube_opts){ .loop = daemon->loop,
+                                            .log = daemon->log,
+                                            .metrics = daemon->metrics,
+                                            .config = daemon->kube_config,
+                                            .user_agent = RUN_USER_AGENT };
+    daemon->kube = daemon_connect(&daemon->kube_opts, daemon->flags);
+    daemon->http = daemon->kube_opts.http;
     daemon->discovery = kube_discovery_new(daemon->kube, daemon->log);
     TRY(discover(daemon));
     if (daemon->exiting)
