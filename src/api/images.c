@@ -330,17 +330,11 @@ static void cancel_images(struct api_call *call)
         image_scans_cancel(call->api->opts.scans, images->ask);
 }
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
 static void list(struct images *images, const char *ns, const char *const *ids)
 {
     struct api_call *call = images->call;
     const struct api_opts *opts = &call->api->opts;
-    images->wished = map_new(NULL);
-    arena_defer(call->mem, free_map, images->wished);
+    images->wished = map_new_in(call->mem);
     api_rows_init(&images->rows, call);
     call->state = images;
     call->cancel = cancel_images;

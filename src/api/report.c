@@ -172,12 +172,10 @@ static struct val *counts_json(struct arena *mem, const struct sync_status *sync
 
 static struct val *released_json(struct arena *mem, const struct releases_last *last)
 {
-    char when[TIME_TEXT_BYTES];
     struct val *value = val_new_map(mem);
-    time_format_seconds(last->unix_ms, when);
     val_set_text(mem, value, "revision", last->revision);
     val_set_text(mem, value, "summary", last->summary);
-    val_set_text(mem, value, "time", when);
+    set_time(mem, value, "time", last->unix_ms);
     return value;
 }
 

@@ -71,7 +71,8 @@ static void submit_body(struct api_call *call, const struct val *body)
         submit(call, &spec);
 }
 
-void api_update_manifests(struct api_call *call)
+/* NULL: it is no JSON, and that is answered. */
+static struct val *read_body(struct api_call *call)
 {
     struct val *root = NULL;
     int64_t offset;
@@ -80,8 +81,14 @@ void api_update_manifests(struct api_call *call)
     SCOPED(err_free) struct err *e = api_body_value(call->mem, body, len, &root, &offset);
     if (e)
         api_call_undecodable(call, e, offset);
-    else
-        submit_body(call, root);
+    return e ? NULL : root;
+}
+
+void api_update_manifests(struct api_call *call)
+{
+    const struct val *body = read_body(call);
+    if (body)
+        submit_body(call, body);
 }
 
 /* --- older forms: parameters in place of a body */
@@ -125,15 +132,9 @@ void api_update_images(struct api_call *call)
 
 void api_update_policies(struct api_call *call)
 {
-    struct val *root = NULL;
-    int64_t offset;
-    size_t len;
-    const char *body = api_call_body(call, &len);
-    SCOPED(err_free) struct err *e = api_body_value(call->mem, body, len, &root, &offset);
-    if (e)
-        api_call_undecodable(call, e, offset);
-    else
-        submit_body(call, update_json(call, "policy", root));
+    struct val *body = read_body(call);
+    if (body)
+        submit_body(call, update_json(call, "policy", body));
 }
 
 /* --- what became of a job */

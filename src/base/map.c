@@ -60,6 +60,18 @@ void map_free(struct map *map)
     free(map);
 }
 
+static void free_deferred(void *map)
+{
+    map_free(map);
+}
+
+struct map *map_new_in(struct arena *mem)
+{
+    struct map *map = map_new(NULL);
+    arena_defer(mem, free_deferred, map);
+    return map;
+}
+
 static struct entry *find(const struct map *map, const char *key, uint32_t hash)
 {
     if (!map->slot_count)

@@ -5,11 +5,13 @@
 #ifndef SERIN_BASE_MAP_H
 #define SERIN_BASE_MAP_H
 
+#include "base/arena.h"
 #include "base/base.h"
 
 struct map;
 
 struct map *map_new(void (*free_value)(void *)); /* NULL: values are borrowed */
+struct map *map_new_in(struct arena *mem);       /* values are borrowed; it ends with the arena */
 void map_free(struct map *map);                  /* NULL is fine */
 DEFINE_SCOPED(struct map, map_free)
 

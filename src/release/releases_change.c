@@ -13,16 +13,10 @@
 
 /* --- files of the tree */
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
 /* By file; what generators make is looked at where they are run (releases_generated.c). */
 static struct map *edits_by_path(const struct releases_run *run)
 {
-    struct map *by_path = map_new(NULL);
-    arena_defer(run->mem, free_map, by_path);
+    struct map *by_path = map_new_in(run->mem);
     for (size_t i = 0; i < run->edits.len; i++) {
         const struct release_workload *workload = run->edits.at[i].workload;
         struct release_edits *edits = map_get(by_path, workload->path);

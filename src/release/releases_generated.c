@@ -150,17 +150,6 @@ static struct err *verify(const struct releases_change *change, const struct gen
     return release_rewrite_verify(run->mem, &before, &after, &generated->edits);
 }
 
-static struct err *list_tree(const struct releases_run *run, struct mirror *mirror,
-                             struct files_list *tree)
-{
-    struct mirror_entries listed = { 0 };
-    TRY(mirror_list(mirror, run->mem, run->head, NULL, &listed));
-    for (size_t i = 0; i < listed.len; i++)
-        *vec_push(run->mem, tree) =
-            (struct files_entry){ listed.at[i].path, listed.at[i].oid, listed.at[i].mode };
-    return NULL;
-}
-
 struct err *releases_generated_change(struct releases_change *change, struct mirror *mirror,
                                       int64_t deadline_ms)
 {
@@ -177,7 +166,7 @@ struct err *releases_generated_change(struct releases_change *change, struct mir
     }
     if (!generated.told.len)
         return NULL;
-    TRY(list_tree(run, mirror, &tree));
+    TRY(releases_look_list_tree(run, mirror, &tree));
     const struct generate_opts how = { .mirror = mirror,
                                        .rev = run->head,
                                        .entries = tree.at,

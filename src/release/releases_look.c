@@ -40,18 +40,6 @@ struct releases_look {
 
 /* --- on the loop: what is known */
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
-static struct map *new_map(struct arena *mem)
-{
-    struct map *map = map_new(NULL);
-    arena_defer(mem, free_map, map);
-    return map;
-}
-
 static void want_object(struct releases_look *look, const char *id)
 {
     struct sync_object_status object;
@@ -179,10 +167,9 @@ static struct err *generate(struct releases_look *look, struct mirror *mirror,
     return NULL;
 }
 
-static struct err *list_tree(struct releases_look *look, struct mirror *mirror,
-                             struct files_list *tree)
+struct err *releases_look_list_tree(const struct releases_run *run, struct mirror *mirror,
+                                    struct files_list *tree)
 {
-    struct releases_run *run = look->run;
     struct mirror_entries listed = { 0 };
     TRY(mirror_list(mirror, run->mem, run->head, NULL, &listed));
     for (size_t i = 0; i < listed.len; i++)
@@ -245,7 +232,7 @@ static struct err *read_files(struct releases_look *look, struct mirror *mirror,
     const struct releases_opts *opts = &run->releases->opts;
     struct files_list tree = { 0 }, files = { 0 };
     const char *const *paths = opts->git_paths;
-    TRY(list_tree(look, mirror, &tree));
+    TRY(releases_look_list_tree(run, mirror, &tree));
     if (opts->manifest_generation)
         TRY(generate(look, mirror, &tree, deadline_ms, &paths));
     bool is_all = opts->manifest_generation || !use_known(look, mirror);
@@ -311,9 +298,9 @@ void releases_look_at_files(struct releases_run *run)
     struct sync_status status;
     struct releases_look *look = run->look = arena_alloc(run->mem, sizeof(*look));
     look->run = run;
-    look->wanted = new_map(run->mem);
-    look->read = new_map(run->mem);
-    look->there = new_map(run->mem);
+    look->wanted = map_new_in(run->mem);
+    look->read = map_new_in(run->mem);
+    look->there = map_new_in(run->mem);
     sync_status(run->releases->opts.sync, &status);
     look->base = arena_strdup(run->mem, status.loaded);
     want_spec(look);
@@ -506,7 +493,7 @@ void releases_look_at_tags(struct releases_run *run)
         wishes.one_tag = e ? NULL : arena_printf(run->mem, "glob:%s", ref.tag);
         one = e ? NULL : &ref;
     }
-    wishes.by_name = new_map(run->mem);
+    wishes.by_name = map_new_in(run->mem);
     for (; *images; images++)
         add_wish(&wishes, *images);
     use_workloads(&wishes);

@@ -21,18 +21,6 @@ struct rewriter {
     struct map *spots; /* by place */
 };
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
-static struct map *new_map(struct arena *mem)
-{
-    struct map *map = map_new(NULL);
-    arena_defer(mem, free_map, map);
-    return map;
-}
-
 /* ---- where a workload stands ---- */
 
 static const char *place_key(struct arena *mem, uint32_t line, uint32_t column)
@@ -205,7 +193,7 @@ struct err *release_rewrite(struct arena *mem, const struct release_file *file,
                             bool *is_changed)
 {
     SCOPED(arena_free) struct arena *scratch = arena_new(ARENA_LIMIT_BYTES);
-    struct rewriter r = { .mem = scratch, .spots = new_map(scratch) };
+    struct rewriter r = { .mem = scratch, .spots = map_new_in(scratch) };
     *out = *file;
     TRY(edit_file(&r, file, edits, out, is_changed));
     if (*is_changed)
@@ -226,7 +214,7 @@ static const char *edit_key(struct arena *mem, const struct release_workload *wo
 /* By workload and file; the first of several. */
 static struct map *map_edits(struct arena *mem, const struct release_edits *edits)
 {
-    struct map *map = new_map(mem);
+    struct map *map = map_new_in(mem);
     for (size_t i = edits->len; i > 0; i--)
         map_set(map, edit_key(mem, edits->at[i - 1].workload), &edits->at[i - 1]);
     return map;

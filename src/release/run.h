@@ -17,6 +17,7 @@
 #include "release/jobs.h"
 #include "release/releases.h"
 #include "release/select.h"
+#include "sync/files.h"
 
 /* What a run ended with; borrowed for the callback. */
 struct releases_outcome {
@@ -95,6 +96,9 @@ bool releases_run_is_back(struct releases_run *run);
 void releases_look_at_files(struct releases_run *run);
 void releases_look_at_cluster(struct releases_run *run);
 void releases_look_at_tags(struct releases_run *run);
+/* On a worker: all that is in the head. */
+MUST_USE struct err *releases_look_list_tree(const struct releases_run *run, struct mirror *mirror,
+                                             struct files_list *tree);
 
 /* releases_change.c: edits, verified, committed, pushed. */
 void releases_change_start(struct releases_run *run);
