@@ -317,7 +317,7 @@ def main():
     parser.add_argument("--playground", required=True)
     parser.add_argument("--serin", required=True)
     parser.add_argument("--repositories", type=int, default=100)
-    parser.add_argument("--tags", type=int, default=100)
+    parser.add_argument("--tags", type=int, default=30)
     parser.add_argument("--workloads", type=int, default=1000)
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--keep", action="store_true", help="keep the logs")

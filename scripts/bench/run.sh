@@ -5,7 +5,7 @@
 #   scripts/bench/run.sh --canaries [N] [--analysed K] [--new COUNT...] [--apps N] [--json FILE]
 #                                                     1,000 canaries, 100 of them in analysis, unless told; --apps: beside a sync
 #   scripts/bench/run.sh --releases [--repositories N] [--tags M] [--workloads W] [--json FILE]
-#                                                     100 repositories of 100 tags, 1,000 automated workloads, unless told
+#                                                     100 repositories of 30 tags, 1,000 automated workloads, unless told
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
