@@ -102,6 +102,16 @@ static struct err *print_table(struct command_call *call, const struct val *list
     return NULL;
 }
 
+/* As serin: an empty table may be that of another namespace than was meant. */
+static void say_empty(struct command_call *call, const struct val *chosen, const char *ns)
+{
+    if (call->face == COMMAND_SERIN && !val_len(chosen))
+        command_tell(call,
+                     *ns ? "No such workload in namespace %s; -a lists all namespaces.\n"
+                         : "No such workload%s.\n",
+                     ns);
+}
+
 static struct err *run(struct command_call *call, int *status)
 {
     *status = COMMAND_YES;
@@ -123,6 +133,7 @@ static struct err *run(struct command_call *call, int *status)
     TRY(client_new(call, &client));
     TRY(client_get(client, sbuf_text(&path), &all));
     const struct val *chosen = choose(call, all);
+    say_empty(call, chosen, ns);
     if (!as_json)
         return print_table(call, chosen);
     command_print(call, "%s\n", chosen ? val_json(call->mem, chosen, NULL) : "null");

@@ -282,6 +282,18 @@ static struct err *carry_out(struct release *release, int *status)
     return watch(release, status);
 }
 
+/* -w names the workload for other commands; here it is --watch. */
+static struct err *check_args(struct command_call *call)
+{
+    if (call->face == COMMAND_SERIN && flags_arg_count(call->flags) &&
+        flags_bool(call->flags, "watch"))
+        return command_mistake(call,
+                               "unexpected argument \"%.200s\": -w is --watch here, a workload is "
+                               "named with --workload",
+                               flags_arg(call->flags, 0));
+    return command_no_args(call);
+}
+
 static struct err *run(struct command_call *call, int *status)
 {
     SCOPED(client_free) struct client *client = NULL;
@@ -289,7 +301,7 @@ static struct err *run(struct command_call *call, int *status)
                                .asked = read_asked(call->flags),
                                .verbosity = (int)flags_int(call->flags, "verbose") };
     *status = COMMAND_YES;
-    TRY(command_no_args(call));
+    TRY(check_args(call));
     TRY(command_check_output(call));
     TRY(check_asked(call, &release.asked));
     warn(call, &release.asked);

@@ -144,7 +144,9 @@ static const struct client_case {
     { "list-workloads of none is null to fluxctl", { "fluxctl", "list-workloads", "-a", "-o", "json", "-c", "none" },
       "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0, "null\n", "" },
     { "and an empty list to serin", { "serin", "list-workloads", "-a", "-o", "json", "-c", "none" },
-      "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0, "[]\n", "" },
+      "GET /api/flux/v6/services?namespace= 200 " WORKLOADS "\n", 0, "[]\n", "No such workload.\n" },
+    { "serin says which namespace it is that is empty", { "serin", "list-workloads", "--no-headers" },
+      "GET /api/flux/v6/services?namespace=default 200 null\n", 0, "", "No such workload in namespace default; -a lists all namespaces.\n" },
     { "list-workloads knows two formats", { "fluxctl", "list-workloads", "-o", "xml" }, "", 1, "",
       "Error: invalid output format specified\n" HINT("list-workloads") },
 

@@ -83,7 +83,7 @@ static const struct release_case {
 } release_cases[] = {
     /* clang-format off */
     { "serin names the argument that it does not take", { "serin", "release", "-w", "demo:deployment/web" }, "", 2, "",
-      "Error: unexpected argument \"demo:deployment/web\": release takes flags only\n" SERIN_HINT("release") },
+      "Error: unexpected argument \"demo:deployment/web\": -w is --watch here, a workload is named with --workload\n" SERIN_HINT("release") },
     { "release takes no arguments", { "fluxctl", "release", "x" }, "", 1, "", "Error: expected no (non-flag) arguments\n" HINT("release") },
     { "release wants one kind of update", { "fluxctl", "release", "--all" }, "", 1, "",
       "Error: please supply exactly one of --update-image=<image> or --update-all-images\n" HINT("release") },
