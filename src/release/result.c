@@ -33,15 +33,6 @@ struct release_outcome *release_result_add(struct arena *mem, struct release_res
     return outcome;
 }
 
-struct release_outcome *release_result_find(const struct release_result *result, const char *id)
-{
-    for (size_t i = 0; i < result->len; i++) {
-        if (strcmp(result->at[i].id, id) == 0)
-            return &result->at[i];
-    }
-    return NULL;
-}
-
 static int by_id(const void *a, const void *b)
 {
     return strcmp(((const struct release_outcome *)a)->id, ((const struct release_outcome *)b)->id);

@@ -40,7 +40,6 @@ struct release_result {
 struct release_outcome *release_result_add(struct arena *mem, struct release_result *result,
                                            const char *id, enum release_status status,
                                            const char *error);
-struct release_outcome *release_result_find(const struct release_result *result, const char *id);
 void release_result_sort(struct release_result *result);
 size_t release_result_count(const struct release_result *result, enum release_status status);
 /* "", `<id> failed: <error>`, `Multiple workloads failed: <id>, <id>` */
