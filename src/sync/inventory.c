@@ -151,11 +151,11 @@ static void carry_over(struct inventory_object *to, struct inventory_object *fro
 /* A file that could not be read to its end keeps what it declared before, where it does not declare it anew. */
 static void keep_declared(struct inventory_file *file, struct inventory_file *older)
 {
+    SCOPED(map_free) struct map *declared = map_new(NULL);
+    for (size_t i = 0; i < file->objects.len; i++)
+        map_set(declared, file->objects.at[i]->id, declared);
     for (size_t i = 0; i < older->objects.len; i++) {
-        bool is_new = false;
-        for (size_t k = 0; k < file->objects.len && !is_new; k++)
-            is_new = !strcmp(file->objects.at[k]->id, older->objects.at[i]->id);
-        if (!is_new)
+        if (!map_get(declared, older->objects.at[i]->id))
             *vec_push(NULL, &file->objects) = STEAL(older->objects.at[i]);
     }
 }
@@ -208,14 +208,13 @@ static void claim(struct change *change, struct inventory_object *object)
     count_kind(change, object, 1);
     change->has_scalers = change->has_scalers || object->scale_target;
     object->rival = NULL;
-    struct inventory_object *last = map_get(inv->objects, object->id);
-    if (!last) {
+    struct inventory_object *first = map_get(inv->objects, object->id);
+    if (!first) {
         map_set(inv->objects, object->id, object);
         return;
     }
-    while (last->rival)
-        last = last->rival;
-    last->rival = object;
+    object->rival = first->rival; /* last in, first out: there may be as many claims as documents */
+    first->rival = object;
 }
 
 static void unclaim(struct change *change, struct inventory_object *object)
@@ -243,8 +242,8 @@ static void retire(struct change *change, const char *path)
     if (!file)
         return;
     (void)map_remove(change->inv->links, path);
-    for (size_t i = 0; i < file->objects.len; i++)
-        unclaim(change, file->objects.at[i]);
+    for (size_t i = file->objects.len; i > 0; i--) /* those of one file stand together */
+        unclaim(change, file->objects.at[i - 1]);
     *vec_push(NULL, &change->retired) = file;
 }
 
@@ -283,10 +282,9 @@ static void blame_rivals(const struct change *change, struct inventory_object *f
         *vec_push(change->mem, &claims) =
             (struct manifest_source){ .path = one->path, .is_generated = one->is_generated };
     const char *text = resolve_duplicate_text(change->mem, first->id, claims.at, claims.len);
-    for (struct inventory_object *one = first; one; one = one->rival) {
-        inventory_set_outcome(one, SYNC_FAILED, text, change->update->now_ms);
+    inventory_set_outcome(first, SYNC_FAILED, text, change->update->now_ms);
+    for (struct inventory_object *one = first; one; one = one->rival)
         one->is_dirty = false;
-    }
     arena_reset(change->mem);
 }
 

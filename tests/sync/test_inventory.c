@@ -313,6 +313,33 @@ static void what_an_autoscaler_names_has_a_scaler(void **state)
     assert_false(inventory_has_scaler(&world->inv, other));
 }
 
+/* A repository may say one thing as often as it has documents: that takes as long as to say as many different things. (Claim
+ * by claim compared with all others this would not end before the test is ended.) */
+static void a_crowd_of_claims_is_no_more_work_than_as_many_objects(void **state)
+{
+    enum { CLAIMS = 150000 };
+    struct world *world = *state;
+    struct inventory_file *file = inventory_file_new("a.yaml", "1", 0100644);
+    for (int i = 0; i < CLAIMS; i++)
+        declare(file, "demo:configmap/a", '1');
+    update(world, file);
+    const struct inventory_object *first = find(world, "a");
+    assert_int_equal(first->outcome, SYNC_FAILED);
+    assert_null(first->rival->message); /* as long as the names of all files, perhaps */
+    file = inventory_file_new("a.yaml", "2", 0100644);
+    for (int i = 0; i < CLAIMS; i++) {
+        char id[64];
+        snprintf(id, sizeof(id), "demo:configmap/%d", i);
+        declare(file, id, '1');
+    }
+    update(world, file);
+    assert_int_equal(map_len(world->inv.objects), CLAIMS);
+    file = inventory_file_new("a.yaml", "3", 0100644);
+    file->is_broken = true;
+    update(world, file);
+    assert_int_equal(map_len(world->inv.objects), CLAIMS);
+}
+
 #define EACH(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
@@ -332,6 +359,7 @@ int main(void)
         EACH(when_one_of_two_claims_goes_the_other_stands_again),
         EACH(two_claims_in_one_file_name_it_once),
         EACH(a_file_that_breaks_keeps_what_it_declared),
+        EACH(a_crowd_of_claims_is_no_more_work_than_as_many_objects),
         EACH(what_an_autoscaler_names_has_a_scaler),
     };
     return rows_run("inventory", tests, ARRAY_LEN(tests));
