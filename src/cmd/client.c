@@ -362,6 +362,17 @@ static struct err *read_answer(struct client *client, const struct val **out)
     return err_wrap(e, "the daemon's answer is not what it should be");
 }
 
+/* Of 127.0.0.1:3030 no proxy knows anything, whatever the environment says of proxies: as in Go. */
+static bool is_of_this_machine(struct arena *mem, const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    size_t len = strcspn(host, "/?");
+    const char *at = memrchr(host, '@', len);
+    size_t user = at ? (size_t)(at + 1 - host) : 0;
+    return api_guard_is_loopback(arena_strndup(mem, host + user, len - user));
+}
+
 static struct err *ask(struct client *client, const char *url, const char *body,
                        const struct val **out)
 {
@@ -380,6 +391,7 @@ static struct err *ask(struct client *client, const char *url, const char *body,
         .body_len = body ? strlen(body) : 0,
         .timeout_ms = client->timeout_ms,
         .limit_bytes = ANSWER_BYTES,
+        .proxy = is_of_this_machine(mem, url) ? "" : NULL,
     };
     client->call->help = NULL;
     TRY(client->proxy_path ? send_with_token(client, &request) : send_direct(client, &request));

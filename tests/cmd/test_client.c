@@ -240,6 +240,23 @@ static void command_says(void **state)
     assert_int_equal(result.status, row->status);
 }
 
+static void this_machine_is_asked_without_a_proxy(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_daemon *daemon = program_daemon_start(
+        "POST /api/flux/v9/git-repo-config 200 {\"publicSSHKey\":{\"key\":\"k\"}}\n");
+    const char *env[] = { arena_printf(mem, "FLUX_URL=http://127.0.0.1:%d/api/flux",
+                                       program_daemon_port(daemon)),
+                          "http_proxy=http://127.0.0.1:1", NULL };
+    struct program_result result;
+    const char *argv[] = { "serin", "identity", NULL };
+    program_run(mem, &(struct program_run){ .argv = argv, .env = env }, &result);
+    assert_string_equal(program_daemon_end(mem, daemon), "");
+    assert_string_equal(result.err, "");
+    assert_string_equal(result.out, "k");
+}
+
 static void a_url_that_lacks_its_end_is_told_so(void **state)
 {
     (void)state;
@@ -257,8 +274,9 @@ static void a_url_that_lacks_its_end_is_told_so(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(client_cases) + 1] = {
+    struct CMUnitTest tests[ARRAY_LEN(client_cases) + 2] = {
         [ARRAY_LEN(client_cases)] = cmocka_unit_test(a_url_that_lacks_its_end_is_told_so),
+        cmocka_unit_test(this_machine_is_asked_without_a_proxy),
     };
     for (size_t i = 0; i < ARRAY_LEN(client_cases); i++)
         tests[i] = (struct CMUnitTest){ .name = client_cases[i].name,
