@@ -116,10 +116,13 @@ static void on_exit_seen(uv_process_t *child, int64_t status, int signal_number)
     process->has_ended = true;
     process->exit_status = (int)status;
     process->signal = signal_number;
+    process->timed_out = process->timed_out && signal_number == SIGKILL; /* else it came first */
     if (!process->all) {
         close_handle((uv_handle_t *)child);
         return;
     }
+    loop_cancel(process->all->loop, process->deadline);
+    process->deadline = 0;
     kill_group(process);
     if (process->is_silent)
         tell(process);

@@ -170,6 +170,16 @@ static void one_that_holds_the_pipe_open_is_not_waited_for(void **state)
     assert_true(loop_now_ms(lab->loop) - began < 4000);
 }
 
+/* Its last words are waited for when the deadline comes. (Where it is too slow to end before, it is killed.) */
+static void one_that_ended_in_time_is_not_called_late(void **state)
+{
+    struct lab *lab = *state;
+    start(lab, "setsid sleep 2 & sleep 0.9; echo done", 1000);
+    turn_until_done(lab, 1);
+    assert_int_equal(lab->failed, lab->signal == SIGKILL);
+    assert_non_null(strstr(lab->text, lab->failed ? "was killed" : "done\n"));
+}
+
 static void more_than_the_limit_is_dropped(void **state)
 {
     struct lab *lab = *state;
@@ -216,6 +226,7 @@ int main(void)
         IN_LAB(a_deadline_kills_the_whole_group),
         IN_LAB(what_it_leaves_behind_is_killed),
         IN_LAB(one_that_holds_the_pipe_open_is_not_waited_for),
+        IN_LAB(one_that_ended_in_time_is_not_called_late),
         IN_LAB(more_than_the_limit_is_dropped),
         IN_LAB(a_cancelled_one_ends_and_tells_nobody),
         IN_LAB(many_run_at_once_and_all_can_be_freed_from_one_callback),
