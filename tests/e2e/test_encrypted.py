@@ -129,6 +129,8 @@ def test_files_of_git_secret_are_revealed(w):
         hide("Change one, remove the other")
         w.wait_data("hidden", {"key": PLAIN[1]})
         w.wait_data("gone", None)
+        code, out, err = w.cli("diff", "--git-secret", "--git-url=" + w.url, "--git-branch=" + w.branch, env={"GNUPGHOME": keys.home})
+        expect((code, out), (0, "0 created, 0 changed, 0 deleted, 3 the same\n"), f"serin diff --git-secret ({err})")
 
         # One that cannot be revealed takes nothing away.
         w.commit({"apps/a.yaml.secret": "garbage", "all.yaml": w.configmap("plain", {"key": "two"})})
