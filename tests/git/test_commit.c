@@ -8,7 +8,7 @@
 
 #include "base/sbuf.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 /* A mirror as the daemon has it: notes on applied commits under one ref, on its own commits under another. */
 static struct mirror_opts daemon_opts(struct lab *lab)
