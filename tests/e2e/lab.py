@@ -430,8 +430,8 @@ class World:
         wait(look if expected is not None else lambda: self.data(name) is None, f"ConfigMap {name}", timeout)
         return time.monotonic() - began
 
-    def settle(self, seconds=1.0):
-        """Waits until serin has asked nothing for so long."""
+    def settle(self, seconds=1.0, most=40):
+        """Waits until serin has asked nothing for so long, for at most so long."""
         last = [json.loads(request(self.admin, "GET", "/counts")[1])["requests"], time.monotonic()]
 
         def quiet():
@@ -439,7 +439,7 @@ class World:
             if now != last[0]:
                 last[:] = [now, time.monotonic()]
             return time.monotonic() - last[1] >= seconds
-        wait(quiet, "quiet")
+        wait(quiet, "quiet", most)
 
     # -- the end ------------------------------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ def test_many_canaries_appear_at_once(w):
         return found == {"Initialized": count} or expect(found, {"Initialized": count}, "phases")
     wait(initialized, "all canaries to be Initialized", 120 + count // 2)
     w.note(f"Initialized in {time.monotonic() - began:.0f} s, resident {w.serin_process.rss_kib() // 1024} MiB")
-    w.settle(2)
+    w.settle(2, 40 + count // 20)  # Events come after what they tell
     w.counts(reset=True)
     time.sleep(5)
     expect(w.counts()["asked"], {}, "requests of canaries at rest")
