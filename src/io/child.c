@@ -16,6 +16,7 @@
 #include "io/child_spawn.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "io/worker.h"
 
 /* Every function here that waits does it in turn(): one poll over all the child's pipes and its end, so that neither side can
  * block on a pipe that the other one fills. */
@@ -43,7 +44,8 @@ struct child {
     char *name;
     int64_t deadline_ms;
     struct child_process process; /* fds are -1 once closed */
-    int pidfd; /* -1: the kernel has none; then its end is asked for every few milliseconds */
+    int pidfd;   /* -1: the kernel has none; then its end is asked for every few milliseconds */
+    int stop_fd; /* -1: it is waited for when our workers stop: what talks for us is not cut off */
     bool has_ended, is_reaped;
     int status;
     const char *input; /* to be written */
@@ -149,6 +151,12 @@ static struct err *pass_deadline(struct child *child)
     return err_new(ERR_TRANSIENT, "%s: not done before its deadline, killed", child->name);
 }
 
+static struct err *stop(struct child *child)
+{
+    child_spawn_kill(&child->process);
+    return err_new(ERR_TRANSIENT, "%s: killed, since serin stops", child->name);
+}
+
 /* How long a turn may wait: the time to the deadline; nothing once the child has ended, since what it wrote is in the pipes
  * by then: if nothing more can be read at once, only others hold them open. */
 static int patience(const struct child *child)
@@ -166,18 +174,21 @@ static int patience(const struct child *child)
 /* Waits until something can be done, and does it: input is given, output taken, the end seen. */
 static struct err *turn(struct child *child)
 {
-    enum { IN, OUT, ERR, END };
+    enum { IN, OUT, ERR, END, STOP };
     struct child_process *process = &child->process;
     struct pollfd fds[] = { [IN] = { .fd = child->input_len ? process->in : -1, .events = POLLOUT },
                             [OUT] = { .fd = process->out, .events = POLLIN },
                             [ERR] = { .fd = process->err, .events = POLLIN },
-                            [END] = { .fd = child->pidfd, .events = POLLIN } };
+                            [END] = { .fd = child->pidfd, .events = POLLIN },
+                            [STOP] = { .fd = child->stop_fd, .events = POLLIN } };
     if (child->deadline_ms && !child->has_ended && stream_now_ms() >= child->deadline_ms)
         return pass_deadline(child);
     bool had_ended = child->has_ended;
     int ready = poll(fds, ARRAY_LEN(fds), patience(child));
     if (ready < 0)
         return errno == EINTR ? NULL : err_errno(ERR_TRANSIENT, errno, "%s: poll", child->name);
+    if (fds[STOP].revents)
+        return stop(child);
     if (fds[IN].revents)
         give_input(child);
     if (fds[OUT].revents)
@@ -201,8 +212,10 @@ static struct err *open_child(const struct child_spec *spec, struct child **out)
     child->name = base_copy_text(spec->argv[0]);
     child->deadline_ms = spec->deadline_ms;
     child->pidfd = -1;
+    child->stop_fd = spec->sandbox ? worker_stop_fd() : -1;
     struct err *e = child_spawn(spec, &child->process);
     if (e) {
+        close_fd(&child->stop_fd);
         free(child->name);
         free(child);
         return e;
@@ -285,6 +298,7 @@ void child_free(struct child *child)
     close_fd(&child->process.in);
     close_fd(&child->process.out);
     close_fd(&child->process.err);
+    close_fd(&child->stop_fd);
     free(child->out.bytes);
     free(child->err.bytes);
     free(child->name);

@@ -4,7 +4,8 @@
  * Units:     milliseconds (deadline on the monotonic clock of stream_now_ms), bytes.
  * A child has a session of its own (no terminal), inherits nothing but its three pipes, and what it leaves running in its
  * group is killed when it ends.
- * Errors:    ERR_TRANSIENT when the deadline passes (the group is killed), ERR_NOT_FOUND when the program is missing,
+ * Errors:    ERR_TRANSIENT when the deadline passes, or, of a caged child, when the workers it was started from are being freed (the
+ *            group is killed), ERR_NOT_FOUND when the program is missing,
  *            ERR_LIMIT when an output passes its limit. A failing exit status is a result, not an error. */
 #ifndef SERIN_IO_CHILD_H
 #define SERIN_IO_CHILD_H

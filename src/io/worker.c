@@ -3,7 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <uv.h>
+
+/* Sent to each thread that is to stop, where it stays pending: workers block all signals. */
+#define STOP_SIGNAL SIGUSR2
 
 struct job {
     void (*work)(void *job);
@@ -141,6 +145,8 @@ void worker_free(struct workers *workers)
     pthread_cond_broadcast(&workers->more);
     pthread_mutex_unlock(&workers->lock);
     for (int i = 0; i < workers->thread_count; i++)
+        (void)pthread_kill(workers->threads[i], STOP_SIGNAL);
+    for (int i = 0; i < workers->thread_count; i++)
         ASSERT(pthread_join(workers->threads[i], NULL) == 0);
     drop_jobs(&workers->waiting);
     drop_jobs(&workers->finished);
@@ -166,4 +172,12 @@ void worker_start(struct workers *workers, void (*work)(void *job), void (*done)
 size_t worker_pending(const struct workers *workers)
 {
     return workers->pending;
+}
+
+int worker_stop_fd(void)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, STOP_SIGNAL);
+    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -20,6 +20,7 @@
 
 #include "io/child.h"
 #include "io/stream.h"
+#include "io/worker.h"
 #include "peer.h"
 
 #define MIB      ((size_t)1 << 20)
@@ -409,6 +410,48 @@ static void a_caged_child_can_be_talked_to(void **state)
     assert_int_equal(status, 0);
 }
 
+struct stopped {
+    char *started; /* a file that the program makes */
+    struct err *errs[2];
+};
+
+static void run_two(void *job)
+{
+    struct stopped *stopped = job;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    const char *script = arena_printf(mem, "echo >%s; sleep 1000", stopped->started);
+    struct child_output output;
+    for (int i = 0; i < 2; i++)
+        stopped->errs[i] = run_for(mem, &cage, script, LIMIT_MS, &output);
+}
+
+static void is_never_done(void *job)
+{
+    (void)job;
+    fail();
+}
+
+/* Neither the one that runs, nor another that the job would start after it. */
+static void whoever_frees_the_workers_does_not_wait_for_a_cage(void **state)
+{
+    (void)state;
+    char *dir = peer_dir_new();
+    struct stopped stopped = { .started = peer_path(dir, "started") };
+    SCOPED(loop_free) struct loop *loop = loop_new();
+    struct workers *workers = worker_new(loop, 1, MIB);
+    worker_start(workers, run_two, is_never_done, &stopped);
+    while (access(stopped.started, F_OK) != 0)
+        usleep(10000);
+    worker_free(workers);
+    for (int i = 0; i < 2; i++) {
+        assert_true(err_is(stopped.errs[i], ERR_TRANSIENT));
+        assert_non_null(strstr(err_text(stopped.errs[i]), "since serin stops"));
+        err_free(stopped.errs[i]);
+    }
+    free(stopped.started);
+    peer_dir_free(dir);
+}
+
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -482,6 +525,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_missing_program_is_not_found),
         cmocka_unit_test(processes_over_the_limit_are_not_made),
         cmocka_unit_test(a_caged_child_can_be_talked_to),
+        cmocka_unit_test(whoever_frees_the_workers_does_not_wait_for_a_cage),
         cmocka_unit_test(bad_options_are_refused),
     };
     int failed = _cmocka_run_group_tests("io/sandbox circumstances", tests, count, NULL, NULL);
