@@ -33,6 +33,14 @@ static void add_names(struct script *script, const char *separator)
     sbuf_add(script->out, "help");
 }
 
+/* Its name, and the one it had once, which is taken but not offered. */
+static void add_called(struct script *script, const struct command *command, char separator)
+{
+    sbuf_add(script->out, command->name);
+    if (command->alias)
+        sbuf_addf(script->out, "%c%s", separator, command->alias);
+}
+
 /* In single quotes of a shell; backquotes around value names are dropped. */
 static void add_quoted(struct sbuf *out, const char *text, const char *backslashed)
 {
@@ -57,7 +65,10 @@ static void add_bash_flag(struct script *script, const struct command *command,
 
 static void add_bash_command(struct script *script, const struct command *command)
 {
-    sbuf_addf(script->out, "    %s) words='", command ? command->name : "''");
+    sbuf_add(script->out, "    ");
+    if (command)
+        add_called(script, command, '|');
+    sbuf_add(script->out, command ? ") words='" : "'') words='");
     if (!command)
         add_names(script, " ");
     if (command && command->run == cmd_completion.run)
@@ -78,8 +89,11 @@ static void add_bash(struct script *script)
               "        case ${COMP_WORDS[i]} in\n"
               "        ",
               name, name, name);
-    add_names(script, "|");
-    sbuf_add(script->out, ") command=${COMP_WORDS[i]}; break ;;\n"
+    for (size_t i = 0; (command = command_at(script->call->face, i)); i++) {
+        add_called(script, command, '|');
+        sbuf_add_char(script->out, '|');
+    }
+    sbuf_add(script->out, "help) command=${COMP_WORDS[i]}; break ;;\n"
                           "        esac\n"
                           "    done\n"
                           "    case $command in\n");
@@ -137,8 +151,9 @@ static void add_zsh(struct script *script)
                           "    fi\n"
                           "    case $words[2] in\n");
     for (size_t i = 0; (command = command_at(script->call->face, i)); i++) {
-        sbuf_addf(script->out, "    %s)\n        shift words; (( CURRENT-- ))\n        _arguments",
-                  command->name);
+        sbuf_add(script->out, "    ");
+        add_called(script, command, '|');
+        sbuf_add(script->out, ")\n        shift words; (( CURRENT-- ))\n        _arguments");
         each_flag(script, command, add_zsh_flag);
         sbuf_addf(script->out, " \\\n            '*:argument:%s' ;;\n",
                   command->run == cmd_completion.run ? "(bash fish zsh)" : "_files");
@@ -157,10 +172,11 @@ static void add_fish_flag(struct script *script, const struct command *command,
                           const struct flags_spec *spec)
 {
     sbuf_addf(script->out, "complete -c %s ", script->call->program);
+    sbuf_add(script->out,
+             command ? "-n '__fish_seen_subcommand_from " : "-n __fish_use_subcommand");
     if (command)
-        sbuf_addf(script->out, "-n '__fish_seen_subcommand_from %s' ", command->name);
-    else
-        sbuf_add(script->out, "-n __fish_use_subcommand ");
+        add_called(script, command, ' ');
+    sbuf_add(script->out, command ? "' " : " ");
     sbuf_addf(script->out, "-l %s", spec->name);
     if (spec->shorthand)
         sbuf_addf(script->out, " -s %c", spec->shorthand);

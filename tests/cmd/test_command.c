@@ -185,6 +185,7 @@ static void bash_completes_commands_and_flags(void **state)
     assert_string_equal(offered(mem, "", "li"), "lint list-images list-workloads\n");
     assert_string_equal(offered(mem, "run", "--git-p"), "--git-path --git-poll-interval\n");
     assert_string_equal(offered(mem, "lint", "--ou"), "--output\n");
+    assert_string_equal(offered(mem, "list-controllers", "--all"), "--all-namespaces\n");
     assert_string_equal(offered(mem, "completion", "b"), "bash\n");
     assert_string_equal(offered(mem, "help", "sta"), "status\n");
     assert_string_equal(offered(mem, "run", "--kube-config"), "\n"); /* deprecated: not offered */
