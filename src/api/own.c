@@ -33,12 +33,11 @@ static void list_failures(struct api_call *call, struct api_report *report,
 
 static void list_problems(struct api_call *call, struct api_report *report)
 {
-    const char *text;
+    const char *text, *path;
     report->problems = val_new_list(call->mem);
-    for (size_t at = 0; at < PROBLEMS_COUNTED && (text = sync_problem_at(call->api->opts.sync, at));
-         at++) {
-        struct api_problem problem;
-        api_report_read_problem(call->mem, text, &problem);
+    for (size_t at = 0;
+         at < PROBLEMS_COUNTED && (text = sync_problem_at(call->api->opts.sync, at, &path)); at++) {
+        const struct api_problem problem = api_report_read_problem(path, text);
         if (at < API_REPORT_LISTED)
             val_append(call->mem, report->problems, api_report_problem(call->mem, &problem));
         else

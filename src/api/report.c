@@ -4,6 +4,8 @@
 
 #include "base/time.h"
 
+#define LINE_DIGITS_MAX 9
+
 const char *api_report_outcome(enum sync_outcome outcome)
 {
     switch (outcome) {
@@ -75,18 +77,17 @@ struct val *api_report_object(struct arena *mem, const struct sync_object_status
     return value;
 }
 
-void api_report_read_problem(struct arena *mem, const char *text, struct api_problem *out)
+struct api_problem api_report_read_problem(const char *path, const char *text)
 {
-    *out = (struct api_problem){ .path = "", .message = text };
-    for (const char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
-        size_t digits = strspn(colon + 1, "0123456789");
-        if (digits == 0 || digits > 9 || colon[1 + digits] != ':')
-            continue;
-        out->path = arena_strndup(mem, text, (size_t)(colon - text));
-        for (size_t i = 0; i < digits; i++)
-            out->line = out->line * 10 + (colon[1 + i] - '0');
-        return;
-    }
+    struct api_problem problem = { .path = path, .message = text };
+    size_t len = strlen(path);
+    if (strncmp(text, path, len) != 0 || text[len] != ':')
+        return problem;
+    const char *line = text + len + 1;
+    size_t digits = strspn(line, "0123456789");
+    for (size_t i = 0; i < digits && digits <= LINE_DIGITS_MAX && line[digits] == ':'; i++)
+        problem.line = problem.line * 10 + (line[i] - '0');
+    return problem;
 }
 
 struct val *api_report_problem(struct arena *mem, const struct api_problem *problem)

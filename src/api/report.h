@@ -18,12 +18,13 @@ bool api_report_is_held(const struct sync_object_status *object);
 
 struct val *api_report_object(struct arena *mem, const struct sync_object_status *object);
 
-/* "apps/web.yaml:3:1: did not find expected key": the file and the line it names; the whole text as `message`. */
+/* "apps/web.yaml:3:1: did not find expected key" about this file: the line it names, 0 if it is about the file as a whole. The texts
+ * are borrowed. */
 struct api_problem {
     const char *path, *message;
     int64_t line;
 };
-void api_report_read_problem(struct arena *mem, const char *text, struct api_problem *out);
+struct api_problem api_report_read_problem(const char *path, const char *text);
 struct val *api_report_problem(struct arena *mem, const struct api_problem *problem);
 
 struct api_commit {

@@ -125,10 +125,9 @@ static struct val *list_held(struct api_call *call, const struct why_facts *fact
         view->held++;
         val_append(call->mem, held, api_report_object(call->mem, &object));
     }
-    const char *text;
-    for (size_t at = 0; at < PATHS_ASKED && (text = sync_problem_at(sync, at)); at++) {
-        struct api_problem problem;
-        api_report_read_problem(call->mem, text, &problem);
+    const char *text, *path;
+    for (size_t at = 0; at < PATHS_ASKED && (text = sync_problem_at(sync, at, &path)); at++) {
+        const struct api_problem problem = api_report_read_problem(path, text);
         if (!is_changed(facts, problem.path)) {
             view->held_others++;
             continue;
@@ -197,15 +196,13 @@ static void find_held_paths(struct api_call *call, struct arena *mem, struct why
     struct sync *sync = call->api->opts.sync;
     SCOPED(map_free) struct map *seen = map_new(NULL);
     struct sync_object_status object;
-    const char *text;
+    const char *text, *path;
     for (size_t at = 0; sync_object_at(sync, at, &object); at++) {
         if (api_report_is_held(&object))
             hold_path(mem, facts, seen, object.path);
     }
-    for (size_t at = 0; at < PATHS_ASKED && (text = sync_problem_at(sync, at)); at++) {
-        struct api_problem problem;
-        api_report_read_problem(call->mem, text, &problem);
-        hold_path(mem, facts, seen, problem.path);
+    for (size_t at = 0; at < PATHS_ASKED && (text = sync_problem_at(sync, at, &path)); at++) {
+        hold_path(mem, facts, seen, path);
     }
 }
 

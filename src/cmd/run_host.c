@@ -124,7 +124,7 @@ void run_host_on_synced(struct run_host *host)
     struct sync_status status;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     sync_status(host->daemon->sync, &status);
-    const char *problem = sync_problem_at(host->daemon->sync, 0);
+    const char *path, *problem = sync_problem_at(host->daemon->sync, 0, &path);
     bool has_failed = *status.error || status.failed || problem;
     const char *sha = *status.error ? status.head : status.applied;
     if (*sha)

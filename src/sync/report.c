@@ -106,9 +106,11 @@ static struct val *failure_list(struct sync_run *run)
         val_set_text(mem, one, "error", object->message ? object->message : "");
         val_append(mem, list, one);
     }
-    for (size_t at = 0; sync_problem_at(run->sync, at) && at < NOTE_FAILURES_MAX; at++) {
+    const char *text, *path;
+    for (size_t at = 0; at < NOTE_FAILURES_MAX && (text = sync_problem_at(run->sync, at, &path));
+         at++) {
         struct val *one = val_new_map(mem);
-        val_set_text(mem, one, "error", sync_problem_at(run->sync, at));
+        val_set_text(mem, one, "error", text);
         val_append(mem, list, one);
     }
     return list;

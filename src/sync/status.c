@@ -88,13 +88,15 @@ const char *sync_object_body(struct sync *sync, const char *id)
     return object ? object->body : NULL;
 }
 
-const char *sync_problem_at(const struct sync *sync, size_t wanted)
+const char *sync_problem_at(const struct sync *sync, size_t wanted, const char **path)
 {
     void *value;
     for (size_t at = 0; map_next(sync->inventory.files, &at, NULL, &value);) {
         const struct inventory_file *file = value;
-        if (wanted < file->problems.len)
+        if (wanted < file->problems.len) {
+            *path = file->path;
             return file->problems.at[wanted];
+        }
         wanted -= file->problems.len;
     }
     return NULL;

@@ -107,7 +107,8 @@ bool sync_object_find(struct sync *sync, const char *id, struct sync_object_stat
 /* The manifest of an object as JSON (what is sent, marks included), NULL if there is none. */
 const char *sync_object_body(struct sync *sync, const char *id);
 
-/* Files that could not be read: "path:line:column: text"; NULL past the last. */
-const char *sync_problem_at(const struct sync *sync, size_t at);
+/* Files that could not be read: "path:line:column: text" or, of a file as a whole, "path: text"; NULL past the last. `path` is as it is
+ * in the repository. Both are borrowed, until the next sync. */
+const char *sync_problem_at(const struct sync *sync, size_t at, const char **path);
 
 #endif

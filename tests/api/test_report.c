@@ -10,23 +10,25 @@
 #include "api/report.h"
 
 static const struct problem_case {
-    const char *name, *text, *path;
+    const char *name, *path, *text;
     int64_t line;
 } problem_cases[] = {
-    { "a file, a line and a column are told apart", "apps/web.yaml:3:14: did not find expected key",
-      "apps/web.yaml", 3 },
-    { "a colon in a path does not end it", "a:b.yaml:12:1: x", "a:b.yaml", 12 },
-    { "a text without a place has none", "no such path: apps", "", 0 },
-    { "a line that is too long to be one is none", "a:12345678901: x", "", 0 },
-    { "nothing has no place", "", "", 0 },
+    { "a line and a column are told apart", "apps/web.yaml",
+      "apps/web.yaml:3:14: did not find expected key", 3 },
+    { "a colon in a path does not end it", "a:b.yaml", "a:b.yaml:12:1: x", 12 },
+    { "a problem of a file as a whole has no line", "db.yaml",
+      "db.yaml: encrypted with SOPS: start serin with --sops", 0 },
+    { "a number in what is said is no line", "db.yaml", "db.yaml: sops failed: keys:12: none", 0 },
+    { "a line that is too long to be one is none", "a", "a:12345678901: x", 0 },
+    { "a number without an end is no line", "a", "a:12", 0 },
+    { "the path of a file whose name is spelt out stays", "a\n.yaml", "a\\x0a.yaml:3:1: x", 0 },
+    { "the path of another file is not taken for this one's", "a", "a.yaml:3:1: x", 0 },
 };
 
 static void problem_matches_case(void **state)
 {
     const struct problem_case *c = *state;
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    struct api_problem problem;
-    api_report_read_problem(mem, c->text, &problem);
+    const struct api_problem problem = api_report_read_problem(c->path, c->text);
     assert_string_equal(problem.path, c->path);
     assert_int_equal(problem.line, c->line);
     assert_string_equal(problem.message, c->text);
