@@ -1,14 +1,13 @@
 #include <string.h>
 
+#include "doc/val.h"
 #include "kube/discovery.h"
 #include "sync/gc.h"
 #include "sync/order.h"
 #include "sync/run.h"
 
-/* The collect stage: what nobody declares any more goes, in reverse order of applying, one rank after the other. */
-
-#define DELETE_BODY \
-    "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Background\"}"
+/* The collect stage: what nobody declares any more goes, in reverse order of applying, one rank after the other. Each deletion names
+ * the object that was judged by its uid: what somebody puts in its place meanwhile is judged by the next sync. */
 
 struct collect {
     struct sync_run *run;
@@ -40,6 +39,7 @@ static void list_strays(struct collect *collect)
                               .kind = arena_strdup(run->mem, stray->kind),
                               .ns = arena_strdup(run->mem, stray->ns),
                               .name = arena_strdup(run->mem, stray->name),
+                              .uid = arena_strdup(run->mem, stray->uid),
                               .mark = arena_strdup(run->mem, stray->mark),
                               .checksum = arena_strdup(run->mem, stray->checksum),
                               .ignore = stray->ignore,
@@ -119,16 +119,31 @@ static void on_deleted(void *ctx, const struct kube_result *result)
     struct sync_run *run = collect->run;
     struct sync *sync = run->sync;
     collect->tickets.at[deletion->at] = 0;
-    if (result->err && result->status != 404) {
+    if (result->err && result->status == 409) {
+        log_info(sync->opts.log, F("component", "sync"), F("resource", deletion->live->id),
+                 F("info", "not deleted: it is another object by now"),
+                 F("err", err_text(result->err)));
+    } else if (result->err && result->status != 404) {
         run->failed++;
         log_error(sync->opts.log, F("component", "sync"), F("resource", deletion->live->id),
                   F("info", "cannot delete"), F("err", err_text(result->err)));
     } else {
         *vec_push(run->mem, &run->deleted_ids) = deletion->live->id;
-        picture_drop_stray(sync->picture, deletion->live->id);
+        picture_drop_stray(sync->picture, deletion->live->id, deletion->live->uid);
     }
     collect->running--;
     advance(collect);
+}
+
+static const char *delete_options(struct arena *mem, const char *uid, size_t *len)
+{
+    struct val *options = val_new(mem, VAL_MAP);
+    val_set_text(mem, options, "apiVersion", "v1");
+    val_set_text(mem, options, "kind", "DeleteOptions");
+    val_set_text(mem, options, "propagationPolicy", "Background");
+    if (*uid)
+        val_set_text(mem, val_need_map(mem, options, "preconditions"), "uid", uid);
+    return val_json(mem, options, len);
 }
 
 static void start_delete(struct collect *collect, const struct gc_live *live)
@@ -140,9 +155,8 @@ static void start_delete(struct collect *collect, const struct gc_live *live)
         return;
     struct deletion *deletion = arena_alloc(run->mem, sizeof(*deletion));
     *deletion = (struct deletion){ collect, live, collect->tickets.len };
-    struct kube_request request = { .method = "DELETE",
-                                    .body = DELETE_BODY,
-                                    .body_len = strlen(DELETE_BODY) };
+    struct kube_request request = { .method = "DELETE" };
+    request.body = delete_options(run->mem, live->uid, &request.body_len);
     request.path = kube_path(run->mem, resource, live->ns, live->name, NULL);
     collect->running++;
     ticket started = kube_start(run->sync->opts.kube, &request, on_deleted, deletion);

@@ -13,6 +13,7 @@
 /* A live object that carries the mark label. */
 struct gc_live {
     const char *id, *api_version, *kind, *ns, *name; /* ns "" for cluster-wide ones */
+    const char *uid;                                 /* "": not known */
     const char *mark;                                /* the label's value */
     const char *checksum;                            /* annotation; NULL: none */
     enum mark_ignore ignore;

@@ -60,8 +60,9 @@ static void check_settled(struct picture *picture);
 static void free_stray(void *at)
 {
     struct picture_stray *stray = at;
-    char *const texts[] = { stray->id,   stray->api_version, stray->kind,     stray->ns,
-                            stray->name, stray->mark,        stray->checksum, stray->kind_key };
+    char *const texts[] = { stray->id,   stray->api_version, stray->kind,
+                            stray->ns,   stray->name,        stray->uid,
+                            stray->mark, stray->checksum,    stray->kind_key };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
     free(stray);
@@ -175,6 +176,7 @@ static void note_stray(struct picture *picture, const struct feed *feed, const c
     stray->kind = base_copy_text(feed->kind->name);
     stray->ns = base_copy_text(object_namespace(live));
     stray->name = base_copy_text(object_name(live));
+    stray->uid = base_copy_text(object_uid(live));
     stray->mark = base_copy_text(seen.mark);
     stray->checksum = base_copy_text(seen.checksum ? seen.checksum : "");
     stray->ignore = seen.ignore;
@@ -604,6 +606,7 @@ void picture_add_stray(struct picture *picture, const struct inventory_object *o
     stray->kind = base_copy_text(object->kind);
     stray->ns = base_copy_text(object->ns);
     stray->name = base_copy_text(object->name);
+    stray->uid = base_copy_text(object->uid ? object->uid : "");
     stray->mark = base_copy_text(mark);
     stray->checksum = base_copy_text(object->checksum);
     stray->ignore = object->live_ignore;
@@ -613,9 +616,11 @@ void picture_add_stray(struct picture *picture, const struct inventory_object *o
     arena_reset(picture->mem);
 }
 
-void picture_drop_stray(struct picture *picture, const char *id)
+void picture_drop_stray(struct picture *picture, const char *id, const char *uid)
 {
-    map_remove(picture->strays, id);
+    const struct picture_stray *stray = map_get(picture->strays, id);
+    if (stray && !strcmp(stray->uid, uid))
+        map_remove(picture->strays, id);
 }
 
 void picture_drop_declared(struct picture *picture, const struct inventory_file *file)

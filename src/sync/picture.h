@@ -16,7 +16,7 @@ struct picture;
 
 /* A marked object that no file declares. */
 struct picture_stray {
-    char *id, *api_version, *kind, *ns, *name, *mark, *checksum;
+    char *id, *api_version, *kind, *ns, *name, *uid, *mark, *checksum;
     enum mark_ignore ignore;
     bool has_owner, is_deleting, is_cluster_scoped;
     char *kind_key; /* which watch keeps it true */
@@ -62,6 +62,7 @@ void picture_add_stray(struct picture *picture, const struct inventory_object *o
                        const char *mark);
 void picture_drop_declared(struct picture *picture,
                            const struct inventory_file *file); /* what it declares is no stray */
-void picture_drop_stray(struct picture *picture, const char *id);
+/* It is gone, unless another object has taken its name meanwhile. */
+void picture_drop_stray(struct picture *picture, const char *id, const char *uid);
 
 #endif

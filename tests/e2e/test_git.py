@@ -39,6 +39,23 @@ def test_a_branch_that_goes_away_deletes_nothing(w):
     w.wait_data("a", {"key": "one"})
 
 
+@lasts(12)
+def test_what_takes_the_place_of_something_to_be_deleted_is_judged_anew(w):
+    w.commit({"ns.yaml": w.namespace(), "a.yaml": w.configmap("a"), "b.yaml": w.configmap("b")})
+    w.serin()
+    w.synced()
+    w.arm("late", {"latency_ms": 6000}, verbs=["delete"], count=1)
+    w.commit({}, remove=["a.yaml"])
+    wait(lambda: w.hits("late"), "the deletion to be on its way", 30)
+    old = w.get("ConfigMap", "a")
+    w.cluster.delete("ConfigMap", "a", w.ns)
+    w.cluster.create("ConfigMap", {**old, "metadata": {k: v for k, v in old["metadata"].items() if k in ("name", "namespace", "labels", "annotations")}}, w.ns)
+    wait(lambda: "it is another object by now" in w.log(), "the deletion to be refused", 30)
+    expect(w.get("ConfigMap", "a") is None, False, "the new one is gone")
+    w.commit({"c.yaml": w.configmap("c")})
+    wait(lambda: w.get("ConfigMap", "a") is None, "the next sync to delete the new one")
+
+
 def test_a_missing_path_deletes_nothing(w):
     w.commit({"ns.yaml": w.namespace(), "apps/all.yaml": w.configmap("a")})
     w.serin("--git-path=apps")
