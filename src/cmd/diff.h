@@ -59,7 +59,7 @@ MUST_USE struct err *diff_compare(struct diff_plan *plan, const struct cluster *
 void diff_changes(struct arena *mem, const struct val *live, const struct val *applied,
                   struct doc_changes *out);
 
-/* In place of all values: of what is encrypted in the repository. Pure. */
+/* In place of all values, those that paths name items of lists by, too: of what is encrypted in the repository. Pure. */
 void diff_mask(struct arena *mem, struct doc_changes *changes);
 
 /* Fields of a live object that only `kubectl apply` or Flux v1 still owns and the apply does not have: gone after a sync, which

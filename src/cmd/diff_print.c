@@ -95,10 +95,44 @@ static void expand(struct arena *mem, const struct doc_changes *from, struct doc
     }
 }
 
+/* The end of [name=x], [port=80,protocol=TCP] or ["a.b"], which begins here: past the bracket. */
+static const char *end_of_step(const char *at)
+{
+    bool is_quoted = false;
+    for (; *at; at++) {
+        if (is_quoted && *at == '\\' && at[1])
+            at++;
+        else if (*at == '"')
+            is_quoted = !is_quoted;
+        else if (*at == ']' && !is_quoted && (!at[1] || at[1] == '.' || at[1] == '['))
+            return at + 1;
+    }
+    return at;
+}
+
+/* Items of lists are called by values of theirs: .env[name=x]. Keys of maps stay. */
+static const char *mask_path(struct arena *mem, const char *path)
+{
+    SBUF(out, SBUF_MAX);
+    while (*path) {
+        const char *end = *path == '[' ? end_of_step(path) : path + 1;
+        size_t key = strcspn(path, "=\"");
+        if (*path == '[' && path + key < end && path[key] == '=') {
+            sbuf_add_bytes(&out, path, key + 1);
+            sbuf_add(&out, MASK "]");
+        } else {
+            sbuf_add_bytes(&out, path, (size_t)(end - path));
+        }
+        path = end;
+    }
+    return arena_strdup(mem, sbuf_text(&out));
+}
+
 void diff_mask(struct arena *mem, struct doc_changes *changes)
 {
     for (size_t i = 0; i < changes->len; i++) {
         struct doc_change *change = &changes->at[i];
+        change->path = mask_path(mem, change->path);
         change->from = mask(mem, change->from);
         change->to = mask(mem, change->to);
     }

@@ -102,13 +102,20 @@ static void what_is_encrypted_is_compared_without_its_values(void **state)
     object.path = "web.yaml";
     object.action = DIFF_UPDATE;
     SBUF(text, 1 << 16);
-    diff_changes(mem, parse(mem, "{\"data\":{\"a\":\"alt\",\"b\":1}}"),
-                 parse(mem, "{\"data\":{\"a\":\"geheim\",\"c\":\"neu\"}}"), &object.changes);
+    diff_changes(mem,
+                 parse(mem, "{\"data\":{\"a\":\"alt\",\"b\":1,\"x.y\":1},"
+                            "\"env\":[{\"name\":\"geheim\",\"v\":[1]},{\"name\":\"a]b \\\"c\"}]}"),
+                 parse(mem, "{\"data\":{\"a\":\"geheim\",\"c\":\"neu\",\"x.y\":2},"
+                            "\"env\":[{\"name\":\"geheim\",\"v\":[2]}]}"),
+                 &object.changes);
+    *vec_push(mem, &object.changes) = (struct doc_change){ .path = ".ports[port=8080,p=x].a[0]" };
     diff_mask(mem, &object.changes);
     diff_print(&(struct diff_objects){ .at = &object, .len = 1 }, &text);
     assert_string_equal(sbuf_text(&text),
                         "demo/configmap/web (web.yaml:0)\n  ~ .data.a: *** -> ***\n"
-                        "  - .data.b: ***\n  + .data.c: ***\n"
+                        "  - .data.b: ***\n  ~ .data[\"x.y\"]: *** -> ***\n"
+                        "  + .data.c: ***\n  ~ .env[name=***].v[0]: *** -> ***\n"
+                        "  - .env[name=***].name: ***\n  + .ports[port=***].a[0]: \n"
                         "0 created, 1 changed, 0 deleted, 0 the same\n");
 }
 
