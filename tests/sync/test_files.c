@@ -130,7 +130,7 @@ static void deep_trees_take_little_memory(void **state)
                                               { "z/values.yaml", "1f3c", 0100644 } };
     for (int i = 0; i < FILES; i++) {
         for (int depth = 0; depth < DEPTH; depth++)
-            memcpy(paths[i] + (size_t)2 * depth, "d/", 2);
+            memcpy(&paths[i][2 * depth], "d/", 2);
         snprintf(paths[i] + (size_t)2 * DEPTH, 32, "%d.yaml", i);
         entries[i + 2] = (struct files_entry){ paths[i], "1f3c", 0100644 };
     }
