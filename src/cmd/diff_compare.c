@@ -44,17 +44,11 @@ static enum resolve_scope scope_of(const struct kube_discovery *discovery,
     return crd ? crd->scope : RESOLVE_UNKNOWN;
 }
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
 void diff_plan_resolve(struct diff_plan *plan, const struct kube_discovery *discovery)
 {
     struct resolve_crds crds = { 0 };
     size_t count = plan->manifests.len;
-    plan->scaled = map_new(NULL);
-    arena_defer(plan->mem, free_map, plan->scaled);
+    plan->scaled = map_new_in(plan->mem);
     resolve_find_crds(plan->mem, plan->manifests.at, count, &crds);
     for (size_t i = 0; i < count; i++) {
         const struct manifest *manifest = &plan->manifests.at[i];

@@ -81,8 +81,3 @@ const char *words_trouble(struct arena *mem, const struct val *trouble)
     }
     return arena_strdup(mem, sbuf_text(&text));
 }
-
-const char *words_plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}

@@ -16,6 +16,5 @@ const char *words_commit(struct arena *mem,
 /* What holds something up, of /api/serin/v1: "demo/deployment/web (web.yaml:3): failed: why", or
  * "web.yaml:3: why" for a file. */
 const char *words_trouble(struct arena *mem, const struct val *trouble);
-const char *words_plural(size_t count); /* "" for 1, else "s" */
 
 #endif

@@ -197,23 +197,11 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct generate_file *)a)->path, ((const struct generate_file *)b)->path);
 }
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
-static struct map *new_map(struct arena *mem)
-{
-    struct map *map = map_new(NULL);
-    arena_defer(mem, free_map, map);
-    return map;
-}
-
 static struct err *take_changes(struct update *update)
 {
     const struct generate_opts *opts = update->run.opts;
     struct arena *mem = update->run.mem;
-    struct walk walk = { .update = update, .known = new_map(mem) };
+    struct walk walk = { .update = update, .known = map_new_in(mem) };
     size_t expected = 0;
     for (size_t i = 0; i < opts->entry_count; i++) {
         const struct files_entry *entry = &opts->entries[i];
@@ -260,7 +248,7 @@ static const struct map *wanted_objects(const struct update *update,
                                         const struct generate_unit *unit)
 {
     struct arena *mem = update->run.mem;
-    struct map *wanted = new_map(mem);
+    struct map *wanted = map_new_in(mem);
     for (size_t i = update->count; i > 0; i--) { /* the first one of an ID stays */
         const struct generate_edit *edit = &update->edits[i - 1];
         if (edit->object && strcmp(edit->config, unit->place->name) == 0)
@@ -271,7 +259,7 @@ static const struct map *wanted_objects(const struct update *update,
 
 static const struct map *objects_by_id(struct arena *mem, const struct manifest_list *list)
 {
-    struct map *objects = new_map(mem);
+    struct map *objects = map_new_in(mem);
     for (size_t i = list->len; i > 0; i--)
         map_set(objects, id_of(mem, list->at[i - 1].object),
                 (void *)(uintptr_t)list->at[i - 1].object);

@@ -19,18 +19,6 @@ enum {
 #define ERRORS_BYTES ((size_t)16 << 10)
 #define MEMORY_BYTES ((size_t)1 << 30)
 
-static void free_map(void *map)
-{
-    map_free(map);
-}
-
-static struct map *new_map(struct arena *mem)
-{
-    struct map *map = map_new(NULL);
-    arena_defer(mem, free_map, map);
-    return map;
-}
-
 struct reveal *reveal_new(struct arena *mem, const struct reveal_settings *settings,
                           const struct reveal_source *source)
 {
@@ -39,8 +27,8 @@ struct reveal *reveal_new(struct arena *mem, const struct reveal_settings *setti
     if (settings)
         reveal->settings = *settings;
     reveal->source = *source;
-    reveal->revealed = new_map(mem);
-    reveal->decrypted = new_map(mem);
+    reveal->revealed = map_new_in(mem);
+    reveal->decrypted = map_new_in(mem);
     int64_t timeout_ms = reveal->settings.timeout_ms;
     reveal->limit_ms = timeout_ms > 0 ? timeout_ms : TIMEOUT_DEFAULT_MS;
     return reveal;
