@@ -309,6 +309,16 @@ static void command_says(void **state)
     "app:1\",\"Target\":\"r.io/app:2\"}]"
 #define OF_A "{\"Container\":\"a\",\"Current\":\"r.io/a:1\",\"Target\":\"r.io/a:2\"}"
 #define OF_B "{\"Container\":\"b\",\"Current\":\"r.io/b:1\",\"Target\":\"r.io/b:2\"}"
+#define DIGEST(a)                                                   \
+    "sha256:" a "123456789abcdef0123456789abcdef0123456789abcdef01" \
+    "23456789abcdef"
+#define PINNED                                                                             \
+    "\"demo:deployment/pinned\":{\"Status\":\"success\",\"PerContainer\":[{\"Container\":" \
+    "\"p\",\"Current\":\"r.io/p:1\",\"CurrentDigest\":\"" DIGEST(                          \
+        "0") "\",\"Target\":\"r.io/p:2\",\"TargetDigest\":\"" DIGEST("f") "\"}]}"
+#define OF_PINNED                                                                      \
+    "\"demo:deployment/pinned\":[{\"Container\":\"p\",\"Current\":\"r.io/p:1@" DIGEST( \
+        "0") "\",\"Target\":\"r.io/p:2@" DIGEST("f") "\"}]"
 #define MENU_OF_THREE                                                               \
     "    WORKLOAD              STATUS   UPDATES\033[K\r\n"                          \
     "⇒ ◉ demo:deployment/side  success  a: r.io/a:1 -> 2\033[K\r\n"             \
@@ -330,6 +340,8 @@ static const struct menu_case {
       { "⇒ ◯ demo:deployment/side", "⇒ ◯                                b:", "Submitting selected release ..." }, 0 },
     { "the cursor wraps", "serin", "k \033[B \r", PLAN SELECTED SPEC("\"demo:deployment/side\":[" OF_B "]") SELECTED_DONE, 0,
       { "⇒ ◯ demo:deployment/web", "⇒ ◯ demo:deployment/side" }, 0 },
+    { "a tag and a digest are released together", "serin", "\r", SUBMIT "> ...\"Kind\":\"plan\"\n" PLANNED(PINNED) SELECTED SPEC(OF_PINNED) SELECTED_DONE, 0,
+      { "p: r.io/p:1@sha256:0123456789", "Submitting selected release ..." }, 0 },
     { "q gives up", "fluxctl", "q", PLAN, 0, { MENU_OF_THREE, "Aborted." }, 0 },
     { "ctrl-C gives up, and is 1 for serin", "serin", "\003", PLAN, 1, { MENU_OF_THREE, "Aborted." }, 0 },
     { "a signal leaves the terminal as it was", "serin", "", PLAN, 128 + SIGTERM, { MENU_OF_THREE, "\033[?25h" }, SIGTERM },

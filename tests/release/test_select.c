@@ -375,6 +375,13 @@ static const struct select_case {
       "deployment/x success  app r.io/pinned:1@sha256:" D1 " r.io/pinned:2\n"
       "+ deployment/x app=r.io/pinned:2\n",
       NULL },
+    { "containers that are pinned, as the menu sends them",
+      CONTAINERS(W("x") ":[" C("app", "r.io/pinned:1@sha256:" D1, "r.io/pinned:2@sha256:" D2) "]",
+                 ""),
+      APP("x", "", "r.io/pinned:1@sha256:" D1), NULL,
+      "deployment/x success  app r.io/pinned:1@sha256:" D1 " r.io/pinned:2@sha256:" D2 "\n"
+      "+ deployment/x app=r.io/pinned:2@sha256:" D2 "\n",
+      NULL },
     { "containers that have it already",
       CONTAINERS(W("web") ":[" C("web", "", "r.io/app:1.0.0") "]", ""), WEB, NULL,
       "deployment/web skipped image(s) up to date\n", "no changes found" },
