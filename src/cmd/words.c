@@ -66,18 +66,10 @@ const char *words_trouble(struct arena *mem, const struct val *trouble)
 {
     SBUF(text, TEXT_MAX_BYTES);
     const char *message = val_text_or(val_get(trouble, "message"), "");
-    if (!val_get(trouble, "kind")) {
-        /* The message of a file begins with its place already. */
-        const char *path = val_text_or(val_get(trouble, "path"), "");
-        if (strncmp(message, path, strlen(path)) != 0) {
-            add_place(&text, trouble);
-            sbuf_add(&text, ": ");
-        }
-        sbuf_add(&text, message);
-    } else {
-        add_object(&text, trouble);
-        if (*message)
-            sbuf_addf(&text, ": %s", message);
-    }
+    if (!val_get(trouble, "kind")) /* of a file: begins with its place, spelt out, already */
+        return message;
+    add_object(&text, trouble);
+    if (*message)
+        sbuf_addf(&text, ": %s", message);
     return arena_strdup(mem, sbuf_text(&text));
 }

@@ -14,7 +14,7 @@ const char *words_age(struct arena *mem, int64_t seconds); /* 12 s, 5 min, 3 h, 
 const char *words_commit(struct arena *mem,
                          const struct val *commit); /* 1a2b3c4 "Subject" by Jane, 3 h old */
 /* What holds something up, of /api/serin/v1: "demo/deployment/web (web.yaml:3): failed: why", or
- * "web.yaml:3: why" for a file. */
+ * "web.yaml:3:1: why" for a file, its message as it is. */
 const char *words_trouble(struct arena *mem, const struct val *trouble);
 
 #endif

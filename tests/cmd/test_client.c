@@ -62,9 +62,9 @@
     "web\",\"kind\":\"Deployment\",\"namespace\":\"demo\",\"name\":\"web\",\"path\":" \
     "\"apps/web.yaml\",\"line\":3,\"outcome\":\"failed\",\"message\":\"spec.replicas: wrong\"}"
 #define NO_TROUBLE "\"failures\":[],\"failuresLeftOut\":0,\"problems\":[],\"problemsLeftOut\":0"
-#define TROUBLE                                                                          \
-    "\"failures\":[" FAILURE                                                             \
-    "],\"failuresLeftOut\":2,\"problems\":[{\"path\":\"a.yaml\",\"line\":4,\"message\":" \
+#define TROUBLE                                                                                 \
+    "\"failures\":[" FAILURE                                                                    \
+    "],\"failuresLeftOut\":2,\"problems\":[{\"path\":\"a\\u001b.yaml\",\"line\":4,\"message\":" \
     "\"a.yaml:4:1: did not find expected key\"}],\"problemsLeftOut\":0"
 #define DIGEST        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HINT(command) "Run 'fluxctl " command " --help' for usage.\n"
