@@ -36,7 +36,7 @@ static const char *quoted(struct arena *mem, const char *text)
 {
     SBUF(buf, SBUF_MAX);
     size_t len = strnlen(text, KEY_MAX_BYTES);
-    while (len == KEY_MAX_BYTES && ((unsigned char)text[len] & 0xc0) == 0x80)
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
         len--; /* whole characters only */
     sbuf_add_json(&buf, text, len);
     return arena_printf(mem, "%s%s", sbuf_text(&buf), text[len] ? "..." : "");

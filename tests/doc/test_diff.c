@@ -77,22 +77,28 @@ static void too_many_changes_are_cut(void **state)
     assert_string_equal(changes.at[0].path, "[0]");
 }
 
-static void long_keys_are_cut_in_paths(void **state)
+/* `wide`: one character, across the place of the cut. */
+static void check_cut(size_t at, const char *wide)
 {
-    (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     char key[300];
     memset(key, 'k', sizeof(key));
-    key[99] = '\xc3'; /* one character, across the place of the cut */
-    key[100] = '\xa9';
+    memcpy(key + at, wide, strlen(wide));
     key[sizeof(key) - 1] = '\0';
     struct val *from = val_new_map(mem), *to = val_new_map(mem);
     val_set_text(mem, from, key, "a");
     val_set_text(mem, to, key, "b");
     struct doc_changes changes = { 0 };
     doc_diff(mem, from, to, &changes);
-    key[99] = '\0';
+    key[at] = '\0';
     assert_string_equal(changes.at[0].path, arena_printf(mem, "[\"%s\"...]", key));
+}
+
+static void long_keys_are_cut_in_paths(void **state)
+{
+    (void)state;
+    check_cut(99, "\xc3\xa9");
+    check_cut(98, "\xe2\x82\xac");
 }
 
 int main(void)
