@@ -91,11 +91,6 @@ void applier_free(struct applier *applier)
     free(applier);
 }
 
-bool applier_is_running(const struct applier *applier)
-{
-    return applier->is_running;
-}
-
 static int64_t wall_ms(const struct applier *applier)
 {
     return loop_wall_ms(applier->opts.loop);

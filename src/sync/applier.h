@@ -41,6 +41,5 @@ void applier_free(struct applier *applier); /* cancels what runs */
 
 /* Applies all objects that are dirty and due (not_before_ms); done comes in a later turn. */
 void applier_run(struct applier *applier);
-bool applier_is_running(const struct applier *applier);
 
 #endif
