@@ -33,8 +33,12 @@ def releases(w, cluster, kubeconfig, said, folder):
     def version():
         with urllib.request.urlopen(urllib.request.Request(gateway + "/version", headers={"Host": "app.example.com"}), timeout=20) as answer:
             return answer.read().decode()
-    wait(lambda: cluster.list("Canary", "prod") and all(one.get("status", {}).get("phase") == "Initialized" for one in cluster.list("Canary", "prod")),
-         "the repository's canaries", 90)
+
+    def initialized():  # and further, where the push of before came after it
+        phases = [one.get("status", {}).get("phase", "") for one in cluster.list("Canary", "prod")]
+        expect(bool(phases) and {"", "Initializing", "Failed"}.isdisjoint(phases), True, f"phases {phases}: all begun and none failed")
+        return True
+    wait(initialized, "the repository's canaries", 90)
     kubectl("apply", "-f", os.path.join(TOP, "deploy", "playground", "podinfo.yaml"))
     kubectl("-n", "test", "wait", "canary/podinfo", "--for=condition=promoted", "--timeout=90s")
     wait(lambda: "6.0.0" in version(), "the application")
