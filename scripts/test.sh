@@ -63,7 +63,7 @@ if [ -z "$quick" ]; then
   export SERIN_CONTROLPLANE=$PLAYGROUND # for unit tests that want a real server; without it they are skipped
 fi
 
-# What compiles only: at low priority beside the tests that need none of it, which mostly wait.
+# What compiles and what only computes: at low priority beside the tests that need none of it, which mostly wait.
 compile_the_rest() {
   renice -n 19 -p "$BASHPID" >/dev/null
   local room targets=()
@@ -73,13 +73,14 @@ compile_the_rest() {
   step build release build_serin release "${targets[@]}"
   step build tsan build_serin tsan threads
   step build memcheck build_serin memcheck parsers
-  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 420 --results "$RESULTS" || true
+  unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
+  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 90 --results "$RESULTS" || true
 }
 
 say "building with sanitizers (build/asan)"
 step build asan build_serin asan
 if [ -z "$quick" ]; then
-  say "beside the next steps: building as shipped (build/release), for ThreadSanitizer and for Valgrind; clang-tidy"
+  say "beside the next steps: building as shipped (build/release) and for ThreadSanitizer; parsers under Valgrind; clang-tidy"
   compile_the_rest >build/logs/rest.log 2>&1 &
   rest=$!
 fi
@@ -102,14 +103,13 @@ if [ -z "$quick" ]; then
   wait "$rest" || true
   cat build/logs/rest.log
   "$PYTHON" tests/checks/checks.py --results "$RESULTS" objects || true # they read what the release build left
-  say "threads under ThreadSanitizer, parsers under Valgrind"
+  say "threads under ThreadSanitizer"
   # gcc's TSan does not know where a kernel that spreads addresses widely puts things; where that cannot be turned off it may be fine.
   straight=()
   if setarch -R true 2>/dev/null; then
     straight=(setarch -R)
   fi
   unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4 ${again:+--repeat until-pass:2}
-  unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
   say "differential scenarios: sync, and beside it canaries, which mostly wait"
   tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" ${again:+"$again"} \
     >build/logs/differential-canary.log 2>&1 &
