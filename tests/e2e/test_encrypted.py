@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import yaml
-from lab import Failed, contains, expect, needs, wait
+from lab import Failed, contains, expect, lasts, needs, wait
 
 PLAIN = ("hunter2", "hunter3")
 
@@ -103,6 +103,7 @@ def test_files_of_sops_are_decrypted(w):
 
 
 @needs("git-secret")
+@lasts(17)
 def test_files_of_git_secret_are_revealed(w):
     def hide(message):
         keys.run("git", "secret", "hide", "-d", cwd=w.work)

@@ -3,7 +3,7 @@
 import os
 import time
 
-from lab import contains, expect, wait
+from lab import contains, expect, lasts, wait
 from registry import Scripted
 from releases import Releases
 
@@ -115,6 +115,7 @@ def test_a_restart_neither_goes_back_nor_commits(w):
     calm(r, head, "once the registry is back")
 
 
+@lasts(21)
 def test_a_registry_that_loses_its_tags_changes_nothing(w):
     """Empty, half a list, a page missing, a tag whose image cannot be read: nothing goes backwards."""
     registry = Scripted({"shop/web": {"1.0": "2024-01-01T00:00:00Z", "1.1": "2024-01-02T00:00:00Z"}})

@@ -178,6 +178,7 @@ def test_a_repository_away_during_the_release(w):
     r.one_scalar("1.0", "1.1")
 
 
+@lasts(27)
 def test_a_git_server_that_dies_during_the_push(w):
     server = w.sshd()
     r = Releases(w)

@@ -84,6 +84,7 @@ def test_a_link_header_that_loops_ends(w):
     recovers(r)
 
 
+@lasts(45)
 def test_a_link_header_that_never_ends(w):
     """Each page names another one; what it says is bounded in time or number."""
     r = begin(w)
