@@ -196,14 +196,13 @@ static void find_held_paths(struct api_call *call, struct arena *mem, struct why
     struct sync *sync = call->api->opts.sync;
     SCOPED(map_free) struct map *seen = map_new(NULL);
     struct sync_object_status object;
-    const char *text, *path;
+    const char *path;
     for (size_t at = 0; sync_object_at(sync, at, &object); at++) {
         if (api_report_is_held(&object))
             hold_path(mem, facts, seen, object.path);
     }
-    for (size_t at = 0; at < PATHS_ASKED && (text = sync_problem_at(sync, at, &path)); at++) {
+    for (size_t at = 0; at < PATHS_ASKED && sync_problem_at(sync, at, &path); at++)
         hold_path(mem, facts, seen, path);
-    }
 }
 
 void api_why_ask(struct api_call *call)
