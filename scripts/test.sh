@@ -5,7 +5,7 @@
 #   scripts/test.sh --quick    what needs no cluster, built with sanitizers only (under two minutes once it is built)
 #
 # With CI set, what failed is run once more when nothing else runs: if it passes then it counts, and is named as unsteady.
-# JOBS sets how many end-to-end tests (6) and scenarios (4) run at a time: they mostly wait.
+# A compiler cache keeps what a first run compiled. JOBS sets how many end-to-end tests (6) and scenarios (4) run at a time: they mostly wait.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -51,7 +51,7 @@ unit_tests() {
   fi
 }
 
-install_packages "${BUILD_PACKAGES[@]}" binutils clang-format git-secret gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
+install_packages "${BUILD_PACKAGES[@]}" binutils ccache clang-format git-secret gnupg groff-base nginx-light openssh-server openssl procps shellcheck util-linux
 if [ -z "$quick" ]; then
   install_packages clang-tidy docker-registry kubernetes-client memcached prometheus valgrind
 fi
@@ -74,7 +74,7 @@ compile_the_rest() {
   step build tsan build_serin tsan threads
   step build memcheck build_serin memcheck parsers
   unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
-  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 90 --results "$RESULTS" || true
+  "$PYTHON" tests/checks/tidy.py --build build/release --seconds 60 --results "$RESULTS" || true
 }
 
 say "building with sanitizers (build/asan)"
