@@ -103,17 +103,17 @@ if [ -z "$quick" ]; then
   wait "$rest" || true
   cat build/logs/rest.log
   "$PYTHON" tests/checks/checks.py --results "$RESULTS" objects || true # they read what the release build left
-  say "threads under ThreadSanitizer"
+  say "threads under ThreadSanitizer; beside them and what follows: scenarios of canaries, which mostly wait"
+  tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" ${again:+"$again"} \
+    >build/logs/differential-canary.log 2>&1 &
+  canaries=$!
   # gcc's TSan does not know where a kernel that spreads addresses widely puts things; where that cannot be turned off it may be fine.
   straight=()
   if setarch -R true 2>/dev/null; then
     straight=(setarch -R)
   fi
   unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4 ${again:+--repeat until-pass:2}
-  say "differential scenarios: sync, and beside it canaries, which mostly wait"
-  tests/differential/run_canary.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --results "$RESULTS" ${again:+"$again"} \
-    >build/logs/differential-canary.log 2>&1 &
-  canaries=$!
+  say "scenarios of sync and releases"
   tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" ${again:+"$again"} || true
   wait "$canaries" || true
   grep -E -A60 '^(DIFFERENT|FAIL|allows|canary.py)' build/logs/differential-canary.log | head -n 200 || true

@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 
-playground='' serin='' jobs=12 only=() out=$top/build/differential-canary results=/dev/null again=''
+playground='' serin='' jobs=14 only=() out=$top/build/differential-canary results=/dev/null again=''
 while [ $# -gt 0 ]; do
   case $1 in
     --playground) playground=$(realpath -- "$2") && shift 2 ;;

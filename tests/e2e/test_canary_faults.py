@@ -180,7 +180,7 @@ def many(c, count):
 @lasts(150)
 def test_many_canaries_appear_at_once(w):
     """SERIN_CANARIES says how many."""
-    count = int(os.environ.get("SERIN_CANARIES", "300"))
+    count = int(os.environ.get("SERIN_CANARIES", "200"))
     c = Canaries(w, start=False, everywhere=True)
     began = time.monotonic()
     many(c, count)
