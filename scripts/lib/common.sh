@@ -133,7 +133,7 @@ build_serin() {
     targets=(--target "$@")
   fi
   if command -v ccache >/dev/null; then
-    export CMAKE_C_COMPILER_LAUNCHER=ccache
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 # what one checkout compiled serves another
   fi
   mkdir -p "$folder"
   (
