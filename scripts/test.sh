@@ -43,7 +43,7 @@ unit_tests() {
   if [ -s "$report" ]; then
     "$PYTHON" scripts/lib/results.py junit "$group" "$report" || true
     if [ -n "$again" ]; then
-      sed -n 's/^.*Test *#[0-9]*: .*\*\*\*.*$/not at first: &/p' "build/logs/$log.log"
+      sed -n '/\*\*\*Skipped/d; s/^.*Test *#[0-9]*: .*\*\*\*.*$/not at first: &/p' "build/logs/$log.log"
     fi
   else
     tail -n 30 "build/logs/$log.log"
