@@ -1,10 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "git/mirror_internal.h"
+#include "io/folder.h"
 
 #define FILE_LIMIT ((size_t)256 << 20)
 #define MODE_LINK  0120000u
@@ -19,46 +18,13 @@ struct export
     int folder;
 };
 
-MUST_USE static struct err *make_folders(const struct export *job, char *path)
-{
-    for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        int failed = mkdirat(job->folder, path, 0755) && errno != EEXIST;
-        int why = errno;
-        *slash = '/';
-        if (failed)
-            return err_errno(ERR_TRANSIENT, why, "make a directory for %s", path);
-    }
-    return NULL;
-}
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t done = write(fd, bytes, len);
-        if (done < 0 && errno != EINTR)
-            return false;
-        if (done > 0) {
-            bytes += done;
-            len -= (size_t)done;
-        }
-    }
-    return true;
-}
-
 MUST_USE static struct err *write_file(const struct export *job, struct arena *mem,
                                        const struct mirror_entry *entry)
 {
     struct mirror_contents contents = { .limit = FILE_LIMIT };
     TRY(mirror_blob_read(job->repo, mem, entry->oid, &contents));
-    char *path = arena_strdup(mem, entry->path);
-    TRY(make_folders(job, path));
     mode_t mode = entry->mode & MODE_EXEC ? 0755 : 0644;
-    int fd = openat(job->folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    bool is_written = fd >= 0 && write_all(fd, contents.bytes, contents.len);
-    int why = errno;
-    bool is_closed = fd >= 0 && !close(fd);
-    return is_written && is_closed ? NULL : err_errno(ERR_TRANSIENT, why, "write %s", path);
+    return folder_put(job->folder, entry->path, mode, contents.bytes, contents.len);
 }
 
 /* A link that does not lead to something inside the tree is left out. */
@@ -73,10 +39,9 @@ MUST_USE static struct err *write_link(const struct export *job, struct arena *m
     TRY(e);
     struct mirror_contents target = { .limit = LINK_LIMIT };
     TRY(mirror_blob_read(job->repo, mem, entry->oid, &target));
-    char *path = arena_strdup(mem, entry->path);
-    TRY(make_folders(job, path));
-    return symlinkat(target.bytes, job->folder, path)
-               ? err_errno(ERR_TRANSIENT, errno, "link %s", path)
+    TRY(folder_lead(job->folder, entry->path, 0755));
+    return symlinkat(target.bytes, job->folder, entry->path)
+               ? err_errno(ERR_TRANSIENT, errno, "link %s", entry->path)
                : NULL;
 }
 

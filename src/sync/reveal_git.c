@@ -30,7 +30,7 @@ struct place {
     struct reveal *reveal;
     char *dir;
     const char *tree;
-    int lock; /* -1: none */
+    int lock, folder; /* of dir and tree; -1: none */
     const char *const *env;
 };
 
@@ -38,6 +38,8 @@ static void leave(struct place *place)
 {
     if (place->dir)
         folder_remove(place->dir);
+    if (place->folder >= 0)
+        (void)close(place->folder);
     if (place->lock >= 0)
         (void)close(place->lock);
 }
@@ -86,42 +88,9 @@ void reveal_clean(const struct reveal_settings *settings)
 
 /* -- files ----------------------------------------------------------------------------------------- */
 
-static struct err *make_folders(const struct place *place, const char *path)
-{
-    char *full = arena_printf(place->reveal->mem, "%s/%s", place->tree, path);
-    for (char *slash = strchr(full + strlen(place->tree) + 1, '/'); slash;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int failed = mkdir(full, 0700) && errno != EEXIST;
-        int why = errno;
-        *slash = '/';
-        if (failed)
-            return err_errno(ERR_TRANSIENT, why, "make a folder for %s", path);
-    }
-    return NULL;
-}
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t done = write(fd, bytes, len);
-        if (done < 0 && errno != EINTR)
-            return false;
-        bytes += MAX_OF(done, 0);
-        len -= (size_t)MAX_OF(done, 0);
-    }
-    return true;
-}
-
 static struct err *put(const struct place *place, const char *path, const char *text, size_t len)
 {
-    const char *full = arena_printf(place->reveal->mem, "%s/%s", place->tree, path);
-    TRY(make_folders(place, path));
-    int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool is_written = fd >= 0 && write_all(fd, text, len);
-    int why = errno;
-    bool is_closed = fd >= 0 && !close(fd);
-    return is_written && is_closed ? NULL : err_errno(ERR_TRANSIENT, why, "write %s", path);
+    return folder_put(place->folder, path, 0600, text, len);
 }
 
 static void drop(const struct place *place, const char *path)
@@ -201,7 +170,7 @@ static struct err *execute(const struct place *place, struct arena *mem, const c
 static struct err *put_keys(const struct place *place, struct arena *mem)
 {
     static const char *const files[] = { "pubring.kbx", "pubring.gpg", "trustdb.gpg" };
-    TRY(make_folders(place, ENCRYPTED_DIR "/keys/x"));
+    TRY(folder_lead(place->folder, ENCRYPTED_DIR "/keys/x", 0700));
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         const char *path = arena_printf(mem, ENCRYPTED_DIR "/keys/%s", files[i]);
         struct err *e = copy(place, mem, path);
@@ -227,6 +196,9 @@ static struct err *enter(struct place *place)
     if (place->lock < 0 || mkdir(place->tree, 0700) ||
         mkdir(arena_printf(reveal->mem, "%s/tmp", dir), 0700))
         return err_errno(ERR_TRANSIENT, errno, "make a directory in %s", dir);
+    place->folder = open(place->tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (place->folder < 0)
+        return err_errno(ERR_TRANSIENT, errno, "open %s", place->tree);
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     TRY(execute(place, mem, (const char *const[]){ "git", "init", "-q", "--template=", NULL }));
     return put_keys(place, mem);
@@ -331,7 +303,7 @@ static void note_missing(const struct place *place, const struct files_list *fil
 
 void reveal_git_run(struct reveal *reveal, const struct files_list *files)
 {
-    struct place self = { .reveal = reveal, .lock = -1 };
+    struct place self = { .reveal = reveal, .lock = -1, .folder = -1 };
     SCOPED(leave) struct place *place = &self;
     struct files_list there = { 0 };
     note_missing(place, files, &there);
