@@ -16,24 +16,13 @@ static bool needs_quotes(const char *text, size_t len)
 {
     if (len == 4 && !memcmp(text, "null", 4))
         return true;
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] <= ' ' || text[i] == '=' || text[i] == '"')
+    uint32_t point;
+    for (size_t i = 0, width; i < len; i += width) {
+        width = utf8_decode(text + i, len - i, &point);
+        if (!width || utf8_is_order(point) || point == ' ' || point == '=' || point == '"')
             return true;
     }
-    return utf8_find_bad(text, len) < len;
-}
-
-/* The letter that follows the backslash; 0 for characters that stand for themselves. */
-static char escape_of(unsigned char c)
-{
-    switch (c) {
-    case '"':
-    case '\\': return (char)c;
-    case '\n': return 'n';
-    case '\r': return 'r';
-    case '\t': return 't';
-    default: return 0;
-    }
+    return false;
 }
 
 /* A quoted string as JSON has it, but with <, >, & as they are: lines are read by people and grep.
@@ -42,27 +31,16 @@ static void add_quoted(struct sbuf *out, const char *text, size_t len)
 {
     sbuf_add_char(out, '"');
     for (size_t i = 0; i < len;) {
-        size_t width = utf8_decode(text + i, len - i, NULL);
-        unsigned char c = (unsigned char)text[i];
-        char escape = width == 1 ? escape_of(c) : 0;
-        if (!width)
-            sbuf_add(out, "\\ufffd");
-        else if (escape)
-            sbuf_addf(out, "\\%c", escape);
-        else if (width == 1 && c < ' ')
-            sbuf_addf(out, "\\u%04x", c);
-        else
-            sbuf_add_bytes(out, text + i, width);
-        i += width ? width : 1;
+        if (text[i] == '"' || text[i] == '\\')
+            sbuf_add_char(out, '\\');
+        i += sbuf_add_visible(out, text + i, len - i);
     }
     sbuf_add_char(out, '"');
 }
 
 static void add_text(struct sbuf *out, const char *text, bool always_quoted)
 {
-    size_t len = strnlen(text, VALUE_MAX_BYTES);
-    while (len == VALUE_MAX_BYTES && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--; /* not in the middle of a character */
+    size_t len = utf8_fit(text, VALUE_MAX_BYTES);
     if (always_quoted || needs_quotes(text, len))
         add_quoted(out, text, len);
     else

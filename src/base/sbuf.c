@@ -128,6 +128,35 @@ void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len)
     sbuf_add_char(buf, '"');
 }
 
+/* The letter that follows the backslash; 0 where there is none. */
+static char letter_of(uint32_t point)
+{
+    return point == '\n' ? 'n' : point == '\r' ? 'r' : point == '\t' ? 't' : '\0';
+}
+
+size_t sbuf_add_visible(struct sbuf *buf, const char *bytes, size_t len)
+{
+    uint32_t point = 0;
+    size_t width = utf8_decode(bytes, len, &point);
+    if (!width)
+        sbuf_add(buf, "\\ufffd");
+    else if (letter_of(point))
+        sbuf_addf(buf, "\\%c", letter_of(point));
+    else if (utf8_is_order(point))
+        sbuf_addf(buf, "\\u%04x", point);
+    else
+        sbuf_add_bytes(buf, bytes, width);
+    return MAX_OF(width, (size_t)1);
+}
+
+const char *sbuf_visible(struct arena *mem, const char *text)
+{
+    SBUF(shown, SBUF_MAX);
+    for (size_t i = 0, len = strlen(text); i < len;)
+        i += sbuf_add_visible(&shown, text + i, len - i);
+    return arena_strdup(mem, sbuf_text(&shown));
+}
+
 void sbuf_add_url(struct sbuf *buf, const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {

@@ -27,6 +27,9 @@ void sbuf_add_char(struct sbuf *buf, char c);
 void sbuf_addf(struct sbuf *buf, const char *fmt, ...) PRINTF(2, 3);
 /* A JSON string with its quotes, as Go writes it: <, >, & become \u003c, \u003e, \u0026; bad UTF-8 becomes \ufffd. */
 void sbuf_add_json(struct sbuf *buf, const char *bytes, size_t len);
+/* The character that `bytes` (len > 0) begin with, or what stands for it where it could be taken for an order: \n, \t, \u001b;
+ * \ufffd for what is no UTF-8. How many of the bytes that was. */
+size_t sbuf_add_visible(struct sbuf *buf, const char *bytes, size_t len);
 /* Percent-encodes everything but A-Z a-z 0-9 - . _ ~ */
 void sbuf_add_url(struct sbuf *buf, const char *text);
 
@@ -39,6 +42,8 @@ static inline void sbuf_fini_at(struct sbuf *buf)
 {
     sbuf_fini(buf);
 }
+/* A text of somebody else's as part of a line that people read, character by character as sbuf_add_visible has it. */
+const char *sbuf_visible(struct arena *mem, const char *text);
 /* SBUF(name, max): an initialised buffer that ends with its scope. */
 #define SBUF(name, max_bytes) \
     __attribute__((cleanup(sbuf_fini_at))) struct sbuf name = { .max = (max_bytes) }

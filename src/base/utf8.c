@@ -1,6 +1,9 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 #define REPLACEMENT 0xfffdu
+#define TAIL_MAX    3 /* bytes of a character behind its first */
 
 size_t utf8_decode(const char *text, size_t len, uint32_t *out_point)
 {
@@ -62,4 +65,19 @@ size_t utf8_find_bad(const char *bytes, size_t len)
         i += width;
     }
     return len;
+}
+
+bool utf8_is_order(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7f && point < 0xa0);
+}
+
+size_t utf8_fit(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max);
+    for (size_t back = 0; len == max && back <= MIN_OF(TAIL_MAX, max); back++) {
+        if (((unsigned char)text[max - back] & 0xc0) != 0x80)
+            return max - back;
+    }
+    return len; /* no UTF-8: nothing to be torn */
 }

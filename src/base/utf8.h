@@ -14,5 +14,9 @@ size_t utf8_decode(const char *bytes, size_t len, uint32_t *out_point);
 size_t utf8_encode(uint32_t point, char out[4]);
 /* The offset of the first byte that is not UTF-8; len if all is well. */
 size_t utf8_find_bad(const char *bytes, size_t len);
+/* What a terminal may take for an order: the control characters below U+0020, and U+007F to U+009F. */
+bool utf8_is_order(uint32_t point);
+/* The bytes of `text` that fit into `max` without a part of a character at their end; all of them if they do. */
+size_t utf8_fit(const char *text, size_t max);
 
 #endif

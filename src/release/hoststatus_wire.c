@@ -57,7 +57,7 @@ const char *hoststatus_shorten(struct arena *mem, const char *text, size_t max)
     for (size_t taken; left; text += taken, left -= taken, count++) {
         uint32_t point = 0;
         taken = utf8_decode(text, left, &point);
-        bool is_shown = taken && point >= ' ' && point != 0x7f && !(point >= 0x80 && point < 0xa0);
+        bool is_shown = taken && !utf8_is_order(point);
         if (count + 1 == max)
             cut = out.len;
         if (count == max)

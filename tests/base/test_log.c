@@ -44,6 +44,8 @@ static const struct value_case {
       "\"k\":\"a\\nb\\tc\\r\"" },
     { "letters that name escapes are letters", F("k", "n r t"), "k=\"n r t\"", "\"k\":\"n r t\"" },
     { "control characters are codes", F("k", "\x1b["), "k=\"\\u001b[\"", "\"k\":\"\\u001b[\"" },
+    { "so are those above", F("k", "a\x7f"), "k=\"a\\u007f\"", "\"k\":\"a\\u007f\"" },
+    { "and those of two bytes", F("k", "\xc2\x9b"), "k=\"\\u009b\"", "\"k\":\"\\u009b\"" },
     { "comparison signs stay readable", F("k", "a<b>&c"), "k=a<b>&c", "\"k\":\"a<b>&c\"" },
     { "other letters stay", F("k", "\xc3\xa9"), "k=\xc3\xa9", "\"k\":\"\xc3\xa9\"" },
     { "bad bytes are replaced", F("k", "a\xff"), "k=\"a\\ufffd\"", "\"k\":\"a\\ufffd\"" },

@@ -4,6 +4,7 @@
 
 #include "base/glob.h"
 #include "base/number.h"
+#include "base/sbuf.h"
 #include "base/utf8.h"
 
 static const struct glob_case {
@@ -131,6 +132,48 @@ static void utf8_is_good_up_to(void **state)
     assert_int_equal(utf8_find_bad(row->bytes, strlen(row->bytes)), row->good);
 }
 
+static const struct fit_case {
+    const char *name, *text;
+    size_t max, len;
+} fit_cases[] = {
+    { "all fits", "abc", 5, 3 },
+    { "all fits just so", "a\xc3\xa9", 3, 3 },
+    { "between two characters", "a\xc3\xa9\xc3\xa9", 3, 3 },
+    { "within one of two bytes", "a\xc3\xa9", 2, 1 },
+    { "within one of three", "ab\xe2\x82\xac", 4, 2 },
+    { "within one of four", "a\xf0\x9f\x98\x80", 4, 1 },
+    { "the first does not fit", "\xf0\x9f\x98\x80", 2, 0 },
+    { "nothing fits", "abc", 0, 0 },
+    { "what is no UTF-8 is cut anywhere", "a\x80\x80\x80\x80\x80\x80", 5, 5 },
+};
+
+static void as_much_fits(void **state)
+{
+    const struct fit_case *row = *state;
+    assert_int_equal(utf8_fit(row->text, row->max), row->len);
+}
+
+static const struct visible_case {
+    const char *name, *text, *shown;
+} visible_cases[] = {
+    { "plain text stays", "a \"b\" \\n", "a \"b\" \\n" },
+    { "letters of all the world stay", "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac" },
+    { "lines and tabs", "a\nb\tc\r", "a\\nb\\tc\\r" },
+    { "orders for a terminal", "\x1b[2J\a\x7f", "\\u001b[2J\\u0007\\u007f" },
+    { "orders of two bytes",
+      "\xc2\x9b"
+      "2J",
+      "\\u009b2J" },
+    { "no UTF-8", "a\x9b\xff", "a\\ufffd\\ufffd" },
+};
+
+static void a_text_is_visible(void **state)
+{
+    const struct visible_case *row = *state;
+    SCOPED(arena_free) struct arena *mem = arena_new(1 << 20);
+    assert_string_equal(sbuf_visible(mem, row->text), row->shown);
+}
+
 static void every_point_survives_there_and_back(void **state)
 {
     (void)state;
@@ -154,6 +197,8 @@ int main(void)
         ROWS(glob_cases, glob_is),
         ROWS(number_cases, number_is),
         ROWS(utf8_cases, utf8_is_good_up_to),
+        ROWS(fit_cases, as_much_fits),
+        ROWS(visible_cases, a_text_is_visible),
     };
     return rows_run("text", tests, ARRAY_LEN(tests));
 }
