@@ -4,6 +4,7 @@ import json
 import re
 
 ABSENT = object()
+NARROWER = re.compile(r"(?P<more> \+)?( = (?P<value>.+?))?( ~ (?P<text>.+))?")
 WAITS = ("arrived", "cloned", "gone", "logged", "marker at head", "ready", "scanned", "there")
 
 
@@ -12,20 +13,22 @@ class Malformed(Exception):
 
 
 class Difference:
-    """SCENARIOS | STEP | PATH [= VALUE] [| TEXT] # REASON, as accepted-gitops explains it."""
+    """SCENARIOS: STEP: PATH # [[+] [= VALUE] [~ TEXT] #] REASON, as accepted-gitops explains it."""
 
-    def __init__(self, line, place, section):
-        rule, _, reason = line.partition(" # ")
-        fields = rule.strip().split(" | ")
-        if not reason.strip() or len(fields) not in (3, 4):
-            raise Malformed(f"{place}: not SCENARIOS | STEP | PATH [= VALUE] [| TEXT] # REASON: {line}")
-        self.place, self.section, self.reason = place, section, reason.strip()
-        self.scenarios = None if fields[0].strip() == "*" else set(fields[0].split())
-        path, _, value = fields[2].strip().partition(" = ")
-        self.is_more = path.startswith("+")
+    def __init__(self, line, place):
+        expression, *narrower = line.strip().split(" # ")
+        reason = narrower.pop() if narrower else ""
+        scenarios, _, rest = expression.partition(": ")
+        step, _, path = rest.rpartition(": ")
+        narrow = NARROWER.fullmatch("".join(" " + one for one in narrower))
+        if not reason or len(narrower) > 1 or not (scenarios and step and path and narrow):
+            raise Malformed(f"{place}: not SCENARIOS: STEP: PATH # [[+] [= VALUE] [~ TEXT] #] REASON: {line}")
+        self.place, self.reason = place, reason
+        self.scenarios = None if scenarios == ".*" else set(scenarios.strip("()").split("|"))
+        self.is_more = bool(narrow["more"])
         try:
             self.step, self.path, self.value, self.text = (re.compile(one, re.S) for one in (
-                fields[1].strip(), path.lstrip("+"), value or ".*", fields[3].strip() if len(fields) > 3 else ""))
+                step, path, narrow["value"] or ".*", narrow["text"] or ""))
         except re.error as error:
             raise Malformed(f"{place}: {error}: {line}") from None
         self.needed_by = set()  # scenarios in which it was met
@@ -44,13 +47,9 @@ class Accepted:
     def __init__(self, paths=()):
         self.all = []
         for path in paths:
-            section = ""
             with open(path) as source:
-                for number, line in enumerate(source, 1):
-                    if line.startswith("["):
-                        section = line.strip(" []\n")
-                    elif line.strip() and not line.startswith("#"):
-                        self.all.append(Difference(line.strip(), f"{path}:{number}", section))
+                self.all += [Difference(line, f"{path}:{number}") for number, line in enumerate(source, 1)
+                             if line.strip() and not line.startswith("#")]
 
     def has(self, scenario, step, path, theirs, ours, said=""):
         """Is the difference meant? Every line that says so counts as needed."""
