@@ -3,6 +3,10 @@
 #include <ctype.h>
 #include <string.h>
 
+#if __has_include(<git2/sys/errors.h>) /* where 1.8 and later have git_error_set_str */
+#include <git2/sys/errors.h>
+#endif
+
 #include "io/stream.h"
 
 #define WORDS_MAX ((size_t)16 << 10) /* of a remote, in an error */
