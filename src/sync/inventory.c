@@ -201,20 +201,36 @@ static void count_kind(struct change *change, const struct inventory_object *obj
     arena_reset(change->mem);
 }
 
+/* Behind the first one. There may be as many claims as documents: none is looked for among all others, now or later. */
+static void join(struct inventory_object *first, struct inventory_object *object)
+{
+    object->rival_before = first;
+    object->rival = first->rival;
+    if (object->rival)
+        object->rival->rival_before = object;
+    first->rival = object;
+}
+
+static void leave(struct inventory_object *object)
+{
+    if (object->rival_before)
+        object->rival_before->rival = object->rival;
+    if (object->rival)
+        object->rival->rival_before = object->rival_before;
+    object->rival = object->rival_before = NULL;
+}
+
 static void claim(struct change *change, struct inventory_object *object)
 {
     struct inventory *inv = change->inv;
     touch(change, object->id);
     count_kind(change, object, 1);
     change->has_scalers = change->has_scalers || object->scale_target;
-    object->rival = NULL;
     struct inventory_object *first = map_get(inv->objects, object->id);
-    if (!first) {
+    if (first)
+        join(first, object);
+    else
         map_set(inv->objects, object->id, object);
-        return;
-    }
-    object->rival = first->rival; /* last in, first out: there may be as many claims as documents */
-    first->rival = object;
 }
 
 static void unclaim(struct change *change, struct inventory_object *object)
@@ -223,17 +239,11 @@ static void unclaim(struct change *change, struct inventory_object *object)
     touch(change, object->id);
     count_kind(change, object, -1);
     change->has_scalers = change->has_scalers || object->scale_target;
-    struct inventory_object *first = map_get(inv->objects, object->id);
-    if (first == object && object->rival) {
+    if (!object->rival_before && object->rival)
         map_set(inv->objects, object->id, object->rival);
-    } else if (first == object) {
+    else if (!object->rival_before)
         (void)map_remove(inv->objects, object->id);
-    } else {
-        while (first->rival != object)
-            first = first->rival;
-        first->rival = object->rival;
-    }
-    object->rival = NULL;
+    leave(object);
 }
 
 static void retire(struct change *change, const char *path)
@@ -242,8 +252,8 @@ static void retire(struct change *change, const char *path)
     if (!file)
         return;
     (void)map_remove(change->inv->links, path);
-    for (size_t i = file->objects.len; i > 0; i--) /* those of one file stand together */
-        unclaim(change, file->objects.at[i - 1]);
+    for (size_t i = 0; i < file->objects.len; i++)
+        unclaim(change, file->objects.at[i]);
     *vec_push(NULL, &change->retired) = file;
 }
 

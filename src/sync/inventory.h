@@ -28,8 +28,8 @@ struct inventory_object {
     char *other_id;        /* of an unknown kind: the ID it would have cluster-wide; else NULL */
     unsigned char body_print[16];
     char *scale_target; /* of a HorizontalPodAutoscaler: "ns:kind/name"; else NULL */
-    struct inventory_object
-        *rival; /* next claim on the same ID; NULL: none. What came of them is in the first one */
+    /* The next claim on the same ID, and the one before; NULL: none. What came of them is in the first one. */
+    struct inventory_object *rival, *rival_before;
 
     enum sync_outcome outcome;
     char *message; /* NULL: none */

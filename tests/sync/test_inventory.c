@@ -340,6 +340,35 @@ static void a_crowd_of_claims_is_no_more_work_than_as_many_objects(void **state)
     assert_int_equal(map_len(world->inv.objects), CLAIMS);
 }
 
+/* The same of as many files, of which the oldest goes first. */
+static void a_crowd_of_files_that_claim_one_object_goes_as_fast(void **state)
+{
+    enum { CLAIMS = 150000 };
+    struct world *world = *state;
+    struct inventory_file **files = base_alloc(CLAIMS * sizeof(*files));
+    const char **paths = base_alloc(CLAIMS * sizeof(*paths));
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct inventory_update change = { .on_gone = on_gone, .on_duplicate = on_duplicate };
+    for (int i = 0; i < CLAIMS; i++) {
+        paths[i] = arena_printf(mem, "%d.yaml", i);
+        files[i] = inventory_file_new(paths[i], "1", 0100644);
+        declare(files[i], "demo:configmap/a", '1');
+    }
+    change.ctx = world;
+    change.files = files;
+    change.count = CLAIMS;
+    inventory_update(&world->inv, &change);
+    assert_int_equal(find(world, "a")->outcome, SYNC_FAILED);
+    change.count = 0;
+    change.gone = paths;
+    change.gone_count = CLAIMS - 1;
+    inventory_update(&world->inv, &change);
+    assert_null(find(world, "a")->rival);
+    assert_string_equal(find(world, "a")->path, paths[CLAIMS - 1]);
+    free(paths);
+    free(files);
+}
+
 #define EACH(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
@@ -360,6 +389,7 @@ int main(void)
         EACH(two_claims_in_one_file_name_it_once),
         EACH(a_file_that_breaks_keeps_what_it_declared),
         EACH(a_crowd_of_claims_is_no_more_work_than_as_many_objects),
+        EACH(a_crowd_of_files_that_claim_one_object_goes_as_fast),
         EACH(what_an_autoscaler_names_has_a_scaler),
     };
     return rows_run("inventory", tests, ARRAY_LEN(tests));
