@@ -149,11 +149,16 @@ size_t sbuf_add_visible(struct sbuf *buf, const char *bytes, size_t len)
     return MAX_OF(width, (size_t)1);
 }
 
-const char *sbuf_visible(struct arena *mem, const char *text)
+void sbuf_add_shown(struct sbuf *buf, const char *text)
+{
+    for (size_t i = 0, len = strlen(text); i < len;)
+        i += sbuf_add_visible(buf, text + i, len - i);
+}
+
+const char *sbuf_shown(struct arena *mem, const char *text)
 {
     SBUF(shown, SBUF_MAX);
-    for (size_t i = 0, len = strlen(text); i < len;)
-        i += sbuf_add_visible(&shown, text + i, len - i);
+    sbuf_add_shown(&shown, text);
     return arena_strdup(mem, sbuf_text(&shown));
 }
 

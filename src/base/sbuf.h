@@ -42,8 +42,9 @@ static inline void sbuf_fini_at(struct sbuf *buf)
 {
     sbuf_fini(buf);
 }
-/* A text of somebody else's as part of a line that people read, character by character as sbuf_add_visible has it. */
-const char *sbuf_visible(struct arena *mem, const char *text);
+/* A text of somebody else's as part of a line that people read: every character as sbuf_add_visible has it. */
+void sbuf_add_shown(struct sbuf *buf, const char *text);
+const char *sbuf_shown(struct arena *mem, const char *text);
 /* SBUF(name, max): an initialised buffer that ends with its scope. */
 #define SBUF(name, max_bytes) \
     __attribute__((cleanup(sbuf_fini_at))) struct sbuf name = { .max = (max_bytes) }

@@ -7,6 +7,7 @@
 
 #include "api/guard.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "cmd/access.h"
 #include "cmd/home.h"
 #include "cmd/pods.h"
@@ -258,9 +259,9 @@ static struct err *refused(struct client *client)
         return err_new(ERR_DENIED,
                        "the daemon refuses the request (401): the token is missing or wrong; "
                        "give it with --token or FLUX_SERVICE_TOKEN");
-    return err_new(
-        kind, "executing HTTP request: %d%s %.*s%s", client->status, status_text(client->status),
-        (int)MIN_OF(client->body_len, (size_t)BODY_SHOWN_MAX), client->body, advice(client));
+    return err_new(kind, "executing HTTP request: %d%s %.*s%s", client->status,
+                   status_text(client->status), (int)utf8_fit(client->body, BODY_SHOWN_MAX),
+                   client->body, advice(client));
 }
 
 static struct err *send_direct(struct client *client, const struct http_request *request)
@@ -447,10 +448,9 @@ static void show_progress(const struct client *client, const struct client_poll 
     if (!poll->waiting_for || client->call->face == COMMAND_FLUXCTL ||
         !isatty(fileno(client->call->err)))
         return;
-    if (since_ms < 0)
-        command_tell(client->call, "\r\033[K");
-    else
-        command_tell(client->call, "\r\033[Kwaiting for %s: %lld s", poll->waiting_for,
+    (void)fputs("\r\033[K", client->call->err);
+    if (since_ms >= 0)
+        command_tell(client->call, "waiting for %s: %lld s", poll->waiting_for,
                      (long long)(since_ms / 1000));
     (void)fflush(client->call->err);
 }

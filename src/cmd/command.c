@@ -8,6 +8,7 @@
 
 #define TEXT_MAX_BYTES   ((size_t)256 << 10)
 #define SUGGEST_DISTANCE 2
+#define SHOWN_BYTES      6 /* of what stands for one byte, at the most */
 
 static const char *const serin_about =
     "serin keeps a Kubernetes cluster what a git repository declares: it applies every commit,\n"
@@ -115,11 +116,28 @@ size_t command_tables(struct arena *mem, const struct command_call *call,
     return count;
 }
 
+/* Lines and columns are ours; what else a terminal could take for an order is not, wherever it comes from. */
+PRINTF(3, 0)
+static void say(const struct command_call *call, FILE *to, const char *fmt, va_list args)
+{
+    const char *text = arena_vprintf(call->mem, fmt, args);
+    size_t len = strlen(text);
+    SBUF(shown, len * SHOWN_BYTES + 1);
+    for (size_t i = 0; i < len;) {
+        bool is_ours = text[i] == '\n' || text[i] == '\t';
+        if (is_ours)
+            sbuf_add_char(&shown, text[i++]);
+        else
+            i += sbuf_add_visible(&shown, text + i, len - i);
+    }
+    (void)fputs(sbuf_text(&shown), to);
+}
+
 void command_print(const struct command_call *call, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    (void)fputs(arena_vprintf(call->mem, fmt, args), call->out);
+    say(call, call->out, fmt, args);
     va_end(args);
 }
 
@@ -127,7 +145,7 @@ void command_tell(const struct command_call *call, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    (void)fputs(arena_vprintf(call->mem, fmt, args), call->err);
+    say(call, call->err, fmt, args);
     va_end(args);
 }
 

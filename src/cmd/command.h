@@ -64,7 +64,8 @@ extern const struct command cmd_automate, cmd_canary, cmd_completion, cmd_deauto
 
 int command_main(struct arena *mem, int argc, const char *const *argv);
 
-/* What a command has to say, on stdout and on stderr. That it could not be written shows at the end. */
+/* What a command has to say, on stdout and on stderr: characters that a terminal could take for an order are spelt out
+ * (sbuf_add_visible), but for line breaks and tabs. That it could not be written shows at the end. */
 void command_print(const struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
 void command_tell(const struct command_call *call, const char *fmt, ...) PRINTF(2, 3);
 

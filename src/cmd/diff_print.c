@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "cmd/diff.h"
 #include "doc/object.h"
@@ -95,16 +96,20 @@ static void expand(struct arena *mem, const struct doc_changes *from, struct doc
     }
 }
 
-/* The end of [name=x], [port=80,protocol=TCP] or ["a.b"], which begins here: past the bracket. */
-static const char *end_of_step(const char *at)
+/* The end of [name=x], [port=80,protocol=TCP] or ["a.b"], which begins here: past the bracket. `value`: what follows the first
+ * equals sign that nothing quotes; NULL for a key. */
+static const char *end_of_step(const char *at, const char **value)
 {
     bool is_quoted = false;
+    *value = NULL;
     for (; *at; at++) {
         if (is_quoted && *at == '\\' && at[1])
             at++;
         else if (*at == '"')
             is_quoted = !is_quoted;
-        else if (*at == ']' && !is_quoted && (!at[1] || at[1] == '.' || at[1] == '['))
+        else if (*at == '=' && !is_quoted && !*value)
+            *value = at + 1;
+        else if (*at == ']' && !is_quoted)
             return at + 1;
     }
     return at;
@@ -115,14 +120,10 @@ static const char *mask_path(struct arena *mem, const char *path)
 {
     SBUF(out, SBUF_MAX);
     while (*path) {
-        const char *end = *path == '[' ? end_of_step(path) : path + 1;
-        size_t key = strcspn(path, "=\"");
-        if (*path == '[' && path + key < end && path[key] == '=') {
-            sbuf_add_bytes(&out, path, key + 1);
-            sbuf_add(&out, MASK "]");
-        } else {
-            sbuf_add_bytes(&out, path, (size_t)(end - path));
-        }
+        const char *value = NULL;
+        const char *end = *path == '[' ? end_of_step(path, &value) : path + 1;
+        sbuf_add_bytes(&out, path, (size_t)((value ? value : end) - path));
+        sbuf_add(&out, value ? MASK "]" : "");
         path = end;
     }
     return arena_strdup(mem, sbuf_text(&out));
@@ -167,13 +168,7 @@ static void add_value(struct sbuf *out, const struct val *value)
     }
     SBUF(text, VALUE_FORMAT_BYTES);
     val_format_json(value, &text);
-    size_t len = text.len;
-    if (len > VALUE_SHOWN_BYTES) {
-        len = VALUE_SHOWN_BYTES;
-        while (len && ((unsigned char)sbuf_text(&text)[len] & 0xc0) ==
-                          0x80) /* not in the middle of a character */
-            len--;
-    }
+    size_t len = utf8_fit(sbuf_text(&text), VALUE_SHOWN_BYTES);
     sbuf_add_bytes(out, sbuf_text(&text), len);
     if (len < text.len)
         sbuf_addf(out, "... (%zu bytes)", text.len);
@@ -182,7 +177,9 @@ static void add_value(struct sbuf *out, const struct val *value)
 static void add_change(struct sbuf *out, const struct doc_change *change)
 {
     const char *sign = !change->from ? "+" : !change->to ? "-" : "~";
-    sbuf_addf(out, "  %s %s: ", sign, change->path);
+    sbuf_addf(out, "  %s ", sign);
+    sbuf_add_shown(out, change->path);
+    sbuf_add(out, ": ");
     if (change->from)
         add_value(out, change->from);
     if (change->from && change->to)
@@ -192,14 +189,18 @@ static void add_change(struct sbuf *out, const struct doc_change *change)
     sbuf_add_char(out, '\n');
 }
 
-/* demo/deployment/web, clusterrole/reader */
+/* demo/deployment/web (web.yaml:3), clusterrole/reader */
 static void add_id(struct sbuf *out, const struct diff_object *object)
 {
+    SBUF(id, SBUF_MAX);
     if (*object->ns)
-        sbuf_addf(out, "%s/", object->ns);
+        sbuf_addf(&id, "%s/", object->ns);
     for (const char *c = object->kind; *c; c++)
-        sbuf_add_char(out, (char)tolower((unsigned char)*c));
-    sbuf_addf(out, "/%s", object->name);
+        sbuf_add_char(&id, (char)tolower((unsigned char)*c));
+    sbuf_addf(&id, "/%s", object->name);
+    if (*object->path)
+        sbuf_addf(&id, " (%s:%u)", object->path, object->line);
+    sbuf_add_shown(out, sbuf_text(&id));
 }
 
 static void add_object(struct sbuf *out, const struct diff_object *object)
@@ -210,11 +211,9 @@ static void add_object(struct sbuf *out, const struct diff_object *object)
     if (object->action == DIFF_NONE)
         return;
     add_id(out, object);
-    if (*object->path)
-        sbuf_addf(out, " (%s:%u)", object->path, object->line);
     sbuf_add(out, words[object->action]);
-    if (*object->note)
-        sbuf_addf(out, ": %s", object->note);
+    sbuf_add(out, *object->note ? ": " : "");
+    sbuf_add_shown(out, object->note);
     sbuf_add_char(out, '\n');
     for (size_t i = 0; i < object->changes.len; i++)
         add_change(out, &object->changes.at[i]);

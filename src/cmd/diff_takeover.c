@@ -76,11 +76,13 @@ static const char *show_step(struct arena *mem, const char *step, const struct v
 {
     const char *text = "";
     if (!keys)
-        return arena_printf(mem, strpbrk(step + 2, ".[]\"/") ? "[\"%s\"]" : ".%s", step + 2);
+        return doc_diff_key(mem, step + 2);
     for (size_t i = 0; i < val_len(keys); i++) {
         const struct val *value = keys->pairs[i].value;
-        const char *word = val_text(value) ? val_text(value) : val_json(mem, value, NULL);
-        text = arena_printf(mem, "%s%s%s=%s", text, i ? "," : "", keys->pairs[i].key, word);
+        const char *word =
+            val_text(value) ? doc_diff_word(mem, val_text(value)) : val_json(mem, value, NULL);
+        text = arena_printf(mem, "%s%s%s=%s", text, i ? "," : "",
+                            doc_diff_word(mem, keys->pairs[i].key), word);
     }
     return arena_printf(mem, "[%s]", text);
 }

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cmd/client.h"
 #include "cmd/home.h"
+#include "cmd/words.h"
 #include "image/ref.h"
 #include "release/spec.h"
 
@@ -209,7 +210,7 @@ static struct err *run(struct command_call *call, int *status)
     if (val_is_list(list) && list->len)
         qsort(list->items, list->len, sizeof(struct val *), by_id);
     if (!as_json)
-        return print_table(call, list);
+        return print_table(call, words_shown(call->mem, list));
     print_json(call, list);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "cmd/client.h"
 #include "cmd/home.h"
+#include "cmd/words.h"
 
 #define OUTPUT_MAX_BYTES ((size_t)64 << 20)
 
@@ -135,7 +136,7 @@ static struct err *run(struct command_call *call, int *status)
     const struct val *chosen = choose(call, all);
     say_empty(call, chosen, ns);
     if (!as_json)
-        return print_table(call, chosen);
+        return print_table(call, words_shown(call->mem, chosen));
     command_print(call, "%s\n", chosen ? val_json(call->mem, chosen, NULL) : "null");
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "cmd/words.h"
 
 #define LOOK_MS        2000
 #define LOOK_BYTES     ((size_t)256 << 20) /* of one look: an answer of the daemon, and its values */
@@ -116,7 +117,8 @@ static bool is_in_trouble(struct look *look, const struct val *workload)
     command_tell(look->rollout->call, "There was a problem releasing %s:\n",
                  text_at(workload, "ID"));
     for (size_t i = 0; i < val_len(messages); i++)
-        command_tell(look->rollout->call, "%s\n", val_text_or(val_item(messages, i), ""));
+        command_tell(look->rollout->call, "%s\n",
+                     sbuf_shown(look->rollout->call->mem, val_text_or(val_item(messages, i), "")));
     return true;
 }
 
@@ -157,7 +159,7 @@ static struct err *look_at_workloads(struct look *look, bool *is_done)
     TRY(client_get(look->client, services_path(rollout), &list));
     for (size_t i = 0; i < val_len(list) && !in_trouble; i++) {
         const struct val *workload = val_item(list, i);
-        show_workload(look, workload);
+        show_workload(look, words_shown(rollout->call->mem, workload));
         ready += !strcmp(text_at(workload, "Status"), "ready");
         in_trouble = is_in_trouble(look, workload);
     }
@@ -229,10 +231,11 @@ static void show_canary(struct look *look, const struct val *canary)
     struct command_call *call = look->rollout->call;
     const char *id = id_of(call->mem, canary), *waits_for = text_at(canary, "waitsFor");
     const char *event = text_at(canary, "lastEvent");
-    const char *line =
+    const char *line = sbuf_shown(
+        call->mem,
         arena_printf(call->mem, "canary %s: %s, weight %lld%s%s%s%s", id, text_at(canary, "phase"),
                      (long long)int_at(canary, "weight"), *waits_for ? ", waits for " : "",
-                     waits_for, *event ? "; " : "", event);
+                     waits_for, *event ? "; " : "", event));
     if (is_news(look, arena_printf(call->mem, "canary %s", id), line))
         command_tell(call, "%s\n", line);
 }

@@ -186,7 +186,7 @@ static struct err *run(struct command_call *call, int *exit_status)
     TRY(client_get_own(client, "status", &status));
     *exit_status = is_well(status) ? COMMAND_YES : COMMAND_NO;
     if (!as_json)
-        return print(call, status);
+        return print(call, words_shown(call->mem, status));
     command_print(call, "%s\n", val_json(call->mem, status, NULL));
     return NULL;
 }

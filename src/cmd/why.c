@@ -43,7 +43,7 @@ static struct err *run(struct command_call *call, int *status)
     if (as_json)
         command_print(call, "%s\n", val_json(call->mem, why, NULL));
     else
-        print(call, why);
+        print(call, words_shown(call->mem, why));
     return NULL;
 }
 

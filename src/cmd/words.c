@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/vec.h"
+
 #define TEXT_MAX_BYTES ((size_t)1 << 20)
 
 const char *words_sha(struct arena *mem, const char *sha)
@@ -31,10 +33,11 @@ const char *words_commit(struct arena *mem, const struct val *commit)
     if (!val_is_map(commit))
         return "none";
     (void)val_int(val_get(commit, "ageSeconds"), &age);
-    return arena_printf(mem, "%s \"%s\" by %s, %s old",
-                        words_sha(mem, val_text_or(val_get(commit, "sha"), "")),
-                        val_text_or(val_get(commit, "subject"), ""),
-                        val_text_or(val_get(commit, "author"), ""), words_age(mem, age));
+    return sbuf_shown(mem, arena_printf(mem, "%s \"%s\" by %s, %s old",
+                                        words_sha(mem, val_text_or(val_get(commit, "sha"), "")),
+                                        val_text_or(val_get(commit, "subject"), ""),
+                                        val_text_or(val_get(commit, "author"), ""),
+                                        words_age(mem, age)));
 }
 
 /* " (web.yaml:3)", "web.yaml:3" */
@@ -67,9 +70,29 @@ const char *words_trouble(struct arena *mem, const struct val *trouble)
     SBUF(text, TEXT_MAX_BYTES);
     const char *message = val_text_or(val_get(trouble, "message"), "");
     if (!val_get(trouble, "kind")) /* of a file: begins with its place, spelt out, already */
-        return message;
+        return sbuf_shown(mem, message);
     add_object(&text, trouble);
     if (*message)
         sbuf_addf(&text, ": %s", message);
-    return arena_strdup(mem, sbuf_text(&text));
+    return sbuf_shown(mem, sbuf_text(&text));
+}
+
+const struct val *words_shown(struct arena *mem, const struct val *said)
+{
+    VEC(struct val *) todo = { 0 };
+    struct val *copy = said ? val_copy(mem, said) : NULL;
+    if (copy)
+        *vec_push(mem, &todo) = copy;
+    while (todo.len) {
+        struct val *at = todo.at[--todo.len];
+        if (at->type == VAL_STRING)
+            at->text = sbuf_shown(mem, at->text);
+        for (size_t i = 0; val_is_list(at) && i < at->len; i++)
+            *vec_push(mem, &todo) = at->items[i];
+        for (size_t i = 0; val_is_map(at) && i < at->len; i++) {
+            at->pairs[i].key = sbuf_shown(mem, at->pairs[i].key);
+            *vec_push(mem, &todo) = at->pairs[i].value;
+        }
+    }
+    return copy;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "doc/keyed.h"
 
@@ -35,17 +36,25 @@ static bool is_word(const char *key)
 static const char *quoted(struct arena *mem, const char *text)
 {
     SBUF(buf, SBUF_MAX);
-    size_t len = strnlen(text, KEY_MAX_BYTES);
-    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--; /* whole characters only */
+    size_t len = utf8_fit(text, KEY_MAX_BYTES);
     sbuf_add_json(&buf, text, len);
     return arena_printf(mem, "%s%s", sbuf_text(&buf), text[len] ? "..." : "");
 }
 
+const char *doc_diff_word(struct arena *mem, const char *text)
+{
+    return is_word(text) ? text : quoted(mem, text);
+}
+
+const char *doc_diff_key(struct arena *mem, const char *key)
+{
+    return is_word(key) ? arena_printf(mem, ".%s", key)
+                        : arena_printf(mem, "[%s]", quoted(mem, key));
+}
+
 static const char *path_of_key(struct arena *mem, const char *path, const char *key)
 {
-    return is_word(key) ? arena_printf(mem, "%s.%s", path, key)
-                        : arena_printf(mem, "%s[%s]", path, quoted(mem, key));
+    return arena_printf(mem, "%s%s", path, doc_diff_key(mem, key));
 }
 
 static void compare(struct differ *d, const char *path, const struct val *from,
@@ -88,7 +97,7 @@ static bool has_names(struct arena *mem, const struct val *list, struct keyed_li
 
 static const char *path_of_name(struct arena *mem, const char *path, const char *name)
 {
-    return arena_printf(mem, "%s[name=%s]", path, is_word(name) ? name : quoted(mem, name));
+    return arena_printf(mem, "%s[name=%s]", path, doc_diff_word(mem, name));
 }
 
 static void compare_lists(struct differ *d, const struct job *job)

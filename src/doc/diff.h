@@ -24,4 +24,8 @@ struct doc_changes {
 void doc_diff(struct arena *mem, const struct val *from, const struct val *to,
               struct doc_changes *out);
 
+/* How paths write a key, .name or ["a.b"], and what items are called by, web or "a.b": what is quoted ends where it seems to. */
+const char *doc_diff_key(struct arena *mem, const char *key);
+const char *doc_diff_word(struct arena *mem, const char *text);
+
 #endif

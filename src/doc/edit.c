@@ -48,10 +48,8 @@ static const char *shown(struct doc_edit *edit, const struct doc_step *path, siz
     }
     if (key)
         sbuf_addf(&text, "%s%s", text.len ? "." : "", key);
-    size_t len = MIN_OF(text.len, (size_t)SHOWN_MAX_BYTES);
-    while (len && len < text.len && ((unsigned char)text.bytes[len] & 0xc0) == 0x80)
-        len--; /* whole characters only */
-    char *copy = arena_strndup(edit->mem, sbuf_text(&text), len);
+    const char *whole = sbuf_text(&text);
+    char *copy = arena_strndup(edit->mem, whole, utf8_fit(whole, SHOWN_MAX_BYTES));
     for (char *c = copy; *c; c++)
         *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
     return *copy ? copy : "the document";

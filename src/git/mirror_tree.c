@@ -1,24 +1,23 @@
 #include <string.h>
 
+#include "base/sbuf.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "git/mirror_internal.h"
 
-#define ENTRIES_MAX 200000
-#define LOOKED_MAX  1000000 /* entries of trees: a tree may stand anywhere any number of times */
-#define PATHS_BYTES ((size_t)64 << 20) /* all paths together */
-#define STEPS_MAX   4096               /* names on the way through symbolic links */
-#define DEPTH_MAX   128
-#define PATH_BYTES  4096
-#define LINKS_MAX   40
-#define MODE_LINK   0120000u
+#define ENTRIES_MAX      200000
+#define LOOKED_MAX       1000000 /* entries of trees: a tree may stand anywhere any number of times */
+#define PATHS_BYTES      ((size_t)64 << 20) /* all paths together */
+#define STEPS_MAX        4096               /* names on the way through symbolic links */
+#define DEPTH_MAX        128
+#define PATH_BYTES       4096
+#define PATH_SHOWN_BYTES 300
+#define LINKS_MAX        40
+#define MODE_LINK        0120000u
 
 const char *mirror_shown_path(struct arena *mem, const char *path)
 {
-    char *shown = arena_strndup(mem, path, strnlen(path, 300));
-    for (char *c = shown; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return shown;
+    return sbuf_shown(mem, arena_strndup(mem, path, utf8_fit(path, PATH_SHOWN_BYTES)));
 }
 
 /* -- finding ---------------------------------------------------------------------------------------------------------- */

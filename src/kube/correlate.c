@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/sbuf.h"
+#include "base/utf8.h"
 
 #define PRINT_BYTES 16
 #define KEY_BYTES   (2 * PRINT_BYTES + 1)
@@ -164,13 +165,8 @@ static const char *name_of(struct arena *mem, const char *object, int64_t unix_n
 
 const char *kube_event_cut(struct arena *mem, const char *message)
 {
-    size_t len = strlen(message);
-    if (len <= KUBE_EVENT_MESSAGE_MAX)
-        return message;
-    len = KUBE_EVENT_MESSAGE_MAX;
-    while (len > 0 && ((unsigned char)message[len] & 0xc0) == 0x80)
-        len--;
-    return arena_strndup(mem, message, len);
+    size_t len = utf8_fit(message, KUBE_EVENT_MESSAGE_MAX);
+    return message[len] ? arena_strndup(mem, message, len) : message;
 }
 
 void kube_correlate(struct kube_correlator *correlator, struct arena *mem,

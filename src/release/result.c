@@ -239,10 +239,8 @@ static bool is_hidden(enum release_status status, int verbosity)
 /* The first row says whose they are, those below leave that blank. */
 static void add_row(struct sbuf *out, const struct release_outcome *outcome, bool is_first)
 {
-    if (is_first)
-        sbuf_addf(out, "%s\t%s\t", outcome->id, release_status_name(outcome->status));
-    else
-        sbuf_add(out, "\t\t");
+    sbuf_add_shown(out, is_first ? outcome->id : "");
+    sbuf_addf(out, "\t%s\t", is_first ? release_status_name(outcome->status) : "");
 }
 
 static void add_outcome(struct arena *mem, struct sbuf *out, const struct release_outcome *outcome)
@@ -250,12 +248,15 @@ static void add_outcome(struct arena *mem, struct sbuf *out, const struct releas
     size_t rows = 0;
     if (*outcome->error) {
         add_row(out, outcome, rows++ == 0);
-        sbuf_addf(out, "%s\n", outcome->error);
+        sbuf_add_shown(out, outcome->error);
+        sbuf_add_char(out, '\n');
     }
     for (size_t i = 0; i < outcome->changes.len; i++) {
         const struct release_change *change = &outcome->changes.at[i];
         add_row(out, outcome, rows++ == 0);
-        sbuf_addf(out, "%s: %s -> %s\n", change->container, change->current, new_part(mem, change));
+        sbuf_add_shown(out, arena_printf(mem, "%s: %s -> %s", change->container, change->current,
+                                         new_part(mem, change)));
+        sbuf_add_char(out, '\n');
     }
     if (rows == 0) {
         add_row(out, outcome, true);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "sync/generate.h"
 
 #define LOG_COMMITS_MAX  10000
@@ -82,7 +83,7 @@ static void read_release_notes(struct mirror *mirror, struct load_list *job)
         const char *text = !e && note ? settings->release_event(mem, note) : "";
         if (*text)
             *vec_push(job->mem, &job->release_events) =
-                arena_strndup(job->mem, text, strnlen(text, EVENT_TEXT_MAX));
+                arena_strndup(job->mem, text, utf8_fit(text, EVENT_TEXT_MAX));
     }
 }
 
@@ -386,8 +387,7 @@ static void add_problem(struct inventory_file *file, struct arena *mem,
                         const struct manifest_problem *problem)
 {
     char *text = base_copy_text(manifest_problem_format(mem, problem));
-    if (strlen(text) > PROBLEM_TEXT_MAX)
-        text[PROBLEM_TEXT_MAX] = '\0';
+    text[utf8_fit(text, PROBLEM_TEXT_MAX)] = '\0';
     *vec_push(NULL, &file->problems) = text;
     if (problem->severity == MANIFEST_ERROR)
         file->is_broken = true;

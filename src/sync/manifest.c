@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "doc/object.h"
 #include "doc/yaml.h"
 #include "sync/builtin.h"
@@ -37,9 +38,8 @@ static char *one_line(struct arena *mem, const char *fmt, va_list args) PRINTF(2
 static char *one_line(struct arena *mem, const char *fmt, va_list args)
 {
     char *text = arena_vprintf(mem, fmt, args);
-    size_t len = strlen(text);
-    if (len > PROBLEM_TEXT_MAX)
-        memcpy(text + PROBLEM_TEXT_MAX - 3, "...", 4);
+    if (strlen(text) > PROBLEM_TEXT_MAX)
+        memcpy(text + utf8_fit(text, PROBLEM_TEXT_MAX - 3), "...", 4);
     for (char *at = text; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = ' ';
@@ -84,23 +84,9 @@ static struct doc_pos pos_of(const struct val *v)
     return v ? (struct doc_pos){ v->line, v->column } : (struct doc_pos){ 0, 0 };
 }
 
-/* The path with its control characters spelt out. */
-static const char *shown_path(struct arena *mem, const char *path)
-{
-    SBUF(text, SBUF_MAX);
-    for (const char *at = path; *at; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (c < ' ' || c == 0x7f)
-            sbuf_addf(&text, "\\x%02x", c);
-        else
-            sbuf_add_char(&text, *at);
-    }
-    return arena_strdup(mem, sbuf_text(&text));
-}
-
 const char *manifest_problem_format(struct arena *mem, const struct manifest_problem *problem)
 {
-    const char *path = shown_path(mem, problem->path);
+    const char *path = sbuf_shown(mem, problem->path);
     if (problem->line && problem->column)
         return arena_printf(mem, "%s:%u:%u: %s", path, problem->line, problem->column,
                             problem->text);
@@ -112,12 +98,8 @@ const char *manifest_problem_format(struct arena *mem, const struct manifest_pro
 /* A value as a message shows it. */
 static const char *shown(struct arena *mem, const char *text)
 {
-    size_t len = strlen(text);
-    if (len <= TEXT_SHOWN_MAX)
-        return text;
-    while (len > TEXT_SHOWN_MAX || ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--; /* not inside a character */
-    return arena_printf(mem, "%.*s...", (int)len, text);
+    size_t len = utf8_fit(text, TEXT_SHOWN_MAX);
+    return text[len] ? arena_printf(mem, "%.*s...", (int)len, text) : text;
 }
 
 /* -- names ---------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ static const struct problem_case {
     { "a number in what is said is no line", "db.yaml", "db.yaml: sops failed: keys:12: none", 0 },
     { "a line that is too long to be one is none", "a", "a:12345678901: x", 0 },
     { "a number without an end is no line", "a", "a:12", 0 },
-    { "the path of a file whose name is spelt out stays", "a\n.yaml", "a\\x0a.yaml:3:1: x", 0 },
+    { "the path of a file whose name is spelt out stays", "a\n.yaml", "a\\n.yaml:3:1: x", 0 },
     { "the path of another file is not taken for this one's", "a", "a.yaml:3:1: x", 0 },
 };
 

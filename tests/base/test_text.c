@@ -171,7 +171,7 @@ static void a_text_is_visible(void **state)
 {
     const struct visible_case *row = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(1 << 20);
-    assert_string_equal(sbuf_visible(mem, row->text), row->shown);
+    assert_string_equal(sbuf_shown(mem, row->text), row->shown);
 }
 
 static void every_point_survives_there_and_back(void **state)

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/base.h"
 #include "program.h"
@@ -136,6 +132,14 @@ static const struct client_case {
       "GET /api/flux/v6/services?namespace=default 200 null\n", 0, "WORKLOAD  CONTAINER  IMAGE  RELEASE  POLICY\n", "" },
     { "list-workloads asks for the namespace given", { "fluxctl", "list-controllers", "-n", "a&b" },
       "GET /api/flux/v6/services 200 null\n", 0, "WORKLOAD  CONTAINER  IMAGE  RELEASE  POLICY\n", "" },
+    { "a table keeps its cells, whatever stands in them", { "fluxctl", "list-workloads", "-a", "--no-headers" },
+      "GET /api/flux/v6/services?namespace= 200 [{\"ID\":\"a:b/c\",\"Containers\":[{\"Name\":\"x\\ty\\n\",\"Current\":{\"ID\":\"\\u001b[31mi\"}}],"
+      "\"Status\":\"ready\"}]\n", 0, "a:b/c  x\\ty\\n  \\u001b[31mi  ready  \n", "" },
+    { "JSON is the same to who reads it", { "fluxctl", "list-workloads", "-a", "-o", "json" },
+      "GET /api/flux/v6/services?namespace= 200 [{\"ID\":\"a\x7f\xc2\x9b\"}]\n", 0, "[{\"ID\":\"a\\u007f\\u009b\"}]\n", "" },
+    { "an error cannot give orders", { "fluxctl", "list-workloads", "-a" },
+      "GET /api/flux/v6/services 502 no\033[2Jgate\n", 1, "",
+      "Error: executing HTTP request: 502 Bad Gateway no\\u001b[2Jgate\n" HINT("list-workloads") },
     { "list-workloads prints null when there is nothing", { "fluxctl", "list-workloads", "-a", "-o", "json" },
       "GET /api/flux/v6/services?namespace= 200 null\n", 0, "null\n", "" },
     { "list-workloads prints what came as JSON", { "fluxctl", "list-workloads", "-a", "-o", "json", "-c", "b" },
@@ -194,6 +198,20 @@ static const struct client_case {
       "  and 2 more: serin status -o json\n"
       "\nproblems:\n"
       "  a.yaml:4:1: did not find expected key\n", "" },
+    { "what a terminal could obey is spelt out", { "serin", "status" },
+      "GET /api/serin/v1/status 200 " STATUS("\"state\":\"ready\",\"error\":\"a\\nb\\tc\",\"unverified\":\"\",\"fetchedSecondsAgo\":1",
+      SYNC_DONE, "\"failures\":[{\"kind\":\"ConfigMap\",\"namespace\":\"\",\"name\":\"x\",\"path\":\"a\\u001b[2J\\n.yaml\",\"line\":3,"
+      "\"outcome\":\"failed\",\"message\":\"two\\nlines\\u009b\"}],\"failuresLeftOut\":0,\"problems\":[{\"message\":\"a\\u0007\"}]"), 1,
+      "repository  ssh://git@example.org/a/b, branch master, path apps,base\n"
+      "git         ready, fetched 1 s ago: a\\nb\\tc\n"
+      "applied     b2e5d1c \"First\" by Jane, 2 h old; at 2026-01-02T03:04:05Z in 0.4 s\n"
+      "objects     3: 2 applied, 1 failed\n"
+      "drift       0 now, 4 healed\n"
+      "daemon      serin 0.1.0, cluster v1.34.4\n"
+      "\nfailures:\n"
+      "  configmap/x (a\\u001b[2J\\n.yaml:3): failed: two\\nlines\\u009b\n"
+      "\nproblems:\n"
+      "  a\\u0007\n", "" },
     { "status of a daemon that just started is 1", { "serin", "status" },
       "GET /api/serin/v1/status 200 " STATUS("\"state\":\"new\",\"error\":\"git clone: no route\",\"unverified\":\"\",\"fetchedSecondsAgo\":null",
       "\"head\":\"\",\"applied\":\"\",\"running\":true,\"error\":\"\"", NO_TROUBLE), 1,
@@ -214,6 +232,10 @@ static const struct client_case {
     { "why of a commit that is held up names what holds it", { "serin", "why", "b2e5d1c" },
       "GET /api/serin/v1/why?ref=b2e5d1c 200 {\"state\":\"held\",\"text\":\"reached: 1\",\"commit\":null,\"heldUpBy\":[" FAILURE "]}\n", 1,
       "held: reached: 1\n  demo/deployment/web (apps/web.yaml:3): failed: spec.replicas: wrong\n", "" },
+    { "why spells out what a terminal could obey", { "serin", "why", "b2e5d1c" },
+      "GET /api/serin/v1/why?ref=b2e5d1c 200 {\"state\":\"held\",\"text\":\"a\\nb\",\"commit\":{\"sha\":\"" SHA
+      "\",\"subject\":\"\\u001b]0;x\\u0007\",\"author\":\"J\\nane\",\"ageSeconds\":61},\"heldUpBy\":[]}\n", 1,
+      "b2e5d1c \"\\u001b]0;x\\u0007\" by J\\nane, 61 s old\nheld: a\\nb\n", "" },
     { "why needs a commit", { "serin", "why" }, "", 2, "",
       "Error: please say which commit: a sha, or the name of a branch or tag\nRun 'serin why --help' for usage.\n" },
     /* clang-format on */
@@ -274,13 +296,10 @@ static void a_url_that_lacks_its_end_is_told_so(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(client_cases) + 2] = {
-        [ARRAY_LEN(client_cases)] = cmocka_unit_test(a_url_that_lacks_its_end_is_told_so),
-        cmocka_unit_test(this_machine_is_asked_without_a_proxy),
+    static const struct rows tests[] = {
+        SINGLE(a_url_that_lacks_its_end_is_told_so),
+        SINGLE(this_machine_is_asked_without_a_proxy),
+        ROWS(client_cases, command_says),
     };
-    for (size_t i = 0; i < ARRAY_LEN(client_cases); i++)
-        tests[i] = (struct CMUnitTest){ .name = client_cases[i].name,
-                                        .test_func = command_says,
-                                        .initial_state = (void *)&client_cases[i] };
-    return cmocka_run_group_tests_name("client", tests, NULL, NULL);
+    return rows_run("client", tests, ARRAY_LEN(tests));
 }

@@ -1,14 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "cmd/diff.h"
 #include "doc/json.h"
@@ -59,6 +55,18 @@ static const struct changes_case {
       "\"data\":{\"a\":\"1\",\"b.c\":\"2\",\"d\":\"3\",\"default\":\"4\"},\"ports\":[{\"port\":80,\"name\":\"x\"},{\"port\":81}]}",
       "demo/deployment/web (web.yaml:3)\n  - .data[\"b.c\"]: \"2\"\n  - .ports[port=80].name: \"x\"\n  - .ports[port=81].port: 81\n"
       "0 created, 1 changed, 0 deleted, 0 the same\n" },
+    { "names and values in paths are quoted where they could end them",
+      "{\"metadata\":{\"resourceVersion\":\"1\",\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":"
+      "\"{\\\"spec\\\":{\\\"a\\\\\\\"].b\\\":\\\"1\\\",\\\"l\\\":[{\\\"name\\\":\\\"x].y\\\",\\\"v\\\":\\\"2\\\"}]}}\"},"
+      "\"managedFields\":["
+      "{\"manager\":\"kubectl-client-side-apply\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsV1\":{"
+      "\"f:metadata\":{\"f:annotations\":{\".\":{},\"f:kubectl.kubernetes.io/last-applied-configuration\":{}}},"
+      "\"f:spec\":{\"f:a\\\"].b\":{},\"f:l\":{\"k:{\\\"name\\\":\\\"x].y\\\"}\":{\".\":{},\"f:v\":{}}}}}}]},"
+      "\"spec\":{\"a\\\"].b\":\"1\",\"l\":[{\"name\":\"x].y\",\"v\":\"2\"}]}}",
+      "{\"metadata\":{\"managedFields\":[{\"manager\":\"serin\",\"operation\":\"Apply\",\"apiVersion\":\"v1\",\"fieldsV1\":{}}]},"
+      "\"spec\":{\"a\\\"].b\":\"1\",\"l\":[{\"name\":\"x].y\",\"v\":\"2\"}]}}",
+      "demo/deployment/web (web.yaml:3)\n  - .spec[\"a\\\"].b\"]: \"1\"\n  - .spec.l[name=\"x].y\"].v: \"2\"\n"
+      "0 created, 1 changed, 0 deleted, 0 the same\n" },
     { "a long value is cut", "{\"data\":{\"a\":\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
       "4567890123456789012345678901234567890123456789012345678901234567\xc3\xa9\xc3\xa9\"}}", "{\"data\":{}}",
       "demo/deployment/web (web.yaml:3)\n  - .data.a: \"01234567890123456789012345678901234567890123456789012345678901234567890123456789"
@@ -94,6 +102,26 @@ static void changes_are_printed(void **state)
     assert_null(strstr(sbuf_text(&text), "bmV3"));
 }
 
+static void what_a_terminal_could_obey_is_spelt_out(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(1 << 20);
+    struct diff_object object = { .ns = "demo",
+                                  .kind = "ConfigMap",
+                                  .name = "a\033b",
+                                  .path = "x\ny.yaml",
+                                  .line = 1,
+                                  .action = DIFF_ERROR,
+                                  .note = "no\033[2J\nat all" };
+    SBUF(text, 1 << 16);
+    *vec_push(mem, &object.changes) = (struct doc_change){ .path = ".a\nb" };
+    diff_print(&(struct diff_objects){ .at = &object, .len = 1 }, &text);
+    assert_string_equal(
+        sbuf_text(&text),
+        "demo/configmap/a\\u001bb (x\\ny.yaml:1): error: no\\u001b[2J\\nat all\n  + .a\\nb: \n"
+        "0 created, 0 changed, 0 deleted, 0 the same, 1 in error\n");
+}
+
 static void what_is_encrypted_is_compared_without_its_values(void **state)
 {
     (void)state;
@@ -109,6 +137,8 @@ static void what_is_encrypted_is_compared_without_its_values(void **state)
                             "\"env\":[{\"name\":\"geheim\",\"v\":[2]}]}"),
                  &object.changes);
     *vec_push(mem, &object.changes) = (struct doc_change){ .path = ".ports[port=8080,p=x].a[0]" };
+    *vec_push(mem, &object.changes) =
+        (struct doc_change){ .path = ".l[\"a=b].c\"][\"k.l\"=\"geheim].x\",m=geheim].v" };
     diff_mask(mem, &object.changes);
     diff_print(&(struct diff_objects){ .at = &object, .len = 1 }, &text);
     assert_string_equal(sbuf_text(&text),
@@ -116,6 +146,7 @@ static void what_is_encrypted_is_compared_without_its_values(void **state)
                         "  - .data.b: ***\n  ~ .data[\"x.y\"]: *** -> ***\n"
                         "  + .data.c: ***\n  ~ .env[name=***].v[0]: *** -> ***\n"
                         "  - .env[name=***].name: ***\n  + .ports[port=***].a[0]: \n"
+                        "  + .l[\"a=b].c\"][\"k.l\"=***].v: \n"
                         "0 created, 1 changed, 0 deleted, 0 the same\n");
 }
 
@@ -267,17 +298,11 @@ static void command_compares(void **state)
 
 int main(void)
 {
-    enum { CHANGES = ARRAY_LEN(changes_cases), WHOLE = ARRAY_LEN(whole_cases) };
-    struct CMUnitTest tests[CHANGES + WHOLE + 1];
-    tests[CHANGES + WHOLE] =
-        (struct CMUnitTest)cmocka_unit_test(what_is_encrypted_is_compared_without_its_values);
-    for (size_t i = 0; i < CHANGES; i++)
-        tests[i] = (struct CMUnitTest){ .name = changes_cases[i].name,
-                                        .test_func = changes_are_printed,
-                                        .initial_state = (void *)&changes_cases[i] };
-    for (size_t i = 0; i < WHOLE; i++)
-        tests[CHANGES + i] = (struct CMUnitTest){ .name = whole_cases[i].name,
-                                                  .test_func = command_compares,
-                                                  .initial_state = (void *)&whole_cases[i] };
-    return cmocka_run_group_tests_name("diff", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(what_a_terminal_could_obey_is_spelt_out),
+        SINGLE(what_is_encrypted_is_compared_without_its_values),
+        ROWS(changes_cases, changes_are_printed),
+        ROWS(whole_cases, command_compares),
+    };
+    return rows_run("diff", tests, ARRAY_LEN(tests));
 }

@@ -64,6 +64,14 @@ static const struct result_case {
       "{\"a:b/c\":{\"Status\":\"failed\",\"Error\":\"x \\u003c y\","
       "\"PerContainer\":null}}",
       0, "WORKLOAD   STATUS   UPDATES\na:b/c      failed   x < y\n", "a:b/c failed: x < y", "" },
+    { "a cell is one line, whatever is said in it",
+      "{\"a:b/c\":{\"Status\":\"failed\",\"Error\":\"x\\ny\\tz\\u001b[2J\",\"PerContainer\":null},"
+      "\"a:b/d\":{\"Status\":\"success\",\"PerContainer\":[{\"Container\":\"x\\ny\",\"Current\":"
+      "\"b:1\",\"Target\":\"b:2\"}]}}",
+      0,
+      "WORKLOAD   STATUS   UPDATES\na:b/c      failed   x\\ny\\tz\\u001b[2J\n"
+      "a:b/d      success  x\\ny: b:1 -> 2\n",
+      "a:b/c failed: x\ny\tz\033[2J", "b:2 " },
     { "two failures",
       "{\"a:b/c\":{\"Status\":\"failed\",\"Error\":\"x\",\"PerContainer\":null},"
       "\"a:b/d\":{\"Status\":\"failed\",\"Error\":\"y\",\"PerContainer\":null}}",

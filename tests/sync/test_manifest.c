@@ -4,6 +4,7 @@
 
 #include "../rows.h"
 
+#include "base/utf8.h"
 #include "sync/manifest.h"
 
 /* What a text comes to: its manifests as "Kind ns/name@line", its problems as "line:column: text" (a part of the text is enough).
@@ -303,10 +304,27 @@ static void a_line_break_in_a_path_does_not_break_the_line(void **state)
     manifest_report(mem, &problems, &(struct manifest_problem){ .path = "a\nb.yaml", .line = 3 },
                     "two\nlines: %d", 7);
     assert_string_equal(manifest_problem_format(mem, &problems.at[0]),
-                        "a\\x0ab.yaml:3: two lines: 7");
+                        "a\\nb.yaml:3: two lines: 7");
     problems.at[0].line = 0;
-    assert_string_equal(manifest_problem_format(mem, &problems.at[0]),
-                        "a\\x0ab.yaml: two lines: 7");
+    assert_string_equal(manifest_problem_format(mem, &problems.at[0]), "a\\nb.yaml: two lines: 7");
+}
+
+static void a_long_message_is_cut_between_characters(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct manifest_problems problems = { 0 };
+    char said[2 + 6000 + 1] = "x";
+    for (size_t at = 1; at + 2 < sizeof(said); at += 2)
+        memcpy(said + at, "\xc3\xa9", 3);
+    for (int shift = 0; shift < 2; shift++) {
+        manifest_report(mem, &problems, &(struct manifest_problem){ .path = "a" }, "%s",
+                        said + shift);
+        const char *text = problems.at[problems.len - 1].text;
+        assert_true(strlen(text) > 4000 && strlen(text) <= 4096);
+        assert_string_equal(text + strlen(text) - 5, "\xc3\xa9...");
+        assert_int_equal(utf8_find_bad(text, strlen(text)), strlen(text));
+    }
 }
 
 static void a_long_value_is_cut_between_characters(void **state)
@@ -349,6 +367,7 @@ int main(void)
         SINGLE(reading_on_after_broken_documents_ends),
         SINGLE(problems_of_a_second_file_are_counted_anew),
         SINGLE(a_line_break_in_a_path_does_not_break_the_line),
+        SINGLE(a_long_message_is_cut_between_characters),
         SINGLE(a_long_value_is_cut_between_characters),
         SINGLE(generated_manifests_say_so),
     };
