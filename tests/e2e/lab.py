@@ -86,7 +86,8 @@ def contains(text, pattern, what):
 
 
 def wait(test, what, timeout=WAIT):
-    """Until test() is true (its value is returned); the last failure or value is shown when time is over."""
+    """Until test() is true (its value is returned); the last failure or value is shown when time is over. What takes long is looked at
+    less often: a look costs the cluster and the daemon more than what they are asked to do."""
     began, last = time.monotonic(), None
     while True:
         try:
@@ -95,9 +96,10 @@ def wait(test, what, timeout=WAIT):
                 return last
         except (Failed, OSError, http.client.HTTPException) as error:
             last = error
-        if time.monotonic() - began > timeout:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise Failed(f"waited {timeout} s in vain for {what}; the last look gave:\n    {pretty(str(last))[:2000]}")
-        time.sleep(0.03)
+        time.sleep(min(max(0.03, waited / 20), 0.25))
 
 
 def request(where, method, path, body=None, headers=None, timeout=60):
