@@ -119,6 +119,8 @@ static void on_deleted(void *ctx, const struct kube_result *result)
     struct sync_run *run = collect->run;
     struct sync *sync = run->sync;
     collect->tickets.at[deletion->at] = 0;
+    if (err_is(result->err, ERR_TRANSIENT) || err_is(result->err, ERR_CONFLICT))
+        run->has_left_some = true;
     if (result->err && result->status == 409) {
         log_info(sync->opts.log, F("component", "sync"), F("resource", deletion->live->id),
                  F("info", "not deleted: it is another object by now"),
@@ -182,6 +184,7 @@ static void on_observed(void *ctx)
 {
     struct sync *sync = ctx;
     struct sync_run *run = sync->run;
+    run->has_left_some = picture_may_retry(sync->picture);
     if (!picture_stray_count(sync->picture)) {
         sync_next(run, NULL);
         return;

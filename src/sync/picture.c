@@ -24,6 +24,7 @@ struct feed {
     struct kube_watch *watch;
     uint32_t generation; /* of the full picture being received or received last */
     bool is_settled;     /* synced once, or in trouble */
+    bool may_retry;      /* in trouble that time may mend */
 };
 
 struct kind {
@@ -38,6 +39,7 @@ struct sweep {
     struct picture *picture;
     char *api_version, *kind;
     ticket list;
+    bool may_retry; /* it failed for a reason that time may mend */
 };
 
 struct picture {
@@ -46,7 +48,7 @@ struct picture {
     struct map *strays;      /* ID -> struct picture_stray */
     struct arena *mem;       /* of one event */
     struct feed definitions; /* the watch on CustomResourceDefinitions; its kind is NULL */
-    bool has_definitions, is_observing, wants_sweep, was_swept;
+    bool has_definitions, is_observing, wants_sweep, was_swept, wants_resweep;
     size_t lists_running;
     VEC(struct sweep *) sweeps;
     uint32_t generations;
@@ -269,7 +271,14 @@ static void on_synced(void *ctx)
     struct picture *picture = feed->kind->picture;
     forget_unseen(picture, feed);
     feed->is_settled = true;
+    feed->may_retry = false;
     check_settled(picture);
+}
+
+/* What a person has to change first, or what is no more. */
+static bool is_lasting(const struct err *e)
+{
+    return err_is(e, ERR_DENIED) || err_is(e, ERR_NOT_FOUND);
 }
 
 static void on_trouble(void *ctx, const struct err *e)
@@ -278,6 +287,7 @@ static void on_trouble(void *ctx, const struct err *e)
     struct picture *picture = feed->kind->picture;
     log_warn(picture->opts.log, F("component", "watch"), F("kind", feed->kind->key),
              F("warning", "cannot watch"), F("err", err_text(e)));
+    feed->may_retry = (feed->may_retry || !feed->is_settled) && !is_lasting(e);
     feed->is_settled = true;
     check_settled(picture);
 }
@@ -473,12 +483,39 @@ static void on_swept(void *ctx, const struct err *e, const char *resource_versio
     struct sweep *sweep = ctx;
     struct picture *picture = sweep->picture;
     (void)resource_version;
-    if (e && !err_is(e, ERR_DENIED) && !err_is(e, ERR_NOT_FOUND))
+    sweep->may_retry = e && !is_lasting(e);
+    if (sweep->may_retry)
         log_warn(picture->opts.log, F("component", "watch"), F("kind", sweep->kind),
                  F("warning", "cannot look for objects to be collected"), F("err", err_text(e)));
     sweep->list = 0;
     picture->lists_running--;
     check_settled(picture);
+}
+
+static void start_sweep(struct sweep *sweep, const struct kube_resource *resource)
+{
+    struct picture *picture = sweep->picture;
+    picture->lists_running++;
+    sweep->may_retry = false;
+    sweep->list = kube_list_start(
+        picture->opts.kube, resource,
+        &(struct kube_watch_opts){ .label_selector = MARK_LABEL, .is_metadata_only = true },
+        on_swept_object, on_swept, sweep);
+}
+
+/* The kinds that could not be listed the last time. */
+static void sweep_again(struct picture *picture)
+{
+    picture->wants_resweep = false;
+    for (size_t i = 0; i < picture->sweeps.len; i++) {
+        struct sweep *sweep = picture->sweeps.at[i];
+        const struct kube_resource *resource =
+            kube_discovery_find(picture->opts.discovery, sweep->api_version, sweep->kind);
+        if (sweep->may_retry && resource)
+            start_sweep(sweep, resource);
+        else
+            sweep->may_retry = false;
+    }
 }
 
 static void sweep_kinds(struct picture *picture)
@@ -502,11 +539,7 @@ static void sweep_kinds(struct picture *picture)
                                  .api_version = base_copy_text(resource->api_version),
                                  .kind = base_copy_text(resource->kind) };
         *vec_push(NULL, &picture->sweeps) = sweep;
-        picture->lists_running++;
-        sweep->list = kube_list_start(
-            picture->opts.kube, resource,
-            &(struct kube_watch_opts){ .label_selector = MARK_LABEL, .is_metadata_only = true },
-            on_swept_object, on_swept, sweep);
+        start_sweep(sweep, resource);
     }
     arena_reset(picture->mem);
 }
@@ -532,6 +565,8 @@ static void check_settled(struct picture *picture)
         return;
     if (picture->wants_sweep && !picture->was_swept)
         sweep_kinds(picture);
+    else if (picture->wants_resweep)
+        sweep_again(picture);
     if (!picture->lists_running && are_feeds_settled(picture))
         list_unseen(picture);
     if (picture->lists_running || !are_feeds_settled(picture))
@@ -565,6 +600,7 @@ void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void 
     ASSERT(!picture->is_observing);
     picture->is_observing = true;
     picture->wants_sweep = picture->wants_sweep || all_kinds;
+    picture->wants_resweep = all_kinds && picture->was_swept;
     picture->done = done;
     picture->done_ctx = ctx;
     watch_definitions(picture);
@@ -577,6 +613,20 @@ void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void 
         arena_reset(picture->mem);
     }
     picture->turn = loop_after(picture->opts.loop, 0, on_turn, picture);
+}
+
+bool picture_may_retry(const struct picture *picture)
+{
+    bool may_retry = false;
+    void *value;
+    for (size_t at = 0; map_next(picture->kinds, &at, NULL, &value);) {
+        const struct kind *kind = value;
+        for (size_t i = 0; i < kind->feeds.len; i++)
+            may_retry = may_retry || kind->feeds.at[i]->may_retry;
+    }
+    for (size_t i = 0; i < picture->sweeps.len; i++)
+        may_retry = may_retry || picture->sweeps.at[i]->may_retry;
+    return may_retry;
 }
 
 /* -- strays -------------------------------------------------------------------------------------------------- */

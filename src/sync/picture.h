@@ -46,6 +46,9 @@ void picture_free(struct picture *picture);
  * listed for marked objects, once a process. */
 void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void *ctx), void *ctx);
 
+/* After that: whether kinds are missing from the picture that time may bring; the next call asks for them again. */
+bool picture_may_retry(const struct picture *picture);
+
 /* What the metadata of a live object say of it; texts are borrowed from it. */
 void picture_read(const struct val *live, enum drift_event event, struct drift_seen *out);
 

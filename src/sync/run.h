@@ -30,6 +30,7 @@ struct sync_run {
     struct load_read *read;
     VEC(const char *) gone; /* paths that the commit does not have (any more) */
     size_t failed;
+    bool has_left_some; /* garbage that time may let go */
     struct collect *collect;
     VEC(const char *) deleted_ids;
 };

@@ -341,8 +341,8 @@ static void finish_sync(struct sync *sync, struct sync_run *run, const struct er
     count_outcomes(sync);
     if (err_is(e, ERR_DENIED)) /* a person has to act: no hurry */
         sync->retries = MAX_OF(sync->retries, RETRIES_SLOW);
-    schedule_retry(sync, e && !err_is(e, ERR_INVALID) && !err_is(e, ERR_NOT_FOUND),
-                   err_retry_after_ms(e));
+    bool is_lasting = err_is(e, ERR_INVALID) || err_is(e, ERR_NOT_FOUND);
+    schedule_retry(sync, e ? !is_lasting : run->has_left_some, err_retry_after_ms(e));
 }
 
 static void finish(struct sync_run *run, struct err *e)

@@ -213,6 +213,14 @@ def test_409_is_tried_again(w):
     writes_fault(w, {"status": 409, "message": "the object has been modified"}, count=3)
 
 
+def test_a_deletion_that_is_refused_is_tried_again(w):
+    begin(w, w.configmap("a"), w.configmap("b"))
+    w.arm("fault", {"status": 409, "reason": "Conflict"}, verbs=["delete"], count=1)
+    w.commit({"all.yaml": w.configmap("a")})
+    w.note(f"deleted after {w.wait_data('b', None):.1f} s")
+    expect(w.hits("fault"), 1, "deletions that were refused")
+
+
 def test_half_of_all_requests_fail(w):
     writes_fault(w, {"status": 500}, probability=0.5, expected_time=120)
 

@@ -69,6 +69,12 @@ static void observe(struct world *world)
     wait_done(world);
 }
 
+static void sweep(struct world *world)
+{
+    picture_observe(world->picture, true, on_done, world);
+    wait_done(world);
+}
+
 static struct world *world_new(const char *const *namespaces)
 {
     struct world *world = base_alloc(sizeof(*world));
@@ -213,11 +219,43 @@ static void a_kind_is_watched_in_the_version_that_is_served(void **state)
     world_free(world);
 }
 
+/* The kinds that could not be looked at are asked for again by the next call, and no others. */
+static void a_sweep_that_failed_is_made_up_for(void **state)
+{
+    (void)state;
+    struct world *world = world_new(NULL);
+    put(world, "v1", "Secret", "a:secret/stray");
+    put(world, "v1", "ConfigMap", "a:configmap/stray");
+    fake_refuse(world->fake, "GET /api/v1/secrets", 500, "etcdserver: request timed out", 5);
+    sweep(world);
+    assert_true(picture_may_retry(world->picture));
+    assert_int_equal(picture_stray_count(world->picture), 1);
+    sweep(world);
+    assert_false(picture_may_retry(world->picture));
+    assert_int_equal(picture_stray_count(world->picture), 2);
+    world_free(world);
+}
+
+/* What a person has to change first is not asked for again and again. */
+static void a_sweep_that_is_forbidden_is_done_with(void **state)
+{
+    (void)state;
+    struct world *world = world_new(NULL);
+    put(world, "v1", "Secret", "a:secret/stray");
+    fake_refuse(world->fake, "GET /api/v1/secrets", 403, "secrets is forbidden", 1);
+    sweep(world);
+    assert_false(picture_may_retry(world->picture));
+    assert_int_equal(picture_stray_count(world->picture), 0);
+    world_free(world);
+}
+
 int main(void)
 {
     static const struct rows tests[] = {
         ROWS(gap_cases, what_went_unseen_is_gone),
         SINGLE(a_kind_is_watched_in_the_version_that_is_served),
+        SINGLE(a_sweep_that_failed_is_made_up_for),
+        SINGLE(a_sweep_that_is_forbidden_is_done_with),
     };
     return rows_run("sync_picture", tests, ARRAY_LEN(tests));
 }

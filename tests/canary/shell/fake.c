@@ -403,6 +403,26 @@ static struct answer patch_object(struct fake *fake, struct arena *mem, const st
     return (struct answer){ 200, keep(fake, mem, path->collection, next) };
 }
 
+/* All of a collection, in one page. */
+static struct answer list_objects(struct fake *fake, struct arena *mem, const struct path *path)
+{
+    SBUF(text, SBUF_MAX);
+    const char *start =
+        arena_printf(mem, "%s %s%s", path->collection, path->ns, *path->ns ? "/" : "");
+    const char *key;
+    void *json;
+    sbuf_add(&text, "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[");
+    bool is_first = true;
+    for (size_t at = 0; map_next(fake->objects, &at, &key, &json);) {
+        if (strncmp(key, start, strlen(start)) != 0)
+            continue;
+        sbuf_addf(&text, "%s%s", is_first ? "" : ",", (const char *)json);
+        is_first = false;
+    }
+    sbuf_addf(&text, "],\"metadata\":{\"resourceVersion\":\"%lld\"}}", fake->version);
+    return (struct answer){ 200, arena_strdup(mem, sbuf_text(&text)) };
+}
+
 static struct answer change_object(struct fake *fake, struct arena *mem, const char *method,
                                    const struct path *path, const struct val *body)
 {
@@ -414,6 +434,8 @@ static struct answer change_object(struct fake *fake, struct arena *mem, const c
         return put_object(fake, mem, path, body);
     if (!strcmp(method, "PATCH"))
         return patch_object(fake, mem, path, body);
+    if (!strcmp(method, "GET") && !*path->name)
+        return list_objects(fake, mem, path);
     if (!json)
         return not_found(mem, path);
     struct answer answer = { 200, arena_strdup(mem, json) };
