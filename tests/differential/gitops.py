@@ -126,11 +126,11 @@ class Runner:
         time.sleep(float(value))
 
     def until(self, what, test, timeout):
-        deadline = time.monotonic() + min(timeout, self.patience or timeout)
-        while time.monotonic() < deadline:
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < min(timeout, self.patience or timeout):
             if test():
                 return True
-            time.sleep(0.1)
+            time.sleep(min(max(0.1, waited / 10), 0.5))  # a look starts processes, or lists the cluster
         return False
 
     def do_synced(self, _, timeout=SYNC_TIMEOUT):
