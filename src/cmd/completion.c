@@ -10,6 +10,40 @@ struct script {
     struct command_call *call;
 };
 
+/* What a flag can be given, of those that know only a few words: the same of all commands that have it. */
+static const struct choice {
+    const char *flag, *words;
+} choices[] = {
+    /* clang-format off */
+    { "canaries", "auto on off" },
+    { "git-host-status", "auto github gitlab gitea bitbucket bitbucket-server off" },
+    { "git-verify-signatures-mode", "none all first-parent" },
+    { "log-format", "fmt json" },
+    { "log-level", "debug info warn error" },
+    { "output", "text json" },
+    { "output-format", "tab json" },
+    { "registry-require", "ecr" },
+    { "ssh-keygen-type", "ed25519 rsa ecdsa" },
+    { "sync-drift", "heal report off" },
+    { "sync-state", "git secret" },
+    { "zap-encoding", "json console" },
+    /* clang-format on */
+};
+
+static const char *find_choices(const struct flags_spec *spec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(choices); i++)
+        if (!strcmp(choices[i].flag, spec->name))
+            return choices[i].words;
+    return NULL;
+}
+
+/* Files are what those commands take that take anything, but for this one. */
+static bool takes_files(const struct command *command)
+{
+    return command->args && command->run != cmd_completion.run;
+}
+
 typedef void (*flag_fn)(struct script *script, const struct command *command,
                         const struct flags_spec *spec);
 
@@ -63,6 +97,30 @@ static void add_bash_flag(struct script *script, const struct command *command,
     sbuf_addf(script->out, " --%s", spec->name);
 }
 
+/* " --output -o": what the next word belongs to. */
+static void add_bash_valued(struct script *script, const struct command *command,
+                            const struct flags_spec *spec)
+{
+    (void)command;
+    if (flags_stands_alone(spec))
+        return;
+    sbuf_addf(script->out, " --%s", spec->name);
+    if (spec->shorthand)
+        sbuf_addf(script->out, " -%c", spec->shorthand);
+}
+
+static void add_bash_choices(struct script *script, const struct command *command,
+                             const struct flags_spec *spec)
+{
+    const char *words = find_choices(spec);
+    if (!words || !command)
+        return;
+    sbuf_addf(script->out, "        %s:--%s", command->name, spec->name);
+    if (spec->shorthand)
+        sbuf_addf(script->out, "|%s:-%c", command->name, spec->shorthand);
+    sbuf_addf(script->out, ") words='%s' ;;\n", words);
+}
+
 static void add_bash_command(struct script *script, const struct command *command)
 {
     sbuf_add(script->out, "    ");
@@ -74,9 +132,44 @@ static void add_bash_command(struct script *script, const struct command *comman
     if (command && command->run == cmd_completion.run)
         sbuf_add(script->out, "bash fish zsh");
     each_flag(script, command, add_bash_flag);
-    sbuf_add(script->out, "' ;;\n");
+    sbuf_add(script->out, "' valued='");
+    each_flag(script, command, add_bash_valued);
+    sbuf_addf(script->out, " '%s ;;\n", command && takes_files(command) ? " files=1" : "");
 }
 
+/* Which command it is: the first word that is one. */
+static void add_bash_search(struct script *script)
+{
+    const struct command *command = NULL;
+    sbuf_add(script->out, "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                          "        case ${COMP_WORDS[i]} in\n"
+                          "        ");
+    for (size_t i = 0; (command = command_at(script->call->face, i)); i++) {
+        add_called(script, command, '|');
+        sbuf_add_char(script->out, '|');
+    }
+    sbuf_add(script->out, "help) command=${COMP_WORDS[i]}; break ;;\n"
+                          "        esac\n"
+                          "    done\n");
+}
+
+/* Without an answer of ours bash offers files (-o default). */
+static void add_bash_answer(struct script *script)
+{
+    const struct command *command = NULL;
+    sbuf_add(script->out, "    if [[ $valued == *\" $prev \"* ]]; then\n"
+                          "        words=''\n"
+                          "        case $command:$prev in\n");
+    for (size_t i = 0; (command = command_at(script->call->face, i)); i++)
+        each_flag(script, command, add_bash_choices);
+    sbuf_add(script->out, "        esac\n"
+                          "    elif [[ $files && $cur != -* ]]; then\n"
+                          "        words=''\n"
+                          "    fi\n"
+                          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n");
+}
+
+/* `--flag=x` is three words to bash, or two when nothing stands behind the =. */
 static void add_bash(struct script *script)
 {
     const char *name = script->call->program;
@@ -84,28 +177,25 @@ static void add_bash(struct script *script)
     sbuf_addf(script->out,
               "# bash completion for %s: source <(%s completion bash)\n"
               "_%s() {\n"
-              "    local cur=${COMP_WORDS[COMP_CWORD]} command='' words='' i\n"
-              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-              "        case ${COMP_WORDS[i]} in\n"
-              "        ",
+              "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
+              "    local command='' words='' valued='' files='' i\n"
+              "    if [[ $cur == = ]]; then\n"
+              "        cur=''\n"
+              "    elif [[ $prev == = ]]; then\n"
+              "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+              "    fi\n",
               name, name, name);
-    for (size_t i = 0; (command = command_at(script->call->face, i)); i++) {
-        add_called(script, command, '|');
-        sbuf_add_char(script->out, '|');
-    }
-    sbuf_add(script->out, "help) command=${COMP_WORDS[i]}; break ;;\n"
-                          "        esac\n"
-                          "    done\n"
-                          "    case $command in\n");
+    add_bash_search(script);
+    sbuf_add(script->out, "    case $command in\n");
     add_bash_command(script, NULL);
     for (size_t i = 0; (command = command_at(script->call->face, i)); i++)
         add_bash_command(script, command);
     sbuf_add(script->out, "    help) words='");
     add_names(script, " ");
+    sbuf_add(script->out, "' ;;\n"
+                          "    esac\n");
+    add_bash_answer(script);
     sbuf_addf(script->out,
-              "' ;;\n"
-              "    esac\n"
-              "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
               "}\n"
               "complete -o default -F _%s %s\n",
               name, name);
@@ -113,19 +203,34 @@ static void add_bash(struct script *script)
 
 /* -- zsh ---------------------------------------------------------------------------------------- */
 
+static void add_zsh_value(struct script *script, const struct flags_spec *spec)
+{
+    const char *words = find_choices(spec);
+    sbuf_add_char(script->out, ']');
+    if (!flags_stands_alone(spec) && words)
+        sbuf_addf(script->out, ":value:(%s)", words);
+    else if (!flags_stands_alone(spec))
+        sbuf_add(script->out, ":value:_files");
+    sbuf_add_char(script->out, '\'');
+}
+
+/* One that may be given twice has a * before it. */
 static void add_zsh_flag(struct script *script, const struct command *command,
                          const struct flags_spec *spec)
 {
     (void)command;
     bool is_alone = flags_stands_alone(spec);
-    sbuf_addf(script->out, " \\\n            '--%s%s[", spec->name, is_alone ? "" : "=");
+    bool is_many = spec->type == FLAGS_LIST || spec->type == FLAGS_MAP || spec->type == FLAGS_COUNT;
+    const char *many = is_many ? "*" : "";
+    sbuf_addf(script->out, " \\\n            '%s--%s%s[", many, spec->name, is_alone ? "" : "=");
     add_quoted(script->out, spec->usage, "[]:");
-    sbuf_addf(script->out, "]%s'", is_alone ? "" : ":value:_files");
+    add_zsh_value(script, spec);
     if (!spec->shorthand)
         return;
-    sbuf_addf(script->out, " \\\n            '-%c%s[", spec->shorthand, is_alone ? "" : "+");
+    sbuf_addf(script->out, " \\\n            '%s-%c%s[", many, spec->shorthand,
+              is_alone ? "" : "+");
     add_quoted(script->out, spec->usage, "[]:");
-    sbuf_addf(script->out, "]%s'", is_alone ? "" : ":value:_files");
+    add_zsh_value(script, spec);
 }
 
 static void add_zsh(struct script *script)
@@ -155,8 +260,10 @@ static void add_zsh(struct script *script)
         add_called(script, command, '|');
         sbuf_add(script->out, ")\n        shift words; (( CURRENT-- ))\n        _arguments");
         each_flag(script, command, add_zsh_flag);
-        sbuf_addf(script->out, " \\\n            '*:argument:%s' ;;\n",
-                  command->run == cmd_completion.run ? "(bash fish zsh)" : "_files");
+        if (command->args)
+            sbuf_addf(script->out, " \\\n            '*:argument:%s'",
+                      takes_files(command) ? "_files" : "(bash fish zsh)");
+        sbuf_add(script->out, " ;;\n");
     }
     sbuf_addf(script->out,
               "    help) _describe command commands ;;\n"
@@ -180,7 +287,12 @@ static void add_fish_flag(struct script *script, const struct command *command,
     sbuf_addf(script->out, "-l %s", spec->name);
     if (spec->shorthand)
         sbuf_addf(script->out, " -s %c", spec->shorthand);
-    sbuf_add(script->out, flags_stands_alone(spec) ? " -d '" : " -r -d '");
+    const char *words = find_choices(spec);
+    if (!flags_stands_alone(spec) && words)
+        sbuf_addf(script->out, " -x -a '%s'", words);
+    else if (!flags_stands_alone(spec))
+        sbuf_add(script->out, " -r -F");
+    sbuf_add(script->out, " -d '");
     add_quoted(script->out, spec->usage, "\\");
     sbuf_add(script->out, "'\n");
 }
@@ -197,8 +309,14 @@ static void add_fish(struct script *script)
         add_quoted(script->out, command->summary, "\\");
         sbuf_add(script->out, "'\n");
         each_flag(script, command, add_fish_flag);
+        if (!takes_files(command))
+            sbuf_addf(script->out, "complete -c %s -f -n '__fish_seen_subcommand_from %s'\n", name,
+                      command->name);
     }
+    sbuf_addf(script->out, "complete -c %s -f -n '__fish_seen_subcommand_from help' -a '", name);
+    add_names(script, " ");
     sbuf_addf(script->out,
+              "'\n"
               "complete -c %s -f -n __fish_use_subcommand -a help -d 'Help about any command'\n"
               "complete -c %s -f -n '__fish_seen_subcommand_from completion' -a 'bash fish zsh'\n",
               name, name);

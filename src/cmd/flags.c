@@ -5,7 +5,9 @@
 #include "base/vec.h"
 #include "cmd/flags_value.h"
 
-#define NOTICES_MAX ((size_t)64 << 10)
+#define NOTICES_MAX      ((size_t)64 << 10)
+#define SUGGEST_DISTANCE 2
+#define SUGGEST_SHARE    4 /* one wrong character of so many: short names are near to anything */
 
 struct flags {
     struct arena *mem;
@@ -120,6 +122,54 @@ static const char *take(struct rest *rest)
     return *rest->at++;
 }
 
+size_t flags_distance(const char *a, size_t len, const char *b)
+{
+    size_t row[FLAGS_DISTANCE_MAX + 1];
+    size_t width = strlen(b);
+    if (width > FLAGS_DISTANCE_MAX || len > FLAGS_DISTANCE_MAX)
+        return FLAGS_DISTANCE_MAX;
+    for (size_t i = 0; i <= width; i++)
+        row[i] = i;
+    for (size_t i = 1; i <= len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= width; j++) {
+            size_t above = row[j];
+            size_t swapped = diagonal + (a[i - 1] != b[j - 1]);
+            row[j] = MIN_OF(swapped, MIN_OF(above, row[j - 1]) + 1);
+            diagonal = above;
+        }
+    }
+    return row[width];
+}
+
+/* The one that was meant, most likely: but for two characters, or what its name begins with; NULL if there is none. */
+static const struct flags_spec *find_near(const struct flags *flags, const char *name, size_t len)
+{
+    const struct flags_spec *near = NULL;
+    size_t most = MIN_OF(len / SUGGEST_SHARE, (size_t)SUGGEST_DISTANCE), best = most + 1;
+    for (size_t i = 0; i < flags->values.len && most; i++) {
+        const struct flags_spec *spec = flags->values.at[i].spec;
+        size_t distance = flags_distance(name, len, spec->name);
+        if (!strncmp(spec->name, name, len))
+            distance = MIN_OF(distance, most);
+        if (distance >= best || spec->deprecated || spec->is_hidden)
+            continue;
+        near = spec;
+        best = distance;
+    }
+    return near;
+}
+
+static struct err *unknown(const struct flags *flags, const char *name, size_t len)
+{
+    const struct flags_spec *near = find_near(flags, name, len);
+    if (near)
+        return err_new(ERR_INVALID, "unknown flag: --%.*s (did you mean --%s?)", (int)len, name,
+                       near->name);
+    return err_new(ERR_INVALID, "unknown flag: --%.*s", (int)len, name);
+}
+
 static struct err *parse_long(struct flags *flags, const char *word, struct rest *rest)
 {
     const char *name = word + 2;
@@ -129,8 +179,7 @@ static struct err *parse_long(struct flags *flags, const char *word, struct rest
     const struct flags_spec *spec = flags_find(flags->tables, flags->table_count, name, len);
     if (!spec) {
         flags->wants_help = len == strlen("help") && !strncmp(name, "help", len);
-        return flags->wants_help ? NULL
-                                 : err_new(ERR_INVALID, "unknown flag: --%.*s", (int)len, name);
+        return flags->wants_help ? NULL : unknown(flags, name, len);
     }
     if (name[len] == '=')
         return set(flags, spec, name + len + 1);

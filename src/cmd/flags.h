@@ -3,7 +3,7 @@
  * Ownership: everything is in the caller's arena; tables and arguments are borrowed and outlive
  *            the flags.
  * Units:     durations in milliseconds.
- * Errors:    ERR_INVALID with pflag's own texts.
+ * Errors:    ERR_INVALID with pflag's own texts; after that for an unknown flag, the one that was probably meant.
  *
  * Syntax: --f value, --f=value, --bool, --bool=false, -f value, -fvalue, -f=value, -abc, -vv;
  * `--` ends the flags. Lists are split as CSV; the first use replaces the default, later ones
@@ -92,6 +92,10 @@ bool flags_stands_alone(const struct flags_spec *spec);
 void flags_usage(const struct flags_table *table, struct sbuf *out);
 /* The same for several tables in one block, sorted together. */
 void flags_usage_all(const struct flags_table *tables, size_t count, struct sbuf *out);
+
+/* Levenshtein's distance of short names, in bytes; `a` has `len`. FLAGS_DISTANCE_MAX where one is longer than that. */
+#define FLAGS_DISTANCE_MAX 48
+size_t flags_distance(const char *a, size_t len, const char *b);
 
 /* A text in double quotes as Go's %q writes it. */
 void flags_quote(struct sbuf *out, const char *text);

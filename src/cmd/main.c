@@ -1,5 +1,8 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/command.h"
 #include "io/child.h"
@@ -34,10 +37,20 @@ static int run(struct arena *mem, int argc, const char *const *argv)
     return command_main(mem, argc + 1, words);
 }
 
+/* Started with standard files closed (`serin status >&-`) the next file of ours would get their number. What stands in
+ * for them ends at once when read, and refuses to be written to, as a closed one does. */
+static void hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0)
+            return; /* no /dev/null: as it was */
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "sandbox-exec"))
         return child_sandbox_main(argc, argv);
+    hold_standard_files();
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write, not the end of us */
     struct arena *mem = arena_new(MEMORY_MAX_BYTES);
     int status = run(mem, argc, (const char *const *)argv);

@@ -12,20 +12,29 @@
 
 #define CHANGED_MAX_BYTES ((size_t)4 << 10)
 
+static const struct {
+    const char *name;
+    enum log_level level;
+} levels[] = {
+    { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN }, { "error", LOG_ERROR }
+};
+
+static bool find_level(const struct flags *flags, enum log_level *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        if (!strcmp(levels[i].name, flags_text(flags, "log-level"))) {
+            *out = levels[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
 void run_config_log(const struct flags *flags, struct log *log)
 {
-    static const struct {
-        const char *name;
-        enum log_level level;
-    } levels[] = {
-        { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN }, { "error", LOG_ERROR }
-    };
     log->is_json = !strcmp(flags_text(flags, "log-format"), "json");
     log->least = LOG_INFO;
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        if (!strcmp(levels[i].name, flags_text(flags, "log-level")))
-            log->least = levels[i].level;
-    }
+    (void)find_level(flags, &log->least);
 }
 
 /* -- one check each: false is fatal and was logged ------------------------------------------------ */
@@ -171,6 +180,18 @@ static bool check_drift(struct check *check)
         return false;
     }
     return true;
+}
+
+static bool check_log_level(struct check *check)
+{
+    enum log_level level;
+    if (find_level(check->flags, &level))
+        return true;
+    log_error(
+        check->log,
+        F("err", arena_printf(check->mem, "--log-level is debug, info, warn or error, not '%s'",
+                              flags_text(check->flags, "log-level"))));
+    return false;
 }
 
 static bool check_canaries(struct check *check)
@@ -360,10 +381,10 @@ bool run_config_read(struct arena *mem, const struct flags *flags, const struct 
                      struct run_config *out)
 {
     static bool (*const checks[])(struct check * check) = {
-        check_readonly,   check_verify,     check_label,      check_paths,
-        check_decryption, check_namespaces, check_drift,      check_canaries,
-        check_numbers,    check_kubeconfig, check_url,        check_key,
-        check_listen,     check_registries, check_automation, choose_state_dir,
+        check_readonly,   check_verify,     check_label,    check_paths,      check_decryption,
+        check_namespaces, check_drift,      check_canaries, check_numbers,    check_kubeconfig,
+        check_url,        check_key,        check_listen,   check_registries, check_automation,
+        check_log_level,  choose_state_dir,
     };
     *out = (struct run_config){ .flags = flags };
     struct check check = { .mem = mem, .flags = flags, .log = log, .config = out };

@@ -43,6 +43,14 @@ static const struct command_case {
       "Error: unknown flag: --no-such-flag\nRun 'fluxctl --help' for usage.\n" },
     { "an unknown flag of a command is named with it", { "serin", "lint", "--nope" }, { NULL }, 2, "",
       "Error: unknown flag: --nope\nRun 'serin lint --help' for usage.\n" },
+    { "a flag that is nearly right is suggested", { "serin", "run", "--git-brnch=main" }, { NULL }, 2, "",
+      "*Error: unknown flag: --git-brnch (did you mean --git-branch?)\n\nDESCRIPTION\n" },
+    { "a flag that is the beginning of one is suggested", { "serin", "diff", ".", "--kubecon", "x" }, { NULL }, 2, "",
+      "Error: unknown flag: --kubecon (did you mean --kubeconfig?)\nRun 'serin diff --help' for usage.\n" },
+    { "a deprecated flag is not suggested", { "serin", "run", "--kube-confi=x" }, { NULL }, 2, "",
+      "*Error: unknown flag: --kube-confi (did you mean --kubeconfig?)\n\n" },
+    { "a short one is near to none", { "serin", "lint", "--o" }, { NULL }, 2, "",
+      "Error: unknown flag: --o\nRun 'serin lint --help' for usage.\n" },
     { "a shared flag may stand before the command", { "fluxctl", "--url", "://bad", "identity" }, { NULL }, 1, "",
       "Error: parsing URL: parse \"://bad\": missing protocol scheme\nRun 'fluxctl identity --help' for usage.\n" },
     { "a URL of another scheme is refused", { "serin", "status", "--url", "ftp://x" }, { NULL }, 2, "",
@@ -178,17 +186,68 @@ static const char *offered(struct arena *mem, const char *first, const char *las
     return result.out;
 }
 
-static void bash_completes_commands_and_flags(void **state)
+/* What bash offers after `serin FIRST`, for the word LAST; nothing of ours means files. */
+static const struct {
+    const char *first, *last, *offered;
+} completions[] = {
+    { "", "li", "lint list-images list-workloads" },
+    { "run", "--git-p", "--git-path --git-poll-interval" },
+    { "lint", "--ou", "--output" },
+    { "list-controllers", "--all", "--all-namespaces" },
+    { "completion", "b", "bash" },
+    { "help", "sta", "status" },
+    { "run", "--kube-config", "" }, /* deprecated: not offered */
+    { "lint", "", "" },
+    { "diff -o json", "", "" },
+    { "lint one.yaml", "--o", "--output" },
+    { "status -o", "", "text json" },
+    { "status --output", "j", "json" },
+    { "status --output", "=", "text json" },
+    { "status --output =", "j", "json" },
+    { "save -o", "", "" }, /* a directory */
+    { "run --kubeconfig", "", "" },
+    { "run --git-readonly", "--sync-dr", "--sync-drift" },
+    { "run --sync-drift", "", "heal report off" },
+    { "list-workloads -o", "t", "tab" },
+};
+
+static void bash_completes_commands_flags_and_values(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
-    assert_string_equal(offered(mem, "", "li"), "lint list-images list-workloads\n");
-    assert_string_equal(offered(mem, "run", "--git-p"), "--git-path --git-poll-interval\n");
-    assert_string_equal(offered(mem, "lint", "--ou"), "--output\n");
-    assert_string_equal(offered(mem, "list-controllers", "--all"), "--all-namespaces\n");
-    assert_string_equal(offered(mem, "completion", "b"), "bash\n");
-    assert_string_equal(offered(mem, "help", "sta"), "status\n");
-    assert_string_equal(offered(mem, "run", "--kube-config"), "\n"); /* deprecated: not offered */
+    for (size_t i = 0; i < ARRAY_LEN(completions); i++) {
+        const char *is = offered(mem, completions[i].first, completions[i].last);
+        assert_string_equal(is, arena_printf(mem, "%s\n", completions[i].offered));
+    }
+    const char *flags = offered(mem, "status", "");
+    assert_non_null(strstr(flags, "--output"));
+}
+
+/* A shell's `>&-`: what the program opens first must not become its standard output. */
+static void closed_standard_files_are_no_end(void **state)
+{
+    static const struct {
+        const char *closed;
+        int status;
+        const char *err;
+    } cases[] = {
+        { "<&-", 2, "no answer from" },
+        { "2>&-", 2, "" },
+        { "<&- 2>&-", 2, "" },
+        { ">&- <&-", 2, "Error: " },
+    };
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct program_result result;
+        const char *script = arena_printf(mem, "'%s' status --url http://127.0.0.1:1/x %s",
+                                          SERIN_PROGRAM, cases[i].closed);
+        const char *argv[] = { "bash", "-c", script, NULL };
+        program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+        assert_non_null(strstr(result.err, cases[i].err));
+        assert_null(strstr(result.err, "Assertion"));
+        assert_int_equal(result.status, cases[i].status);
+    }
 }
 
 static void check_syntax(struct arena *mem, const char *shell)
@@ -220,7 +279,8 @@ int main(void)
     enum { ROWS = ARRAY_LEN(command_cases) };
     const struct CMUnitTest others[] = {
         cmocka_unit_test(help_of_every_command_shows_its_flags),
-        cmocka_unit_test(bash_completes_commands_and_flags),
+        cmocka_unit_test(bash_completes_commands_flags_and_values),
+        cmocka_unit_test(closed_standard_files_are_no_end),
         cmocka_unit_test(scripts_of_the_other_shells_name_all_and_are_well_formed),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];

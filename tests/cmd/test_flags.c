@@ -262,7 +262,7 @@ static const struct flags_case {
       { "--list=a" },
       NULL,
       NULL,
-      "unknown flag: --list",
+      "unknown flag: --list (did you mean --listen?)",
       NULL,
       NULL },
     { "an unknown shorthand is refused",

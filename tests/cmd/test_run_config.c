@@ -46,6 +46,8 @@ static const struct config_case {
     { "an identity has to be there", { "--identity-file=/no/such/file" }, false,
       "err=\"--identity-file /no/such/file: No such file or directory\"\n", NULL },
     { "drift has three modes", { "--sync-drift=maybe" }, false, "err=\"--sync-drift is heal, report or off, not 'maybe'\"\n", NULL },
+    { "there are four levels of the log", { "--log-level=verbose" }, false,
+      "err=\"--log-level is debug, info, warn or error, not 'verbose'\"\n", NULL },
     { "an interval has to be more than nothing", { "--sync-interval=0" }, false, "err=\"--sync-interval has to be more than 0\"\n", NULL },
     { "a negative interval is refused", { "--git-poll-interval=-5s" }, false, "err=\"--git-poll-interval has to be more than 0\"\n",
       NULL },
