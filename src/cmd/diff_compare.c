@@ -9,6 +9,7 @@
 #include "kube/apply.h"
 #include "kube/watch.h"
 #include "sync/encrypted.h"
+#include "sync/gc.h"
 
 #define AT_ONCE          32 /* objects whose live state is held */
 #define OBJECT_MEM_BYTES ((size_t)256 << 20)
@@ -18,8 +19,11 @@ struct compare {
     const struct cluster *cluster;
     struct diff_objects *out;
     size_t next, running;
-    struct map *declared; /* IDs, and those of deleted objects once seen */
-    struct err *err;      /* what ended it all */
+    struct map *declared; /* ID -> struct gc_declared */
+    size_t declared_live; /* how many of those there are in the cluster */
+    struct map *marked;   /* IDs of what carries the mark and is not declared */
+    VEC(struct gc_live) strays;
+    struct err *err; /* what ended it all */
 };
 
 /* One object on its way: get, then a dry run of the apply. */
@@ -184,6 +188,7 @@ static void on_live(void *ctx, const struct kube_result *result)
     SCOPED(err_free)
     struct err *e = doc_json_parse(item->mem, result->body, result->body_len, &live);
     item->live = live;
+    item->compare->declared_live++;
     if (e)
         end_item(item, DIFF_ERROR, err_text(e));
     else if (mark_ignore(live) == MARK_IGNORE_YES)
@@ -246,30 +251,29 @@ static void start_some(struct compare *compare)
 /* One kind being listed. Items of a list do not say of which kind they are. */
 struct listing {
     struct compare *compare;
-    const char *kind;
+    const char *api_version, *kind;
 };
 
 static void on_marked(void *ctx, const struct val *object)
 {
     const struct listing *listing = ctx;
     struct compare *compare = listing->compare;
-    struct diff_plan *plan = compare->plan;
-    const char *ns = object_namespace(object), *kind = listing->kind, *name = object_name(object);
-    const char *id = object_id(plan->mem, ns, kind, name);
-    const char *mark = object_label(object, MARK_LABEL);
-    bool is_ours = mark && !strcmp(mark, mark_of(plan->mem, plan->set_name, id));
-    bool has_owner = val_len(VAL_PATH(object, "metadata", "ownerReferences"));
-    if (!is_ours || has_owner || map_get(compare->declared, id) ||
-        mark_ignore(object) != MARK_IGNORE_NO || VAL_PATH(object, "metadata", "deletionTimestamp"))
+    struct arena *mem = compare->plan->mem;
+    const char *id = object_id(mem, object_namespace(object), listing->kind, object_name(object));
+    if (map_get(compare->declared, id) || map_get(compare->marked, id))
         return;
-    map_set(compare->declared, id, (void *)id);
-    *vec_push(plan->mem, compare->out) = (struct diff_object){
-        .ns = arena_strdup(plan->mem, ns),
-        .kind = arena_strdup(plan->mem, kind),
-        .name = arena_strdup(plan->mem, name),
-        .path = "",
-        .note = "",
-        .action = DIFF_DELETE,
+    map_set(compare->marked, id, (void *)id);
+    *vec_push(mem, &compare->strays) = (struct gc_live){
+        .id = id,
+        .api_version = listing->api_version,
+        .kind = listing->kind,
+        .ns = arena_strdup(mem, object_namespace(object)),
+        .name = arena_strdup(mem, object_name(object)),
+        .uid = "",
+        .mark = arena_strdup(mem, object_label(object, MARK_LABEL)),
+        .ignore = mark_ignore(object),
+        .has_owner = val_len(VAL_PATH(object, "metadata", "ownerReferences")) > 0,
+        .is_deleting = VAL_PATH(object, "metadata", "deletionTimestamp") != NULL,
     };
 }
 
@@ -304,13 +308,59 @@ static void start_lists(struct compare *compare)
             !resource->is_preferred || is_excluded(plan->mem, plan->excluded_kinds, resource))
             continue;
         struct listing *listing = arena_alloc(plan->mem, sizeof(*listing));
-        *listing = (struct listing){ .compare = compare, .kind = resource->kind };
+        *listing = (struct listing){ .compare = compare,
+                                     .api_version = resource->api_version,
+                                     .kind = resource->kind };
         compare->running++;
         kube_list_start(compare->cluster->kube, resource, &opts, on_marked, on_listed, listing);
     }
 }
 
+/* What goes, and what would go if nothing spoke against it, by the rules of a sync. */
+static void judge_strays(struct compare *compare)
+{
+    struct diff_plan *plan = compare->plan;
+    const struct gc_view view = {
+        .live = compare->strays.at,
+        .count = compare->strays.len,
+        .declared_live = compare->declared_live,
+        .declared = compare->declared,
+        .set_name = plan->set_name,
+        .allowed_ns = plan->allowed_ns,
+        .suspended = plan->problems.len
+                         ? "there are problems in the files: what they declare is not known"
+                         : NULL,
+    };
+    struct gc_plan gc;
+    gc_decide(plan->mem, &view, &gc);
+    for (size_t i = 0; i < view.count; i++) {
+        bool goes = gc.verdicts[i] == GC_DELETE;
+        if (!goes && gc.verdicts[i] != GC_NEEDED && gc.verdicts[i] != GC_SUSPENDED &&
+            gc.verdicts[i] != GC_REFUSED)
+            continue;
+        *vec_push(plan->mem, compare->out) = (struct diff_object){
+            .ns = view.live[i].ns,
+            .kind = view.live[i].kind,
+            .name = view.live[i].name,
+            .path = "",
+            .note = goes ? "" : gc.reasons[i],
+            .action = goes ? DIFF_DELETE : DIFF_SKIP,
+        };
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------- */
+
+static void declare(struct compare *compare, const struct resolved *resolved)
+{
+    struct gc_declared *declared = arena_alloc(compare->plan->mem, sizeof(*declared));
+    *declared = (struct gc_declared){ .api_version = resolved->api_version,
+                                      .kind = resolved->kind,
+                                      .ns = resolved->ns };
+    map_set(compare->declared, resolved->id, declared);
+    if (resolved->other_id)
+        map_set(compare->declared, resolved->other_id, declared);
+}
 
 static void wait(const struct compare *compare)
 {
@@ -332,23 +382,25 @@ static void add_entries(struct compare *compare)
             .line = resolved->manifest->line,
             .note = "",
         };
-        map_set(compare->declared, resolved->id, (void *)resolved->id);
-        if (resolved->other_id)
-            map_set(compare->declared, resolved->other_id, (void *)resolved->other_id);
+        declare(compare, resolved);
     }
 }
 
 struct err *diff_compare(struct diff_plan *plan, const struct cluster *cluster,
                          struct diff_objects *out)
 {
-    SCOPED(map_free) struct map *declared = map_new(NULL);
-    struct compare compare = { .plan = plan, .cluster = cluster, .out = out, .declared = declared };
+    struct compare compare = { .plan = plan,
+                               .cluster = cluster,
+                               .out = out,
+                               .declared = map_new_in(plan->mem),
+                               .marked = map_new_in(plan->mem) };
     add_entries(&compare);
     start_some(&compare);
     wait(&compare);
     if (plan->prunes && plan->set_name) {
         start_lists(&compare);
         wait(&compare);
+        judge_strays(&compare);
     }
     return compare.err;
 }

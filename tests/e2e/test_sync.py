@@ -151,7 +151,7 @@ def test_a_sync_leaves_a_tag_a_note_and_an_event(w):
 
 
 def test_status_why_and_diff_tell_what_holds_up_a_commit(w):
-    begin(w, w.configmap("a"), w.service("bad", port=99999))
+    begin(w, w.configmap("a"), w.configmap("b"), w.service("bad", port=99999))
     held, problems = w.held()
     expect((sorted(held), problems), ([f"{w.ns}:service/bad"], []), "what is held up")
     code, out, err = w.cli("why", w.head()[:8])
@@ -164,6 +164,10 @@ def test_status_why_and_diff_tell_what_holds_up_a_commit(w):
     expect("hunter2" in out + err or "aHVudGVyMg" in out + err, False, "serin diff shows a Secret's value")
     expect(w.data("a"), {"key": "one"}, "data after serin diff")
     expect(w.get("Secret", "s"), None, "the Secret after serin diff")
+    w.write({"ns.yaml": ""})
+    code, out, err = w.cli("diff", "--sync-garbage-collection", "--git-url=" + w.url, ".")
+    contains(out, "configmap/b: deleted", "serin diff names what would go")
+    contains(out, f"namespace/{w.ns}: skipped.*live in this namespace", "serin diff on what a sync would leave")
 
 
 def test_lint_names_file_line_and_column(w):
