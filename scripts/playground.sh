@@ -21,13 +21,18 @@ while [ $# -gt 0 ]; do
     --dir) dir=$2 && shift 2 ;;
     --forget) forget=1 && shift ;;
     --port) port=$2 && shift 2 ;;
-    --kubeconfig) kubeconfig=$(realpath -e -- "$2") && shift 2 ;;
+    --kubeconfig)
+      [ -r "$2" ] || die "--kubeconfig $2: there is no such file"
+      kubeconfig=$(realpath -- "$2") && shift 2
+      ;;
     -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit ;;
     *) die "unknown argument $1 (--help says which there are)" ;;
   esac
 done
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
+exec 8>"$dir/lock"
+flock -w 2 8 || die "another playground is at work in $dir (--dir takes another folder)"
 repository=$dir/repository.git url=file://$dir/repository.git
 
 pids=()
@@ -108,7 +113,7 @@ make_repository() {
     rm -rf "$repository"
   fi
   if [ -d "$repository" ]; then
-    say "the repository of the last time goes on ($url)"
+    say "the repository of the last time goes on, with what was tried in it ($url; --forget begins anew)"
     return
   fi
   say "making a repository from repo-layout/"
@@ -171,11 +176,16 @@ start_serin() {
   done
 }
 
+serin=$top/build/release/src/cmd/serin
+[ -x "$serin" ] || say "the first time takes some ten minutes: packages, serin itself, then the program that is the cluster"
+if [ -n "$port" ]; then
+  { [[ $port =~ ^[1-9][0-9]{0,4}$ ]] && [ "$port" -le 65535 ]; } || die "--port $port is no port"
+  is_free "$port" || die "--port $port: something listens on 127.0.0.1:$port already"
+fi
 install_packages "${BUILD_PACKAGES[@]}" curl docker-registry kubernetes-client prometheus
 find_python
-say "building serin (build/release)"
+say "building serin (build/release; what did not change stays)"
 build_serin release serin || die "serin could not be built"
-serin=$top/build/release/src/cmd/serin
 if [ -z "$kubeconfig" ]; then
   start_cluster
   start_slack
@@ -184,6 +194,12 @@ fi
 make_repository
 asked=$SECONDS
 start_serin
+# What runs after what was done the last time; all of these are in the registry.
+runs=$(git -C "$repository" show master:prod/backend/deployment.yaml | sed -n 's/^.*podinfo:\([0-9.]*\).*$/\1/p' | head -n 1)
+case $runs in
+  '' | 3.1.0) runs=3.1.0 next=3.1.1 ;;
+  *) next=3.1.0 ;;
+esac
 say "synced: $(git -C "$repository" rev-parse --short master) is in the cluster"
 cat <<TEXT
 
@@ -191,12 +207,12 @@ cat <<TEXT
   repository   $url (branch master)
   serin        http://127.0.0.1:$port, log in $dir/serin.log
 
-Three things to try, in another terminal (each takes about a second):
+Three things to try, in another terminal, after the export of the first line (each takes about a second):
 
   1. Push a change:
        git clone -c user.name=me -c user.email=me@example.com $url demo && cd demo
-       sed -i 's/podinfo:3.1.0/podinfo:3.1.1/' prod/backend/deployment.yaml
-       git commit -qam 'Release podinfo 3.1.1' && git push -q
+       sed -i 's/podinfo:$runs/podinfo:$next/' prod/backend/deployment.yaml
+       git commit -qam 'Release podinfo $next' && git push -q
        kubectl -n prod get deployment backend -o wide
   2. Break something, and see it heal:
        kubectl -n prod delete service flagger-loadtester

