@@ -1,11 +1,7 @@
 /* Errors come back in the form the client can take; JSON is what Go would write. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/answer.h"
 
@@ -109,15 +105,12 @@ static void an_undecodable_request_is_explained_and_tells_json_clients_the_offse
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(form_cases) + 4] = {
-        cmocka_unit_test(an_error_is_an_object_for_json_clients),
-        cmocka_unit_test(an_error_is_its_help_for_text_clients_and_short_for_others),
-        cmocka_unit_test(the_help_for_an_unknown_route_names_the_path),
-        cmocka_unit_test(an_undecodable_request_is_explained_and_tells_json_clients_the_offset),
+    static const struct rows tests[] = {
+        SINGLE(an_error_is_an_object_for_json_clients),
+        SINGLE(an_error_is_its_help_for_text_clients_and_short_for_others),
+        SINGLE(the_help_for_an_unknown_route_names_the_path),
+        SINGLE(an_undecodable_request_is_explained_and_tells_json_clients_the_offset),
+        ROWS(form_cases, form_matches_case),
     };
-    for (size_t i = 0; i < ARRAY_LEN(form_cases); i++)
-        tests[4 + i] = (struct CMUnitTest){ .name = form_cases[i].name,
-                                            .test_func = form_matches_case,
-                                            .initial_state = (void *)&form_cases[i] };
-    return cmocka_run_group_tests_name("api_answer", tests, NULL, NULL);
+    return rows_run("api_answer", tests, ARRAY_LEN(tests));
 }

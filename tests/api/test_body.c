@@ -1,11 +1,7 @@
 /* Bodies are read as Go's decoder reads them: first value only, names in any case, the place of the first wrong byte. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/body.h"
 
@@ -138,22 +134,14 @@ static void true_and_false_are_read_and_nothing_else(void **state)
     assert_true(err_is(empty, ERR_INVALID));
 }
 
-#define ADD_ROWS(tests, at, cases, func)                                                       \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
-        (tests)[(at)++] = (struct CMUnitTest)                                                  \
-        {                                                                                      \
-            .name = (cases)[i].name, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[3 + ARRAY_LEN(syntax_cases) + ARRAY_LEN(change_cases)] = {
-        cmocka_unit_test(a_body_of_a_hundred_thousand_brackets_is_refused),
-        cmocka_unit_test(a_nul_byte_is_refused_where_it_stands),
-        cmocka_unit_test(true_and_false_are_read_and_nothing_else),
+    static const struct rows tests[] = {
+        SINGLE(a_body_of_a_hundred_thousand_brackets_is_refused),
+        SINGLE(a_nul_byte_is_refused_where_it_stands),
+        SINGLE(true_and_false_are_read_and_nothing_else),
+        ROWS(syntax_cases, syntax_matches_case),
+        ROWS(change_cases, change_matches_case),
     };
-    size_t at = 3;
-    ADD_ROWS(tests, at, syntax_cases, syntax_matches_case);
-    ADD_ROWS(tests, at, change_cases, change_matches_case);
-    return cmocka_run_group_tests_name("api_body", tests, NULL, NULL);
+    return rows_run("api_body", tests, ARRAY_LEN(tests));
 }

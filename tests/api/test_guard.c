@@ -1,11 +1,7 @@
 /* A page in a browser can neither read nor change anything through a name or an origin of its own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/guard.h"
 
@@ -153,15 +149,9 @@ static void refusal_matches_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(address_cases) + ARRAY_LEN(refusal_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(address_cases); i++)
-        tests[i] = (struct CMUnitTest){ .name = address_cases[i].name,
-                                        .test_func = address_matches_case,
-                                        .initial_state = (void *)&address_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(refusal_cases); i++)
-        tests[ARRAY_LEN(address_cases) + i] =
-            (struct CMUnitTest){ .name = refusal_cases[i].name,
-                                 .test_func = refusal_matches_case,
-                                 .initial_state = (void *)&refusal_cases[i] };
-    return cmocka_run_group_tests_name("api_guard", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(address_cases, address_matches_case),
+        ROWS(refusal_cases, refusal_matches_case),
+    };
+    return rows_run("api_guard", tests, ARRAY_LEN(tests));
 }

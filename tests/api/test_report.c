@@ -1,11 +1,7 @@
 /* What serin says of itself has a fixed shape. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/report.h"
 
@@ -154,15 +150,12 @@ static void what_never_was_is_empty_or_null(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(problem_cases) + 4] = {
-        cmocka_unit_test(an_object_tells_where_it_is_declared_and_what_came_of_it),
-        cmocka_unit_test(an_object_is_held_unless_it_is_applied_or_to_be_left_alone),
-        cmocka_unit_test(a_status_says_it_all),
-        cmocka_unit_test(what_never_was_is_empty_or_null),
+    static const struct rows tests[] = {
+        SINGLE(an_object_tells_where_it_is_declared_and_what_came_of_it),
+        SINGLE(an_object_is_held_unless_it_is_applied_or_to_be_left_alone),
+        SINGLE(a_status_says_it_all),
+        SINGLE(what_never_was_is_empty_or_null),
+        ROWS(problem_cases, problem_matches_case),
     };
-    for (size_t i = 0; i < ARRAY_LEN(problem_cases); i++)
-        tests[4 + i] = (struct CMUnitTest){ .name = problem_cases[i].name,
-                                            .test_func = problem_matches_case,
-                                            .initial_state = (void *)&problem_cases[i] };
-    return cmocka_run_group_tests_name("api_report", tests, NULL, NULL);
+    return rows_run("api_report", tests, ARRAY_LEN(tests));
 }

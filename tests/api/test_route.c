@@ -1,11 +1,7 @@
 /* A request is answered by the route with its method, its path and the parameters it has; nothing else. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/route.h"
 
@@ -63,11 +59,9 @@ static void the_first_five_versions_are_gone(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(route_cases) + 1] = { cmocka_unit_test(
-        the_first_five_versions_are_gone) };
-    for (size_t i = 0; i < ARRAY_LEN(route_cases); i++)
-        tests[1 + i] = (struct CMUnitTest){ .name = route_cases[i].name,
-                                            .test_func = route_matches_case,
-                                            .initial_state = (void *)&route_cases[i] };
-    return cmocka_run_group_tests_name("api_route", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(the_first_five_versions_are_gone),
+        ROWS(route_cases, route_matches_case),
+    };
+    return rows_run("api_route", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* What is said of a commit follows from what is known of it: the most basic obstacle first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "api/why.h"
 
@@ -106,11 +102,9 @@ static void every_view_has_an_answer(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(why_cases) + 1] = { cmocka_unit_test(
-        every_view_has_an_answer) };
-    for (size_t i = 0; i < ARRAY_LEN(why_cases); i++)
-        tests[1 + i] = (struct CMUnitTest){ .name = why_cases[i].name,
-                                            .test_func = why_matches_case,
-                                            .initial_state = (void *)&why_cases[i] };
-    return cmocka_run_group_tests_name("api_why", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(every_view_has_an_answer),
+        ROWS(why_cases, why_matches_case),
+    };
+    return rows_run("api_why", tests, ARRAY_LEN(tests));
 }

@@ -1,14 +1,10 @@
 /* The token of the API: from a file, from a Secret, made where the Secret has none; never in the log. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/hash.h"
 #include "bench.h"
@@ -174,14 +170,11 @@ static void a_file_gives_the_token_or_is_an_error(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(secret_cases) + 3] = {
-        cmocka_unit_test(an_empty_secret_gets_a_token_that_nobody_else_saw),
-        cmocka_unit_test(a_token_outlives_an_api_server_in_trouble),
-        cmocka_unit_test(a_file_gives_the_token_or_is_an_error),
+    static const struct rows tests[] = {
+        SINGLE(an_empty_secret_gets_a_token_that_nobody_else_saw),
+        SINGLE(a_token_outlives_an_api_server_in_trouble),
+        SINGLE(a_file_gives_the_token_or_is_an_error),
+        ROWS(secret_cases, a_secret_gives_this_token),
     };
-    for (size_t i = 0; i < ARRAY_LEN(secret_cases); i++)
-        tests[3 + i] = (struct CMUnitTest){ .name = secret_cases[i].name,
-                                            .test_func = a_secret_gives_this_token,
-                                            .initial_state = (void *)&secret_cases[i] };
-    return cmocka_run_group_tests_name("access", tests, NULL, NULL);
+    return rows_run("access", tests, ARRAY_LEN(tests));
 }

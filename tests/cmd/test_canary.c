@@ -1,12 +1,8 @@
 /* The command line of `serin canary`: Go's flag syntax, Flagger's flags and variables. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "cmd/canary_check.h"
 #include "cmd/canary_config.h"
@@ -239,23 +235,16 @@ static void the_place_of_other_programs_is_taken_by_name(void **state)
 
 int main(void)
 {
-    enum { ROWS = ARRAY_LEN(spell_cases) };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(defaults_are_flaggers),
-        cmocka_unit_test(lists_are_split_at_commas_alone),
-        cmocka_unit_test(slack_wants_a_channel),
-        cmocka_unit_test(teams_takes_the_place_of_slack),
-        cmocka_unit_test(the_environment_goes_first),
-        cmocka_unit_test(old_servers_are_refused),
-        cmocka_unit_test(a_bad_line_is_answered_with_the_flags),
-        cmocka_unit_test(the_place_of_other_programs_is_taken_by_name),
+    static const struct rows tests[] = {
+        SINGLE(defaults_are_flaggers),
+        SINGLE(lists_are_split_at_commas_alone),
+        SINGLE(slack_wants_a_channel),
+        SINGLE(teams_takes_the_place_of_slack),
+        SINGLE(the_environment_goes_first),
+        SINGLE(old_servers_are_refused),
+        SINGLE(a_bad_line_is_answered_with_the_flags),
+        SINGLE(the_place_of_other_programs_is_taken_by_name),
+        ROWS(spell_cases, is_spelled_out),
     };
-    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = spell_cases[i].name,
-                                        .test_func = is_spelled_out,
-                                        .initial_state = (void *)&spell_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        tests[ROWS + i] = others[i];
-    return cmocka_run_group_tests_name("canary", tests, NULL, NULL);
+    return rows_run("canary", tests, ARRAY_LEN(tests));
 }

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "cmd/menu.h"
 
@@ -141,16 +137,11 @@ static void what_is_too_wide_is_cut_and_what_is_too_high_scrolls(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(nothing_to_choose_is_said),
-        cmocka_unit_test(a_drawing_goes_over_the_last_one),
-        cmocka_unit_test(what_is_too_wide_is_cut_and_what_is_too_high_scrolls),
+    static const struct rows tests[] = {
+        SINGLE(nothing_to_choose_is_said),
+        SINGLE(a_drawing_goes_over_the_last_one),
+        SINGLE(what_is_too_wide_is_cut_and_what_is_too_high_scrolls),
+        ROWS(press_cases, keys_give),
     };
-    struct CMUnitTest tests[ARRAY_LEN(press_cases) + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ARRAY_LEN(press_cases); i++)
-        tests[i] = (struct CMUnitTest){ .name = press_cases[i].name,
-                                        .test_func = keys_give,
-                                        .initial_state = (void *)&press_cases[i] };
-    memcpy(tests + ARRAY_LEN(press_cases), others, sizeof(others));
-    return cmocka_run_group_tests_name("menu", tests, NULL, NULL);
+    return rows_run("menu", tests, ARRAY_LEN(tests));
 }

@@ -1,13 +1,9 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/base.h"
 #include "program.h"
@@ -114,10 +110,8 @@ static void daemon_is_found(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(pods_cases)];
-    for (size_t i = 0; i < ARRAY_LEN(pods_cases); i++)
-        tests[i] = (struct CMUnitTest){ .name = pods_cases[i].name,
-                                        .test_func = daemon_is_found,
-                                        .initial_state = (void *)&pods_cases[i] };
-    return cmocka_run_group_tests_name("pods", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(pods_cases, daemon_is_found),
+    };
+    return rows_run("pods", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Releases and policies as the command line asks for them: mistakes, what is sent, what is said, time that runs out, JSON, the
  * menu on a terminal. What fluxctl was recorded to do is in test_recorded.c. */
 #include <pty.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "doc/json.h"
@@ -414,15 +410,9 @@ static void menu_gives(void **state)
 
 int main(void)
 {
-    enum { SAYS = ARRAY_LEN(release_cases), MENUS = ARRAY_LEN(menu_cases) };
-    struct CMUnitTest tests[SAYS + MENUS];
-    for (size_t i = 0; i < SAYS; i++)
-        tests[i] = (struct CMUnitTest){ .name = release_cases[i].name,
-                                        .test_func = command_says,
-                                        .initial_state = (void *)&release_cases[i] };
-    for (size_t i = 0; i < MENUS; i++)
-        tests[SAYS + i] = (struct CMUnitTest){ .name = menu_cases[i].name,
-                                               .test_func = menu_gives,
-                                               .initial_state = (void *)&menu_cases[i] };
-    return cmocka_run_group_tests_name("release", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(release_cases, command_says),
+        ROWS(menu_cases, menu_gives),
+    };
+    return rows_run("release", tests, ARRAY_LEN(tests));
 }

@@ -1,14 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "cmd/tree.h"
@@ -194,20 +190,13 @@ static void a_pipe_is_not_waited_for(void **state)
 
 int main(void)
 {
-    enum { ROWS = ARRAY_LEN(tree_cases) };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(what_is_not_there_is_an_error),
-        cmocka_unit_test(a_git_path_that_is_not_there_is_an_error),
-        cmocka_unit_test(a_file_that_is_too_large_is_a_problem),
-        cmocka_unit_test(a_pipe_is_not_waited_for),
-        cmocka_unit_test(what_is_encrypted_is_not_taken_for_a_manifest),
+    static const struct rows tests[] = {
+        SINGLE(what_is_not_there_is_an_error),
+        SINGLE(a_git_path_that_is_not_there_is_an_error),
+        SINGLE(a_file_that_is_too_large_is_a_problem),
+        SINGLE(a_pipe_is_not_waited_for),
+        SINGLE(what_is_encrypted_is_not_taken_for_a_manifest),
+        ROWS(tree_cases, tree_is_read),
     };
-    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = tree_cases[i].name,
-                                        .test_func = tree_is_read,
-                                        .initial_state = (void *)&tree_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        tests[ROWS + i] = others[i];
-    return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
+    return rows_run("tree", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* What automation changes, and what it leaves alone. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "image/automate.h"
@@ -232,13 +228,10 @@ static void what_was_changed_stays(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[2 + ARRAY_LEN(automate_cases)] = {
-        cmocka_unit_test(containers_go_their_own_ways_and_repositories_are_asked_once),
-        cmocka_unit_test(what_was_changed_stays),
+    static const struct rows tests[] = {
+        SINGLE(containers_go_their_own_ways_and_repositories_are_asked_once),
+        SINGLE(what_was_changed_stays),
+        ROWS(automate_cases, automate_matches_case),
     };
-    for (size_t i = 0; i < ARRAY_LEN(automate_cases); i++)
-        tests[2 + i] = (struct CMUnitTest){ .name = automate_cases[i].name,
-                                            .test_func = automate_matches_case,
-                                            .initial_state = (void *)&automate_cases[i] };
-    return cmocka_run_group_tests_name("image_automate", tests, NULL, NULL);
+    return rows_run("image_automate", tests, ARRAY_LEN(tests));
 }

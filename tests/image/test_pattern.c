@@ -1,13 +1,9 @@
 /* Which tags a pattern wants, which of two is newer, and what is known of tags as JSON. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "image/pattern.h"
@@ -223,13 +219,6 @@ static void json_matches_case(void **state)
     assert_string_equal(val_json(mem, image_info_json(mem, &ref, &c->info), NULL), c->json);
 }
 
-#define ADD_ROWS(tests, at, cases, label, func)                                                 \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                               \
-        (tests)[(at)++] = (struct CMUnitTest)                                                   \
-        {                                                                                       \
-            .name = (cases)[i].label, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 /* Of a hostile filter over as many tags as there may be: over in a few seconds even with the sanitizers, and said. */
 static void a_filter_that_takes_too_long_is_given_up(void **state)
 {
@@ -261,17 +250,15 @@ static void a_filter_that_takes_too_long_is_given_up(void **state)
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[5 + ARRAY_LEN(match_cases) + ARRAY_LEN(order_cases) + ARRAY_LEN(json_cases)] = {
-            cmocka_unit_test(no_pattern_is_any_tag),
-            cmocka_unit_test(what_is_no_pattern_is_refused),
-            cmocka_unit_test(an_unknown_repository_has_no_tags),
-            cmocka_unit_test(tags_are_found_by_name),
-            cmocka_unit_test(a_filter_that_takes_too_long_is_given_up),
-        };
-    size_t at = 5;
-    ADD_ROWS(tests, at, match_cases, pattern, match_matches_case);
-    ADD_ROWS(tests, at, order_cases, pattern, order_matches_case);
-    ADD_ROWS(tests, at, json_cases, name, json_matches_case);
-    return cmocka_run_group_tests_name("image_pattern", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(no_pattern_is_any_tag),
+        SINGLE(what_is_no_pattern_is_refused),
+        SINGLE(an_unknown_repository_has_no_tags),
+        SINGLE(tags_are_found_by_name),
+        SINGLE(a_filter_that_takes_too_long_is_given_up),
+        ROWS_BY(match_cases, pattern, match_matches_case),
+        ROWS_BY(order_cases, pattern, order_matches_case),
+        ROWS(json_cases, json_matches_case),
+    };
+    return rows_run("image_pattern", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Where manifests name their images, and what is written there for another one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/yaml.h"
 #include "image/place.h"
@@ -420,25 +416,16 @@ static void pull_matches_case(void **state)
     assert_string_equal(secrets, c->secrets);
 }
 
-#define ADD_ROWS(tests, at, cases, func)                                                       \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
-        (tests)[(at)++] = (struct CMUnitTest)                                                  \
-        {                                                                                      \
-            .name = (cases)[i].name, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[4 + ARRAY_LEN(place_cases) + ARRAY_LEN(pull_cases) + ARRAY_LEN(file_cases)] = {
-            cmocka_unit_test(workloads_are_known_by_kind),
-            cmocka_unit_test(items_of_lists_are_read_by_kind),
-            cmocka_unit_test(places_are_bounded),
-            cmocka_unit_test(aliases_reach_as_deep_as_values_are),
-        };
-    size_t at = 4;
-    ADD_ROWS(tests, at, place_cases, place_matches_case);
-    ADD_ROWS(tests, at, pull_cases, pull_matches_case);
-    ADD_ROWS(tests, at, file_cases, file_matches_case);
-    return cmocka_run_group_tests_name("image_place", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(workloads_are_known_by_kind),
+        SINGLE(items_of_lists_are_read_by_kind),
+        SINGLE(places_are_bounded),
+        SINGLE(aliases_reach_as_deep_as_values_are),
+        ROWS(place_cases, place_matches_case),
+        ROWS(pull_cases, pull_matches_case),
+        ROWS(file_cases, file_matches_case),
+    };
+    return rows_run("image_place", tests, ARRAY_LEN(tests));
 }

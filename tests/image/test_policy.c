@@ -1,11 +1,7 @@
 /* Annotations become policies, and policies find their annotations. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "image/policy.h"
@@ -103,21 +99,13 @@ static void tags_are_found_by_container(void **state)
     assert_null(image_policy_tag(NULL, "a"));
 }
 
-#define ADD_ROWS(tests, at, cases, func)                                                       \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
-        (tests)[(at)++] = (struct CMUnitTest)                                                  \
-        {                                                                                      \
-            .name = (cases)[i].name, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[2 + ARRAY_LEN(policy_cases) + ARRAY_LEN(key_cases)] = {
-        cmocka_unit_test(only_true_ignores),
-        cmocka_unit_test(tags_are_found_by_container),
+    static const struct rows tests[] = {
+        SINGLE(only_true_ignores),
+        SINGLE(tags_are_found_by_container),
+        ROWS(policy_cases, policy_matches_case),
+        ROWS(key_cases, key_matches_case),
     };
-    size_t at = 2;
-    ADD_ROWS(tests, at, policy_cases, policy_matches_case);
-    ADD_ROWS(tests, at, key_cases, key_matches_case);
-    return cmocka_run_group_tests_name("image_policy", tests, NULL, NULL);
+    return rows_run("image_policy", tests, ARRAY_LEN(tests));
 }

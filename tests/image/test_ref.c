@@ -1,12 +1,8 @@
 /* References to images: their parts, their names, what is written for another tag. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "image/ref.h"
 
@@ -154,23 +150,12 @@ static void hosts_and_paths_are_what_is_asked(void **state)
     assert_string_equal(image_ref_canonical_path(mem, &ref), "alpine");
 }
 
-#define ADD_ROWS(tests, at, cases, label, func)                                                 \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                               \
-        (tests)[(at)++] = (struct CMUnitTest)                                                   \
-        {                                                                                       \
-            .name = (cases)[i].label, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest
-        tests[2 + ARRAY_LEN(part_cases) + ARRAY_LEN(error_cases) + ARRAY_LEN(tag_cases)] = {
-            cmocka_unit_test(a_name_is_bounded),
-            cmocka_unit_test(hosts_and_paths_are_what_is_asked),
-        };
-    size_t at = 2;
-    ADD_ROWS(tests, at, part_cases, name, parts_match_case);
-    ADD_ROWS(tests, at, error_cases, text, error_matches_case);
-    ADD_ROWS(tests, at, tag_cases, name, tag_matches_case);
-    return cmocka_run_group_tests_name("image_ref", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(a_name_is_bounded),          SINGLE(hosts_and_paths_are_what_is_asked),
+        ROWS(part_cases, parts_match_case), ROWS_BY(error_cases, text, error_matches_case),
+        ROWS(tag_cases, tag_matches_case),
+    };
+    return rows_run("image_ref", tests, ARRAY_LEN(tests));
 }

@@ -1,13 +1,8 @@
 /* Which tags a scan looks at, in which order, and when policies can decide. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
+
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "image/scan_plan.h"
@@ -217,12 +212,9 @@ static void one_more_at_the_same_time_for_each_that_was_of_no_use(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[1 + ARRAY_LEN(cases)] = {
-        cmocka_unit_test(one_more_at_the_same_time_for_each_that_was_of_no_use),
+    static const struct rows tests[] = {
+        SINGLE(one_more_at_the_same_time_for_each_that_was_of_no_use),
+        ROWS(cases, plan_matches_case),
     };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[1 + i] = (struct CMUnitTest){ .name = cases[i].name,
-                                            .test_func = plan_matches_case,
-                                            .initial_state = (void *)&cases[i] };
-    return cmocka_run_group_tests_name("image_scan_plan", tests, NULL, NULL);
+    return rows_run("image_scan_plan", tests, ARRAY_LEN(tests));
 }

@@ -1,9 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/sbuf.h"
 #include "image/wire.h"
@@ -504,28 +501,19 @@ static void docker_matches_case(void **state)
     assert_int_equal(logins.bad, c->bad);
 }
 
-#define TABLE(cases, fn)                                      \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)             \
-        all[count++] = (struct CMUnitTest)                    \
-        {                                                     \
-            .name = (cases)[i].name, .test_func = (fn),       \
-            .initial_state = (void *)(uintptr_t) & (cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest all[100] = {
-        cmocka_unit_test(tags_are_appended_and_bad_ones_counted),
-        cmocka_unit_test(too_many_tags_are_refused),
-        cmocka_unit_test(the_port_of_the_scheme_may_be_left_out),
-        cmocka_unit_test(schema_1_says_all_itself),
-        cmocka_unit_test(a_challenge_takes_no_more_room_than_it_has),
+    static const struct rows tests[] = {
+        SINGLE(tags_are_appended_and_bad_ones_counted),
+        SINGLE(too_many_tags_are_refused),
+        SINGLE(the_port_of_the_scheme_may_be_left_out),
+        SINGLE(schema_1_says_all_itself),
+        SINGLE(a_challenge_takes_no_more_room_than_it_has),
+        ROWS(next_cases, next_matches_case),
+        ROWS(challenge_cases, challenge_matches_case),
+        ROWS(manifest_cases, manifest_matches_case),
+        ROWS(config_cases, config_matches_case),
+        ROWS(docker_cases, docker_matches_case),
     };
-    size_t count = 5;
-    TABLE(next_cases, next_matches_case);
-    TABLE(challenge_cases, challenge_matches_case);
-    TABLE(manifest_cases, manifest_matches_case);
-    TABLE(config_cases, config_matches_case);
-    TABLE(docker_cases, docker_matches_case);
-    return _cmocka_run_group_tests("image_wire", all, count, NULL, NULL);
+    return rows_run("image_wire", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Live objects become workloads: images, rollouts, policies, and why one cannot be edited. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "image/workload.h"
@@ -256,23 +252,15 @@ static void parts_of_the_cluster_itself_are_hidden(void **state)
         assert_int_equal(image_workload_is_hidden(parse(mem, rows[i].object)), rows[i].is_hidden);
 }
 
-#define ADD_ROWS(tests, at, cases, func)                                                       \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                                              \
-        (tests)[(at)++] = (struct CMUnitTest)                                                  \
-        {                                                                                      \
-            .name = (cases)[i].name, .test_func = (func), .initial_state = (void *)&(cases)[i] \
-        }
-
 int main(void)
 {
-    struct CMUnitTest tests[4 + ARRAY_LEN(status_cases) + ARRAY_LEN(read_only_cases)] = {
-        cmocka_unit_test(a_workload_has_the_shape_of_flux),
-        cmocka_unit_test(an_image_that_cannot_be_parsed_hides_all_containers),
-        cmocka_unit_test(a_helm_release_has_the_images_of_its_values),
-        cmocka_unit_test(parts_of_the_cluster_itself_are_hidden),
+    static const struct rows tests[] = {
+        SINGLE(a_workload_has_the_shape_of_flux),
+        SINGLE(an_image_that_cannot_be_parsed_hides_all_containers),
+        SINGLE(a_helm_release_has_the_images_of_its_values),
+        SINGLE(parts_of_the_cluster_itself_are_hidden),
+        ROWS(status_cases, status_matches_case),
+        ROWS(read_only_cases, read_only_matches_case),
     };
-    size_t at = 4;
-    ADD_ROWS(tests, at, status_cases, status_matches_case);
-    ADD_ROWS(tests, at, read_only_cases, read_only_matches_case);
-    return cmocka_run_group_tests_name("image_workload", tests, NULL, NULL);
+    return rows_run("image_workload", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Messages of commits, notes and events, word for word. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "release/message.h"
@@ -176,13 +172,10 @@ static void a_note_about_policies_has_no_result(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 2];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
-                                          .test_func = message_matches_case,
-                                          .initial_state = (void *)&cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_note_keeps_spec_and_result);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_note_about_policies_has_no_result);
-    return cmocka_run_group_tests_name("release_message", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(a_note_keeps_spec_and_result),
+        SINGLE(a_note_about_policies_has_no_result),
+        ROWS(cases, message_matches_case),
+    };
+    return rows_run("release_message", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Results: JSON as Go writes it, the table of the commands, the texts around them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "release/result.h"
@@ -179,16 +175,10 @@ static void bad_result_is_refused(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(bad_cases) + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
-                                          .test_func = result_matches_case,
-                                          .initial_state = (void *)&cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(bad_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = bad_cases[i].name,
-                                          .test_func = bad_result_is_refused,
-                                          .initial_state = (void *)&bad_cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(results_are_sorted_and_counted);
-    return cmocka_run_group_tests_name("release_result", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(results_are_sorted_and_counted),
+        ROWS(cases, result_matches_case),
+        ROWS(bad_cases, bad_result_is_refused),
+    };
+    return rows_run("release_result", tests, ARRAY_LEN(tests));
 }

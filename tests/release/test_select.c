@@ -1,12 +1,8 @@
 /* Which workloads an update is of, which image each container gets, which annotations are written: every row of the rules. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "release/select.h"
@@ -785,16 +781,10 @@ static void needs_match_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[1 + ARRAY_LEN(cases) + ARRAY_LEN(needs_cases)];
-    tests[0] = (struct CMUnitTest)cmocka_unit_test(repositories_are_searched_once_for_each_filter);
-    size_t n = 1;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
-                                          .test_func = select_matches_case,
-                                          .initial_state = (void *)&cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(needs_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = needs_cases[i].name,
-                                          .test_func = needs_match_case,
-                                          .initial_state = (void *)&needs_cases[i] };
-    return cmocka_run_group_tests_name("release_select", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(repositories_are_searched_once_for_each_filter),
+        ROWS(cases, select_matches_case),
+        ROWS(needs_cases, needs_match_case),
+    };
+    return rows_run("release_select", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* Update specs: what clients and notes say is read as Go reads it, and written as Go writes it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "doc/json.h"
 #include "release/spec.h"
@@ -253,16 +249,10 @@ static void id_matches_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(spec_cases) + ARRAY_LEN(id_cases) + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(spec_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = spec_cases[i].name,
-                                          .test_func = spec_matches_case,
-                                          .initial_state = (void *)&spec_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(id_cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = id_cases[i].name,
-                                          .test_func = id_matches_case,
-                                          .initial_state = (void *)&id_cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_too_big_is_refused);
-    return cmocka_run_group_tests_name("release_spec", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(what_is_too_big_is_refused),
+        ROWS(spec_cases, spec_matches_case),
+        ROWS(id_cases, id_matches_case),
+    };
+    return rows_run("release_spec", tests, ARRAY_LEN(tests));
 }

@@ -1,11 +1,7 @@
 /* What a commit declares: where, which images, which policies; and what stands in the way. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "release/survey.h"
 
@@ -163,13 +159,10 @@ static void encrypted_files_are_left_alone(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 2];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        tests[n++] = (struct CMUnitTest){ .name = cases[i].name,
-                                          .test_func = survey_matches_case,
-                                          .initial_state = (void *)&cases[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(generated_manifests_say_so);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(encrypted_files_are_left_alone);
-    return cmocka_run_group_tests_name("release_survey", tests, NULL, NULL);
+    static const struct rows tests[] = {
+        SINGLE(generated_manifests_say_so),
+        SINGLE(encrypted_files_are_left_alone),
+        ROWS(cases, survey_matches_case),
+    };
+    return rows_run("release_survey", tests, ARRAY_LEN(tests));
 }
