@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char for_urls[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -58,6 +59,7 @@ void hash_hmac_sha1(const void *key, size_t key_len, const void *bytes, size_t l
 DEFINE_SCOPED(BIO, BIO_free_all)
 DEFINE_SCOPED(EVP_PKEY, EVP_PKEY_free)
 DEFINE_SCOPED(EVP_MD_CTX, EVP_MD_CTX_free)
+DEFINE_SCOPED(X509, X509_free)
 
 /* Without one, libcrypto would ask the terminal for the key's password. */
 static int no_password(char *buf, int size, int is_writing, void *ctx)
@@ -86,6 +88,19 @@ struct err *hash_sign_rs256(struct arena *mem, const char *pem, const void *byte
                      EVP_DigestSign(ctx, *out, out_len, len ? bytes : (const void *)"", len) == 1;
     ERR_clear_error();
     return is_signed ? NULL : err_new(ERR_INVALID, "the private key cannot sign");
+}
+
+bool hash_certificate_end(const char *pem, int64_t *out_s)
+{
+    struct tm when;
+    SCOPED(BIO_free_all) BIO *text = BIO_new_mem_buf(pem, -1);
+    ASSERT(text);
+    SCOPED(X509_free) X509 *certificate = PEM_read_bio_X509(text, NULL, no_password, NULL);
+    bool is_read = certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) == 1;
+    ERR_clear_error();
+    if (is_read)
+        *out_s = (int64_t)timegm(&when);
+    return is_read;
 }
 
 bool hash_secret_equal(const char *a, const char *b)

@@ -30,6 +30,9 @@ bool hash_secret_equal(const char *a, const char *b);
 MUST_USE struct err *hash_sign_rs256(struct arena *mem, const char *pem, const void *bytes,
                                      size_t len, unsigned char **out, size_t *out_len);
 
+/* When a certificate ends, Unix time in seconds, of the first one in a PEM text. False: there is none that can be read. */
+bool hash_certificate_end(const char *pem, int64_t *out_s);
+
 const char *hash_hex(struct arena *mem, const unsigned char *bytes, size_t len); /* lower case */
 const char *hash_base64(struct arena *mem, const void *bytes,
                         size_t len); /* standard alphabet, padded */

@@ -162,8 +162,8 @@ static struct err *reach_cluster(struct daemon *daemon)
     kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
     while (!daemon->is_discovered && !daemon->is_exiting && loop_turn(daemon->loop, 1000))
         continue;
-    return err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
-                    daemon->kube_config->server);
+    return kube_config_explain(daemon->kube_config, loop_wall_ms(daemon->loop),
+                               STEAL(daemon->discovery_err));
 }
 
 static struct err *check_cluster(struct daemon *daemon)

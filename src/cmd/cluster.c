@@ -71,7 +71,7 @@ struct err *cluster_discover(struct cluster *cluster)
     cluster->discovery = kube_discovery_new(cluster->kube, &cluster->log);
     kube_discovery_refresh(cluster->discovery, on_discovered, &asking);
     wait(cluster, &asking);
-    return err_wrap(asking.err, "ask the cluster at %s", cluster->config->server);
+    return kube_config_explain(cluster->config, loop_wall_ms(cluster->loop), asking.err);
 }
 
 static void on_answer(void *ctx, const struct kube_result *result)

@@ -58,8 +58,8 @@ static struct err *discover(struct run_parts *daemon)
         kube_discovery_refresh(daemon->discovery, on_discovered, daemon);
         turn_until(daemon, &daemon->is_discovered);
         loop_cancel(daemon->loop, slow);
-        struct err *e = err_wrap(STEAL(daemon->discovery_err), "ask the cluster at %s",
-                                 daemon->kube_config->server);
+        struct err *e = kube_config_explain(daemon->kube_config, loop_wall_ms(daemon->loop),
+                                            STEAL(daemon->discovery_err));
         if (daemon->exiting || !err_is(e, ERR_TRANSIENT))
             return e;
         log_warn(daemon->log, F("warning", "the cluster does not answer, trying again"),

@@ -91,6 +91,9 @@ struct err *easy_error(const struct easy *easy, CURLcode code)
     const char *why = easy->problem;
     if (why[0] == '\0' || strchr(why, '@') || strstr(why, "://") || strstr(why, "proxy s"))
         why = curl_easy_strerror(code);
+    if (code == CURLE_SSL_CERTPROBLEM) /* curl speaks of a "memory blob" */
+        why = "the client certificate and its key cannot be used: they are broken, or not of the "
+              "same pair";
     return easy_fail(easy, kind_of(code), why);
 }
 

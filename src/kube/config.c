@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/sbuf.h"
+#include "base/time.h"
 #include "kube/kubeconfig.h"
 #include "kube/smallfile.h"
 
-#define PAIR_TRIES  3
-#define ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
+#define PAIR_TRIES      3
+#define SHOWN_MAX_BYTES ((size_t)64 << 10)
+#define ACCOUNT_DIR     "/var/run/secrets/kubernetes.io/serviceaccount"
 
 void kube_config_free(struct kube_config *config)
 {
@@ -160,7 +164,7 @@ struct err *kube_config_fetch(const struct kube_config *config, struct kube_cred
         e = fetch_pair(config, out);
     if (e)
         kube_credential_fini(out);
-    return e;
+    return config->in_cluster ? e : err_wrap(e, "%s", config->source);
 }
 
 void kube_config_take(struct kube_config *config, struct kube_credential *credential)
@@ -186,4 +190,56 @@ struct err *kube_config_refresh(struct kube_config *config)
     TRY(kube_config_fetch(config, &credential));
     kube_config_take(config, &credential);
     return NULL;
+}
+
+/* -- what we are to the server ------------------------------------------------------------------------------------- */
+
+static void add_certificate(struct sbuf *out, const char *pem, int64_t now_ms)
+{
+    char end[TIME_TEXT_BYTES];
+    int64_t end_s;
+    bool is_over = hash_certificate_end(pem, &end_s) && end_s * 1000 <= now_ms;
+    sbuf_add(out, ", with a client certificate");
+    if (!is_over)
+        return;
+    time_format_seconds(end_s * 1000, end);
+    sbuf_addf(out, " that ended at %s", end);
+}
+
+static void add_credentials(struct sbuf *out, const struct kube_config *config, int64_t now_ms)
+{
+    if (config->tls.cert_pem)
+        add_certificate(out, config->tls.cert_pem, now_ms);
+    if (config->token_file)
+        sbuf_addf(out, ", with the token of %s", config->token_file);
+    else if (config->exec)
+        sbuf_addf(out, ", with what %s gives", config->exec->command);
+    else if (config->token)
+        sbuf_add(out, ", with a token");
+    else if (config->user)
+        sbuf_addf(out, ", as %s with a password", config->user);
+    else if (!config->tls.cert_pem)
+        sbuf_add(out, ", without credentials");
+}
+
+/* Its URL may hold a user and a password. */
+static void add_proxy(struct sbuf *out, const char *proxy)
+{
+    const char *at = strrchr(proxy, '@'), *scheme_end = strstr(proxy, "://");
+    int scheme = scheme_end ? (int)(scheme_end + 3 - proxy) : 0;
+    sbuf_addf(out, ", through the proxy %.*s%s", scheme, proxy, at ? at + 1 : proxy + scheme);
+}
+
+struct err *kube_config_explain(const struct kube_config *config, int64_t now_ms, struct err *cause)
+{
+    SBUF(who, SHOWN_MAX_BYTES);
+    if (!cause)
+        return NULL;
+    if (config->context)
+        sbuf_addf(&who, "context %s of ", config->context);
+    sbuf_add(&who, config->source);
+    add_credentials(&who, config, now_ms);
+    if (config->proxy)
+        add_proxy(&who, config->proxy);
+    return err_wrap(cause, "ask the cluster at %s (%s)", config->server, sbuf_text(&who));
 }

@@ -50,6 +50,11 @@ MUST_USE struct err *kube_config_load(const struct kube_config_opts *opts,
 void kube_config_free(struct kube_config *config);
 DEFINE_SCOPED(struct kube_config, kube_config_free)
 
+/* An error of asking this cluster, with which of all clusters it is, and what we show it: where it comes from, and that a
+ * client certificate has ended. No secrets. `now_ms`: Unix time. */
+MUST_USE struct err *kube_config_explain(const struct kube_config *config, int64_t now_ms,
+                                         struct err *cause);
+
 /* Runs the exec plugin (blocks, at most 30 s) or reads the files of token and client certificate; what they gave is in the
  * config. A no-op for configurations with neither. The client does this by itself, the plugin on a thread of its own. */
 MUST_USE struct err *kube_config_refresh(struct kube_config *config);

@@ -513,7 +513,8 @@ static struct err *read_exec(const struct place *user, const struct place *clust
     TRY(check_exec(&exec, command, api_version));
     if (!opts->allow_exec)
         return err_new(ERR_DENIED,
-                       "%s: %s: runs the program %s for credentials, which is not allowed",
+                       "%s: %s: runs the program %s for credentials, which is not allowed without "
+                       "--k8s-allow-exec",
                        exec.file->path, exec.path, command);
     TRY(get_text(&exec, "installHint", &hint));
     TRY(get_texts(&exec, "args", mem, &args));

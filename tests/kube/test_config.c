@@ -119,6 +119,7 @@ static void a_token_file_is_read_and_read_again(void **state)
     SCOPED(err_free) struct err *e = kube_config_refresh(config);
     assert_true(err_is(e, ERR_INVALID));
     assert_string_equal(config->token, "second"); /* kept */
+    assert_non_null(strstr(err_text(e), config->source));
 }
 
 static void a_certificate_in_files_is_read_again(void **state)
@@ -265,6 +266,7 @@ static void a_plugin_is_refused_unless_allowed(void **state)
     assert_true(err_is(e, ERR_DENIED));
     assert_non_null(strstr(err_text(e), "users[name=u].user.exec"));
     assert_non_null(strstr(err_text(e), "plugin"));
+    assert_non_null(strstr(err_text(e), "not allowed without --k8s-allow-exec"));
 }
 
 static void a_plugin_gives_a_token_and_is_told_about_the_cluster(void **state)
@@ -454,6 +456,77 @@ static void no_configuration_at_all_says_where_it_looked(void **state)
     assert_non_null(strstr(err_text(named), "/nonexistent/b"));
 }
 
+/* -- what is said of a cluster that is not reached ------------------------------------------------------------------ */
+
+/* Ends at 2026-11-23T01:33:57Z. */
+#define CERTIFICATE                                                                                \
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJiVENDQVJPZ0F3SUJBZ0lVRUhBSnNhWERIWW1CZWpUQ3RKY0hF" \
+    "V2VY"                                                                                         \
+    "UW0wd0NnWUlLb1pJemowRUF3SXcKRERFS01BZ0dBMVVFQXd3QmVEQWVGdzB5TmpFeE1qSXdNVE16TlRkYUZ3MHlOakV4" \
+    "TWpN"                                                                                         \
+    "d01UTXpOVGRhTUF3eApDakFJQmdOVkJBTU1BWGd3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVErQXQ3" \
+    "UTdI"                                                                                         \
+    "V2VxODVJCml3anhHaGxDMUZPcHhSNlRGRlZsaUlzTk1Gc1poUmdOcFcrUTRhbmNRM3d6ZUkrS2ZDbGQzZjc5UVJtcXU4" \
+    "RjAK"                                                                                         \
+    "RWozMjd3SVNvMU13VVRBZEJnTlZIUTRFRmdRVWFTUHpPcCt4QXE1WDQvZFArbENVZm5obFB2Y3dId1lEVlIwagpCQmd3" \
+    "Rm9B"                                                                                         \
+    "VWFTUHpPcCt4QXE1WDQvZFArbENVZm5obFB2Y3dEd1lEVlIwVEFRSC9CQVV3QXdFQi96QUtCZ2dxCmhrak9QUVFEQWdO" \
+    "SUFE"                                                                                         \
+    "QkZBaUJmOWJMWEg3Y2QwZGZSOUIzWGUzL0xhZVIvUlFEM3p5Ym5BOTNqZEg5KzRRSWgKQUxNa3Y4Mm9QRTNvSzBYVTN4" \
+    "WnYz"                                                                                         \
+    "SEgxNG8zUDExdUMvdlhKaFZ3UUhoWHYKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+#define BEFORE_ITS_END_MS (INT64_C(1795397636) * 1000)
+#define AFTER_ITS_END_MS  (INT64_C(1795397637) * 1000)
+
+static const struct explain_case {
+    const char *name, *cluster, *user;
+    int64_t now_ms;
+    const char *said; /* after "context main of FILE" */
+} explained[] = {
+    { "a token", "", TOKEN, 0, ", with a token): 401" },
+    { "the token of a file", "", "    tokenFile: token\n", 0, ", with the token of " },
+    { "a user", "", "    username: jane\n    password: sekret\n", 0,
+      ", as jane with a password): 401" },
+    { "nobody", "", "    {}\n", 0, ", without credentials): 401" },
+    { "a certificate", "",
+      "    client-certificate-data: " CERTIFICATE "\n    client-key-data: " PEM_DATA "\n",
+      BEFORE_ITS_END_MS, ", with a client certificate): 401" },
+    { "a certificate that has ended", "",
+      "    client-certificate-data: " CERTIFICATE "\n    client-key-data: " PEM_DATA "\n",
+      AFTER_ITS_END_MS, ", with a client certificate that ended at 2026-11-23T01:33:57Z): 401" },
+    { "a certificate that is none", "",
+      "    client-certificate-data: " PEM_DATA "\n    client-key-data: " PEM_DATA "\n", 0,
+      ", with a client certificate): 401" },
+    { "a plugin", "",
+      "    exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, interactiveMode: "
+      "Never}\n",
+      0, ", with what aws gives): 401" },
+    { "a proxy, without its password", "    proxy-url: http://jane:sekret@proxy:3128\n", TOKEN, 0,
+      ", with a token, through the proxy http://proxy:3128): 401" },
+};
+
+static void it_is_said_what_we_showed(void **state)
+{
+    const struct explain_case *row = *state;
+    struct bench *bench = NULL;
+    assert_int_equal(set_up((void **)&bench), 0);
+    (void)files_write(bench->files, "token", "abc");
+    SCOPED(arena_free) struct arena *mem = arena_new(1 << 20);
+    const char *text = arena_printf(mem, HEAD(SERVER "%s", "%s"), row->cluster, row->user);
+    struct kube_config *config = load_file(bench, text);
+    SCOPED(err_free)
+    struct err *e = kube_config_explain(config, row->now_ms, err_new(ERR_DENIED, "401"));
+    const char *begin =
+        arena_printf(mem, "ask the cluster at https://api.example:6443 (context main of %s%s",
+                     config->source, row->said);
+    if (strncmp(err_text(e), begin, strlen(begin)) != 0)
+        fail_msg("%s", err_text(e));
+    assert_null(strstr(err_text(e), "sekret"));
+    assert_true(err_is(e, ERR_DENIED));
+    assert_null(kube_config_explain(config, 0, NULL));
+    assert_int_equal(tear_down((void **)&bench), 0);
+}
+
 #define TEST(fn) SINGLE_IN(fn, set_up, tear_down)
 
 int main(void)
@@ -477,6 +550,7 @@ int main(void)
         TEST(a_missing_plugin_says_how_to_get_it),
         TEST(no_configuration_at_all_says_where_it_looked),
         ROWS(bad, config_is_refused),
+        ROWS(explained, it_is_said_what_we_showed),
     };
     return rows_run("kube_config", tests, ARRAY_LEN(tests));
 }
