@@ -103,7 +103,7 @@ static const struct rule {
     // clang-format off
     { has_no_repository,         "no git repository is configured",                                                              API_WHY_UNKNOWN,  DETAIL_NONE },
     { is_missing_in_trouble,     "not fetched: git has trouble",                                                                 API_WHY_UNKNOWN,  DETAIL_SOURCE_ERROR },
-    { is_missing,                "not fetched: it was not pushed, or after the last fetch, to",                                  API_WHY_UNKNOWN,  DETAIL_URL },
+    { is_missing,                "not fetched: it was not pushed, or only to another branch or after the last fetch, to",        API_WHY_UNKNOWN,  DETAIL_URL },
     { is_unverified,             "fetched, but held back: it or a commit before it has no valid signature",                      API_WHY_FETCHED,  DETAIL_NONE },
     { is_elsewhere,              "fetched, but not part of the watched branch",                                                  API_WHY_FETCHED,  DETAIL_BRANCH },
     { has_held_objects,          "reached, but not all of it is as it declares",                                                 API_WHY_HELD,     DETAIL_HELD },

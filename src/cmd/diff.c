@@ -213,9 +213,9 @@ const struct command cmd_diff = {
              "make of each object, defaults and webhooks included (a dry run), and nothing is "
              "changed. Values of\n"
              "Secrets, and of all that is encrypted in the repository, are not shown. PATH is a "
-             "directory or file on disk; REVISION a commit, "
-             "branch or tag of\n"
-             "--git-url (default: the head of --git-branch).\n"
+             "directory or file\n"
+             "on disk; REVISION a commit, branch or tag of --git-url (default: the head of "
+             "--git-branch).\n"
              "Exit status: 0 no differences, 1 differences, 2 something could not be compared.",
     .examples =
         "  serin diff .\n"

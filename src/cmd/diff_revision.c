@@ -71,8 +71,11 @@ static struct err *fetch(struct reading *reading, const char *dir)
     TRY(read_ca(reading->mem, revision->ca_file, &opts.ca_pem));
     TRY(mirror_new(&opts, &reading->mirror));
     TRY(mirror_fetch(reading->mirror, deadline_ms, &fetched));
-    return mirror_resolve(reading->mirror, revision->rev ? revision->rev : revision->branch,
-                          reading->sha);
+    const char *rev = revision->rev ? revision->rev : revision->branch;
+    struct err *e = mirror_resolve(reading->mirror, rev, reading->sha);
+    return err_is(e, ERR_NOT_FOUND)
+               ? err_wrap(e, "the repository has no branch, tag or commit %.200s", rev)
+               : e;
 }
 
 static struct err *list(struct reading *reading)

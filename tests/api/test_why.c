@@ -23,7 +23,7 @@ static const struct why_case {
     { "a commit that is done is applied", { DONE, NAMES }, API_WHY_APPLIED, "applied" },
     { "without a repository nothing is known", { NAMES }, API_WHY_UNKNOWN, "no git repository is configured" },
     { "a commit that was not fetched is unknown, and where it should be is said", { .is_configured = true, NAMES },
-      API_WHY_UNKNOWN, "not fetched: it was not pushed, or after the last fetch, to ssh://git@example.org/a" },
+      API_WHY_UNKNOWN, "not fetched: it was not pushed, or only to another branch or after the last fetch, to ssh://git@example.org/a" },
     { "trouble with git explains a commit that was not fetched",
       { .is_configured = true, .branch = "main", .url = "u", .source_error = "connection refused", .sync_error = "" },
       API_WHY_UNKNOWN, "not fetched: git has trouble: connection refused" },

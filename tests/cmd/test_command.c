@@ -274,6 +274,24 @@ static void scripts_of_the_other_shells_name_all_and_are_well_formed(void **stat
     check_syntax(mem, "fish");
 }
 
+static void a_revision_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_result result;
+    const char *script = arena_printf(mem,
+                                      "git init -q --bare \"$HOME/r\" && '%s' diff "
+                                      "--git-url=\"file://$HOME/r\" --git-branch=main; "
+                                      "status=$?; rm -r \"$HOME/r\"; exit $status",
+                                      SERIN_PROGRAM);
+    const char *argv[] = { "bash", "-c", script, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    assert_string_equal(result.err,
+                        "Error: the repository has no branch, tag or commit main: fatal: "
+                        "bad revision 'main'\n");
+    assert_int_equal(result.status, 2);
+}
+
 int main(void)
 {
     enum { ROWS = ARRAY_LEN(command_cases) };
@@ -281,6 +299,7 @@ int main(void)
         cmocka_unit_test(help_of_every_command_shows_its_flags),
         cmocka_unit_test(bash_completes_commands_flags_and_values),
         cmocka_unit_test(closed_standard_files_are_no_end),
+        cmocka_unit_test(a_revision_that_is_not_there_is_named),
         cmocka_unit_test(scripts_of_the_other_shells_name_all_and_are_well_formed),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
