@@ -212,7 +212,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
         kube_apply_fingerprint(result->object, KUBE_FIELD_MANAGER, object->live_print);
     object->owns_replicas = kube_apply_owns(result->object, KUBE_FIELD_MANAGER,
                                             (const char *const[]){ "f:spec", "f:replicas", NULL });
-    object->was_applied = true;
+    object->was_applied = object->has_mark = true;
     object->is_kept = inventory_owned(work->applier->opts.inventory, object) != 0;
     memcpy(object->applied_print, object->body_print, sizeof(object->applied_print));
     free(object->uid);

@@ -127,6 +127,7 @@ static void carry_over(struct inventory_object *to, struct inventory_object *fro
     to->uid = STEAL(from->uid);
     to->live = from->live;
     to->live_ignore = from->live_ignore;
+    to->has_mark = from->has_mark;
     to->needs_takeover = from->needs_takeover;
     to->owns_replicas = from->owns_replicas;
     to->is_kept = from->is_kept;

@@ -38,6 +38,7 @@ struct inventory_object {
     /* What we know of the live object; kept when another revision declares the same ID. */
     enum inventory_live live;
     enum mark_ignore live_ignore; /* annotation on the live object */
+    bool has_mark;                /* the live object carries our mark, as far as we know */
     bool needs_takeover;          /* has an entry of client-side apply */
     bool owns_replicas;           /* our entry has spec.replicas */
     bool is_kept;                 /* applied last with parts of its spec left to another owner */

@@ -144,6 +144,7 @@ void picture_note(struct arena *mem, struct inventory_object *object, const stru
     picture_read(live, DRIFT_SEEN, out);
     object->live = INVENTORY_PRESENT;
     object->live_ignore = out->ignore;
+    object->has_mark = out->mark && object->mark && !strcmp(out->mark, object->mark);
     object->needs_takeover = kube_apply_takeover_patch(mem, live, KUBE_FIELD_MANAGER, NULL) != NULL;
     object->has_seen_print = out->has_print;
     memcpy(object->seen_print, out->print, sizeof(object->seen_print));
@@ -648,7 +649,7 @@ bool picture_next_stray(const struct picture *picture, size_t *at, const struct 
 void picture_add_stray(struct picture *picture, const struct inventory_object *object,
                        const char *mark)
 {
-    if (object->live != INVENTORY_PRESENT || !object->was_applied)
+    if (object->live != INVENTORY_PRESENT || !object->has_mark)
         return;
     struct picture_stray *stray =
         new_stray(object->id, key_of(picture->mem, object->api_version, object->kind));
@@ -675,6 +676,13 @@ void picture_drop_stray(struct picture *picture, const char *id, const char *uid
 
 void picture_drop_declared(struct picture *picture, const struct inventory_file *file)
 {
-    for (size_t i = 0; i < file->objects.len; i++)
-        map_remove(picture->strays, file->objects.at[i]->id);
+    for (size_t i = 0; i < file->objects.len; i++) {
+        struct inventory_object *object = file->objects.at[i];
+        const struct picture_stray *stray = map_get(picture->strays, object->id);
+        if (stray &&
+            !strcmp(stray->kind_key, key_of(picture->mem, object->api_version, object->kind)))
+            object->seen = stray->seen; /* by a watch that has nothing more to say of it */
+        map_remove(picture->strays, object->id);
+        arena_reset(picture->mem);
+    }
 }

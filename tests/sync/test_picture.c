@@ -134,8 +134,8 @@ static void declare(struct world *world, const char *api_version, const char *ki
                                                                     .now_ms = 1 });
 }
 
-/* In the cluster, with our mark. */
-static void put(struct world *world, const char *api_version, const char *kind, const char *id)
+static void put_marked(struct world *world, const char *api_version, const char *kind,
+                       const char *id, const char *mark)
 {
     struct arena *mem = world->bench->mem;
     fake_put(world->fake,
@@ -143,7 +143,13 @@ static void put(struct world *world, const char *api_version, const char *kind, 
                           "{apiVersion: %s, kind: %s, metadata: {name: %s, namespace: %s, labels: "
                           "{" MARK_LABEL ": '%s'}}}",
                           api_version, kind, strchr(id, '/') + 1,
-                          arena_strndup(mem, id, strcspn(id, ":")), mark_of(mem, SET, id)));
+                          arena_strndup(mem, id, strcspn(id, ":")), mark));
+}
+
+/* In the cluster, with our mark. */
+static void put(struct world *world, const char *api_version, const char *kind, const char *id)
+{
+    put_marked(world, api_version, kind, id, mark_of(world->bench->mem, SET, id));
 }
 
 static bool was_told(void *ctx)
@@ -249,11 +255,59 @@ static void a_sweep_that_is_forbidden_is_done_with(void **state)
     world_free(world);
 }
 
+/* Objects of a commit that is gone: what carries our mark is garbage, whatever came of applying it last. */
+static const struct undeclared_case {
+    const char *name, *mark; /* NULL: ours */
+    size_t strays;
+} undeclared_cases[] = {
+    { "what was refused last is garbage when it is declared no more", NULL, 1 },
+    { "what carries another's mark is not", "sha256.theirs", 0 },
+};
+
+static void undeclared_objects_are_garbage(void **state)
+{
+    const struct undeclared_case *c = *state;
+    const char *id = "a:configmap/web";
+    struct world *world = world_new(NULL);
+    declare(world, "v1", "ConfigMap", id);
+    struct inventory_object *object = inventory_find(&world->inventory, id);
+    object->mark = base_copy_text(mark_of(world->bench->mem, SET, id));
+    put_marked(world, "v1", "ConfigMap", id, c->mark ? c->mark : object->mark);
+    observe(world);
+    wait_told(world, "seen a:configmap/web\n");
+    object->was_applied = c->mark != NULL;
+    picture_add_stray(world->picture, object, object->mark);
+    assert_int_equal(picture_stray_count(world->picture), c->strays);
+    world_free(world);
+}
+
+/* Applied as it is there already, it comes by no event. */
+static void what_is_declared_again_is_watched_on(void **state)
+{
+    (void)state;
+    const char *id = "a:configmap/again";
+    struct world *world = world_new(NULL);
+    declare(world, "v1", "ConfigMap", "a:configmap/stays");
+    put(world, "v1", "ConfigMap", id);
+    observe(world);
+    assert_int_equal(picture_stray_count(world->picture), 1);
+    declare(world, "v1", "ConfigMap", id);
+    picture_drop_declared(world->picture, map_get(world->inventory.files, id));
+    assert_int_equal(picture_stray_count(world->picture), 0);
+    inventory_find(&world->inventory, id)->live = INVENTORY_PRESENT;
+    fake_expire(world->fake);
+    fake_delete(world->fake, "ConfigMap", "a", "again");
+    wait_told(world, "gone a:configmap/again\n");
+    world_free(world);
+}
+
 int main(void)
 {
     static const struct rows tests[] = {
         ROWS(gap_cases, what_went_unseen_is_gone),
         SINGLE(a_kind_is_watched_in_the_version_that_is_served),
+        ROWS(undeclared_cases, undeclared_objects_are_garbage),
+        SINGLE(what_is_declared_again_is_watched_on),
         SINGLE(a_sweep_that_failed_is_made_up_for),
         SINGLE(a_sweep_that_is_forbidden_is_done_with),
     };
