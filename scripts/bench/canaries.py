@@ -10,23 +10,20 @@ and memory read from /proc. With --apps, `serin run` keeps that many apps of fou
 figures are printed, beside those of Flagger 1.44 where there are any (same control plane, same machine size).
 """
 
-import argparse
 import concurrent.futures
 import http.server
 import json
 import os
 import re
-import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "differential"))
-from first_sync import Bench, Usage, say  # noqa: E402
+from first_sync import Bench, Usage, arguments, report, say  # noqa: E402
 from lab import Process, free_port, request, wait  # noqa: E402
 from canary_lab import kube  # noqa: E402
 import yaml  # noqa: E402
@@ -311,33 +308,14 @@ def table(rows, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--playground", required=True)
-    parser.add_argument("--serin", required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--canaries", type=int, default=1000)
     parser.add_argument("--analysed", type=int, default=100, help="how many of the last ones get a new image")
     parser.add_argument("--new", type=int, nargs="*", help="sizes of the smaller clusters (50 200)")
     parser.add_argument("--apps", type=int, default=0, help="serin run with so many apps of four objects in place of serin canary")
-    parser.add_argument("--json", help="file for the figures")
-    parser.add_argument("--keep", action="store_true", help="keep the logs")
     options = parser.parse_args()
     options.new = [one for one in ([50, 200] if options.new is None else options.new) if one < options.canaries] + [options.canaries]
-    directory = tempfile.mkdtemp(prefix="bench-")
-    bench = Canaries(options, directory)
-    try:
-        rows = bench.run()
-        print(table(rows, options))
-        if options.json:
-            with open(options.json, "w") as out:
-                json.dump(rows, out, indent=1)
-    finally:
-        for process in (getattr(bench, "serin", None), bench.process):
-            if process:
-                process.stop()
-        if options.keep:
-            say(f"kept {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+    report(Canaries, options, table)
 
 
 if __name__ == "__main__":

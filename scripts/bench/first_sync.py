@@ -74,7 +74,10 @@ class Usage:
 class Bench:
     def __init__(self, options, directory):
         self.options, self.directory = options, directory
-        self.cluster, self.process, self.audit = None, None, None
+        self.cluster, self.process, self.audit, self.serin = None, None, None, None
+
+    def processes(self):
+        return [self.serin, self.process]
 
     def up(self, name):
         folder = os.path.join(self.directory, name)
@@ -145,12 +148,16 @@ class Bench:
         self.git("push", "-q", "origin", "HEAD:master")
         return self.git("rev-parse", "HEAD")
 
-    def make_repository(self):
+    def init(self):
+        """An empty repository, and a clone to work in."""
         self.work, self.repository = os.path.join(self.directory, "work"), os.path.join(self.directory, "repo.git")
         os.makedirs(self.work)
         self.git("init", "-q", "--bare", "-b", "master", self.repository)
         self.git("init", "-q", "-b", "master")
         self.git("remote", "add", "origin", self.repository)
+
+    def make_repository(self):
+        self.init()
         files = {}
         for number in range(self.options.apps):
             ns = namespace_of(number)
@@ -257,8 +264,8 @@ def say(text):
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def table(rows, apps):
-    bare, first = rows["bare"], rows["first"]
+def table(rows, options):
+    apps, bare, first = options.apps, rows["bare"], rows["first"]
     lines = [f"{apps} apps, {apps * 4 + -(-apps // APPS_PER_NAMESPACE)} objects; {os.cpu_count()} cores, shared with the cluster", "",
              "| | s | requests | CPU s | memory MB | against |", "|---|---|---|---|---|---|"]
 
@@ -278,27 +285,41 @@ def table(rows, apps):
     return "\n".join(lines)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments(about):
+    """What every bench takes."""
+    parser = argparse.ArgumentParser(description=about.split("\n")[0])
     parser.add_argument("--playground", required=True)
     parser.add_argument("--serin", required=True)
-    parser.add_argument("--bare", required=True)
-    parser.add_argument("--apps", type=int, default=1000)
     parser.add_argument("--json", help="file for the figures")
-    options = parser.parse_args()
+    parser.add_argument("--keep", action="store_true", help="keep the logs")
+    return parser
+
+
+def report(kind, options, table):
+    """Runs a bench in a directory of its own, prints what it found, leaves nothing behind."""
     directory = tempfile.mkdtemp(prefix="bench-")
-    bench = Bench(options, directory)
+    bench = kind(options, directory)
     try:
         rows = bench.run()
-        print(table(rows, options.apps))
+        print(table(rows, options))
         if options.json:
             with open(options.json, "w") as out:
                 json.dump(rows, out, indent=1)
     finally:
-        for process in (getattr(bench, "serin", None), bench.process):
+        for process in bench.processes():
             if process:
                 process.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        if options.keep:
+            say(f"kept {directory}")
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--bare", required=True)
+    parser.add_argument("--apps", type=int, default=1000)
+    report(Bench, parser.parse_args(), table)
 
 
 if __name__ == "__main__":

@@ -9,20 +9,17 @@ own metrics, CPU and memory read from /proc. The bare client is curl, which asks
 limits on requests (--registry-rps) are out of the way. Nothing is asserted: figures and ratios are printed.
 """
 
-import argparse
 import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from first_sync import Bench, Usage, say  # noqa: E402
+from first_sync import Bench, Usage, arguments, report, say  # noqa: E402
 from lab import Process, free_port, request, wait  # noqa: E402
 
 PER_FILE = 20
@@ -102,6 +99,9 @@ def since(now, before):
 
 
 class Releases(Bench):
+    def processes(self):
+        return [*super().processes(), getattr(getattr(self, "registry", None), "process", None)]
+
     def name(self, number):
         return f"team/app{number}"
 
@@ -152,11 +152,7 @@ class Releases(Bench):
         return f"bench-{number // PER_FILE}"
 
     def make_repository(self):
-        self.work, self.repository = os.path.join(self.directory, "work"), os.path.join(self.directory, "repo.git")
-        os.makedirs(self.work)
-        self.git("init", "-q", "--bare", "-b", "master", self.repository)
-        self.git("init", "-q", "-b", "master")
-        self.git("remote", "add", "origin", self.repository)
+        self.init()
         files = {}
         for number in range(self.options.workloads):
             ns = self.namespace(number)
@@ -313,31 +309,11 @@ def table(rows, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--playground", required=True)
-    parser.add_argument("--serin", required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--repositories", type=int, default=100)
     parser.add_argument("--tags", type=int, default=30)
     parser.add_argument("--workloads", type=int, default=1000)
-    parser.add_argument("--json", help="file for the figures")
-    parser.add_argument("--keep", action="store_true", help="keep the logs")
-    options = parser.parse_args()
-    directory = tempfile.mkdtemp(prefix="bench-")
-    bench = Releases(options, directory)
-    try:
-        rows = bench.run()
-        print(table(rows, options))
-        if options.json:
-            with open(options.json, "w") as out:
-                json.dump(rows, out, indent=1)
-    finally:
-        for process in (getattr(bench, "serin", None), bench.process, getattr(getattr(bench, "registry", None), "process", None)):
-            if process:
-                process.stop()
-        if options.keep:
-            say(f"kept {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+    report(Releases, parser.parse_args(), table)
 
 
 if __name__ == "__main__":
