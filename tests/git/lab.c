@@ -284,6 +284,20 @@ struct mirror *lab_mirror(const struct mirror_opts *opts)
     return mirror;
 }
 
+struct mirror *lab_fetched_as(const struct mirror_opts *opts)
+{
+    struct mirror *mirror = lab_mirror(opts);
+    struct mirror_fetched fetched;
+    assert_ok(mirror_fetch(mirror, lab_soon(20000), &fetched));
+    return mirror;
+}
+
+struct mirror *lab_fetched(struct lab *lab)
+{
+    struct mirror_opts opts = lab_opts(lab);
+    return lab_fetched_as(&opts);
+}
+
 int64_t lab_soon(int64_t ms)
 {
     return stream_now_ms() + ms;

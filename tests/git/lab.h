@@ -50,6 +50,9 @@ const char *lab_ssh_url(struct lab *lab);
 /* Settings for repo.git over file://, the mirror in mirror/. */
 struct mirror_opts lab_opts(struct lab *lab);
 struct mirror *lab_mirror(const struct mirror_opts *opts);
+/* One that has fetched: with these options, with lab_opts. */
+struct mirror *lab_fetched_as(const struct mirror_opts *opts);
+struct mirror *lab_fetched(struct lab *lab);
 int64_t lab_soon(int64_t ms); /* a deadline */
 
 #define assert_ok(expr) lab_assert_ok((expr), __FILE__, __LINE__)

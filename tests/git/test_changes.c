@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-static struct mirror *fetched_mirror(struct lab *lab)
-{
-    struct mirror_opts opts = lab_opts(lab);
-    struct mirror *mirror = lab_mirror(&opts);
-    struct mirror_fetched fetched;
-    assert_ok(mirror_fetch(mirror, lab_soon(20000), &fetched));
-    return mirror;
-}
-
 static const char *changed(struct lab *lab, struct mirror *mirror, const char *from, const char *to)
 {
     struct mirror_changes changes;
@@ -59,7 +50,7 @@ static void it_says_what_git_says(void **state)
                              "-m change && git rev-parse HEAD",
                              scripts[i]);
     lab_sh(lab, "git -C work push -q origin HEAD:master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     for (size_t from = 0; from < ARRAY_LEN(revs); from++)
         for (size_t to = 0; to < ARRAY_LEN(revs); to++) {
             const char *ours = changed(lab, mirror, revs[from], revs[to]);
@@ -74,14 +65,14 @@ static void submodules_are_no_files(void **state)
     const char *before = lab_sh(lab, "git -C work rev-parse HEAD");
     lab_sh(lab, "cd work && git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub && "
                 "git commit -qm sub && git push -q origin HEAD:master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     assert_string_equal(changed(lab, mirror, before, "master"), "");
 }
 
 static void a_revision_that_is_not_here_is_not_found(void **state)
 {
     struct lab *lab = *state;
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     struct mirror_changes changes;
     assert_fails(mirror_compare(mirror, lab->mem, "0123456789012345678901234567890123456789",
                                 "master", &changes),
@@ -101,7 +92,7 @@ static void a_tree_with_hostile_names_is_refused(void **state)
     lab_sh(lab, "cd work && tree=$(printf '100644 blob %%s\\t..\\n' $(git rev-parse HEAD:a.yaml) | "
                 "git mktree) && git push -q -f origin "
                 "$(git commit-tree -m evil -p HEAD $tree):refs/heads/master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     struct mirror_changes changes;
     assert_fails(mirror_compare(mirror, lab->mem, before, "master", &changes), ERR_INVALID,
                  "\"..\"");
@@ -116,7 +107,7 @@ static void trees_that_unfold_without_end_are_refused(void **state)
                 "tree=$(for n in $(seq 30); do printf \"040000 tree $tree\\t$n\\n\"; done | "
                 "git mktree); done && git push -q -f origin "
                 "$(git commit-tree -m bomb -p HEAD $tree):refs/heads/master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     struct mirror_changes changes;
     assert_fails(mirror_compare(mirror, lab->mem, before, "master", &changes), ERR_LIMIT,
                  "are to be compared");
@@ -127,7 +118,7 @@ static void a_path_is_there_or_not_and_links_lead_to_a_file(void **state)
     struct lab *lab = *state;
     lab_sh(lab, "cd work && ln -s dir/b.yaml link && ln -s nothing broken && git add -A && "
                 "git commit -qm links && git push -q origin HEAD:master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     char oid[MIRROR_SHA_BYTES];
     assert_true(mirror_has(mirror, lab->mem, "master", "dir/b.yaml"));
     assert_true(mirror_has(mirror, lab->mem, "master", "dir"));

@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-static struct mirror *fetched_mirror(struct lab *lab)
-{
-    struct mirror_opts opts = lab_opts(lab);
-    struct mirror *mirror = lab_mirror(&opts);
-    struct mirror_fetched fetched;
-    assert_ok(mirror_fetch(mirror, lab_soon(20000), &fetched));
-    return mirror;
-}
-
 struct question {
     const char *from, *to;
     const char *const *paths;
@@ -42,7 +33,7 @@ static void a_log_is_git_s_own(void **state)
 {
     struct lab *lab = *state;
     lab_sh(lab, "%s", make_history);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     static const char *const apps[] = { "apps", NULL }, *const two[] = { "dir", "other", NULL },
                              *const none[] = { "nowhere", NULL };
     static const struct question questions[] = {
@@ -74,7 +65,7 @@ static void a_commit_is_told_in_full(void **state)
         lab, "cd work && echo 2 > a.yaml && GIT_COMMITTER_DATE=2024-05-06T07:08:09Z git commit -q "
              "--author 'A U Thor <thor@example.org>' -am 'Subject line\n\nBody of it.\n' && "
              "git push -q origin master && git rev-parse HEAD");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     struct mirror_commits commits;
     assert_ok(mirror_log(mirror, lab->mem, NULL, "master", NULL, 1, false, &commits));
     assert_int_equal(commits.len, 1);
@@ -91,7 +82,7 @@ static void revisions_are_what_git_says(void **state)
     struct lab *lab = *state;
     lab_sh(lab, "cd work && git tag -am x flux-sync && git push -q origin flux-sync");
     (void)lab_commit(lab, "c.yaml", "c: 1\n");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     const char *head = lab_sh(lab, "git -C work rev-parse HEAD");
     const char *short_head = lab_sh(lab, "git -C work rev-parse --short HEAD");
     const char *const names[] = { "master",       "HEAD", "refs/heads/master",
@@ -110,7 +101,7 @@ static void revisions_are_what_git_says(void **state)
 static void what_is_no_revision_is_refused(void **state)
 {
     struct lab *lab = *state;
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     static const char *const bad[] = {
         "",
         "nonsense",
@@ -142,7 +133,7 @@ static void ancestors_are_known(void **state)
 {
     struct lab *lab = *state;
     (void)lab_commit(lab, "c.yaml", "c: 1\n");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     bool is_ancestor = false;
     assert_ok(mirror_is_ancestor(mirror, "master~1", "master", &is_ancestor));
     assert_true(is_ancestor);
@@ -159,7 +150,7 @@ static void long_texts_are_cut_between_two_characters(void **state)
     lab_sh(lab, "cd work && (printf x; printf '\\303\\274%%.0s' $(seq 5000)) > ../message && "
                 "git -c user.name=\"$(printf 'n%%.0s' $(seq 999))\" commit -q --allow-empty "
                 "-F ../message && git push -q origin HEAD:master");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(lab);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched(lab);
     struct mirror_commits commits;
     assert_ok(mirror_log(mirror, lab->mem, NULL, "master", NULL, 1, false, &commits));
     assert_int_equal(strlen(commits.at[0].message), 4095);

@@ -6,14 +6,6 @@
 
 #define DEADLINE_MS 20000
 
-static struct mirror *fetched_mirror(const struct mirror_opts *opts)
-{
-    struct mirror *mirror = lab_mirror(opts);
-    struct mirror_fetched fetched;
-    assert_ok(mirror_fetch(mirror, lab_soon(DEADLINE_MS), &fetched));
-    return mirror;
-}
-
 static struct err *mark(struct mirror *mirror, const char *rev, const char *note)
 {
     struct mirror_marker marker = { .rev = rev, .note = note, .moves_tag = true };
@@ -32,7 +24,7 @@ static void marking_moves_the_tag_and_writes_the_note_in_one_push(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "pre-receive", "cat >> pushes; echo -- >> pushes");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", "{\"jobID\":\"1\"}"));
     assert_string_equal(lab_sh(lab, "grep -c -- -- repo.git/pushes"), "1");
     assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"),
@@ -62,7 +54,7 @@ static void what_is_there_is_not_written_again(void **state)
 {
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", "first"));
     install_hook(lab, "pre-receive",
                  "echo no; exit 1"); /* nothing is pushed, so nothing is refused */
@@ -84,7 +76,7 @@ static void the_tag_goes_back_when_history_does(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     (void)lab_commit(lab, "c.yaml", "c: 1\n");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", NULL));
     lab_sh(lab, "cd work && git push -qf origin HEAD~1:master");
     struct mirror_fetched fetched;
@@ -98,7 +90,7 @@ static void notes_of_another_writer_are_kept(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     (void)lab_commit(lab, "c.yaml", "c: 1\n");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", "ours"));
     lab_sh(lab, "cd work && git fetch -q origin refs/notes/flux:refs/notes/flux && "
                 "git notes --ref flux add -m theirs HEAD~1 && git push -q origin refs/notes/flux");
@@ -121,7 +113,7 @@ static void a_refused_tag_is_told_in_the_remote_s_words(void **state)
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "update",
                  "case $1 in refs/tags/*) echo \"tag $1 is protected\" >&2; exit 1;; esac");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     SCOPED(err_free) struct err *e = mark(mirror, "master", "a note");
     assert_true(err_is(e, ERR_DENIED));
     assert_string_equal(
@@ -152,7 +144,7 @@ static void a_tag_that_is_locked_just_now_is_tried_again(void **state)
                  "[ \"$1\" = refs/tags/flux-sync ] || exit 0\n"
                  "if [ -e was-locked ]; then rm -f refs/tags/flux-sync.lock; else "
                  "touch was-locked; mkdir -p refs/tags; touch refs/tags/flux-sync.lock; fi");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", "a note"));
     assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"),
                         lab_sh(lab, "git -C work rev-parse HEAD"));
@@ -165,7 +157,7 @@ static void the_write_check_leaves_nothing_behind(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "pre-receive", "cat >> pushes");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mirror_write_check(mirror, "master", lab_soon(DEADLINE_MS)));
     assert_string_equal(lab_sh(lab, "git -C repo.git for-each-ref --format='%%(refname)'"),
                         "refs/heads/master");
@@ -180,7 +172,7 @@ static void a_refused_write_check_says_so_as_git_does(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "pre-receive", "echo 'this repository is read only'; exit 1");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     SCOPED(err_free) struct err *e = mirror_write_check(mirror, "master", lab_soon(DEADLINE_MS));
     assert_true(err_is(e, ERR_DENIED));
     lab_write(lab, "said", err_text(e));
@@ -200,7 +192,7 @@ static void what_a_hook_says_is_bounded_and_harmless(void **state)
     install_hook(
         lab, "pre-receive",
         "printf 'red \\033[31m bell \\007\\n'; head -c 1000000 /dev/zero | tr '\\0' x; exit 1");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     SCOPED(err_free) struct err *e = mirror_write_check(mirror, "master", lab_soon(DEADLINE_MS));
     assert_true(strlen(err_text(e)) < 70000);
     assert_non_null(strstr(err_text(e), "remote: red [31m bell"));
@@ -213,7 +205,7 @@ static void hooks_after_a_push_are_waited_for(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "post-receive", "sleep 0.5; echo done > after");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", NULL));
     assert_string_equal(lab_sh(lab, "cat repo.git/after"), "done");
 }
@@ -223,7 +215,7 @@ static void a_hook_that_hangs_hits_the_deadline(void **state)
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
     install_hook(lab, "pre-receive", "sleep 60");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     struct mirror_marker marker = { .rev = "master", .moves_tag = true };
     assert_fails(mirror_mark(mirror, &marker, lab_soon(400)), ERR_TRANSIENT,
                  "context deadline exceeded");
@@ -235,7 +227,7 @@ static void nothing_is_pushed_where_nothing_is_wanted(void **state)
     struct mirror_opts opts = lab_opts(lab);
     opts.sync_tag = "";
     opts.notes_ref = "";
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_ok(mark(mirror, "master", "note"));
     assert_string_equal(lab_sh(lab, "git -C repo.git for-each-ref --format='%%(refname)'"),
                         "refs/heads/master");
@@ -245,7 +237,7 @@ static void a_revision_that_is_not_there_cannot_be_marked(void **state)
 {
     struct lab *lab = *state;
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     assert_fails(mark(mirror, "1111111111111111111111111111111111111111", NULL), ERR_NOT_FOUND,
                  "fatal: bad revision");
 }
@@ -263,7 +255,7 @@ static void many_notes_are_read_and_written_in_git_s_layout(void **state)
            "END\ngit push -qf origin many:master refs/notes/flux");
     lab_sh(lab, "git -C work ls-tree refs/notes/flux | grep -q ' tree '"); /* it has fanned out */
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     const char *note;
     assert_ok(mirror_note_read(mirror, lab->mem, "flux", "master~1", &note));
     assert_string_equal(note, "note 599\n");
@@ -281,7 +273,7 @@ static void a_note_that_nobody_can_mean_is_not_read(void **state)
     lab_sh(lab, "head -c 5000000 /dev/zero | tr '\\0' x >big && cd work && "
                 "git notes --ref flux add -F ../big HEAD && git push -q origin refs/notes/flux");
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     const char *note = "";
     size_t before = arena_used(lab->mem);
     assert_ok(mirror_note_read(mirror, lab->mem, "flux", "master", &note));

@@ -24,14 +24,6 @@ static void stop_other_agent(struct lab *lab)
     lab_sh(lab, "gpgconf --homedir $PWD/other --kill all");
 }
 
-static struct mirror *fetched_mirror(const struct mirror_opts *opts)
-{
-    struct mirror *mirror = lab_mirror(opts);
-    struct mirror_fetched fetched;
-    assert_ok(mirror_fetch(mirror, lab_soon(DEADLINE_MS), &fetched));
-    return mirror;
-}
-
 /* Commits: s signed by Jane, u unsigned, m signed by Mallory, b signed and then altered. The last head. */
 static const char *commit_all(struct lab *lab, const char *kinds)
 {
@@ -85,7 +77,7 @@ static void a_run_of_commits_is_verified(void **state)
     const char *head = commit_all(lab, at->commits);
     stop_other_agent(lab);
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     const char *marker = at->marker < 0 ? "" : ancestor(lab, at->commits, at->marker);
     struct mirror_verified verified;
     struct err *e =
@@ -114,7 +106,7 @@ static void only_the_first_parents_count_in_that_mode(void **state)
                 "git checkout -q master && git merge -q --no-ff -S -m merge side");
     const char *head = commit_all(lab, "s");
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     struct mirror_verified verified;
     assert_ok(mirror_check_signatures(mirror, lab->mem, MIRROR_VERIFY_FIRST_PARENT, marker, head,
                                       &verified));
@@ -136,7 +128,7 @@ static void a_key_that_nobody_vouches_for_does_not_count(void **state)
     const char *head = commit_all(lab, "m");
     stop_other_agent(lab);
     struct mirror_opts opts = lab_opts(lab);
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     const char *const paths[] = { lab_path(lab, "mallory.asc"), NULL };
     struct mirror_verified verified;
     size_t count = 0;
@@ -160,7 +152,7 @@ static void keys_come_from_files_and_directories(void **state)
                 "cp jane.asc keys/below && echo rubbish > keys/zzz");
     struct mirror_opts opts = lab_opts(lab);
     opts.gnupg_home = lab_path(lab, "fresh");
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     const char *const paths[] = { lab_path(lab, "keys"), lab_path(lab, "nowhere"), NULL };
     size_t count = 0;
     assert_fails(mirror_import_keys(mirror, paths, true, &count), ERR_NOT_FOUND, "nowhere");
@@ -179,7 +171,7 @@ static void the_sync_tag_is_signed_and_must_verify(void **state)
     const char *key = make_keys(lab);
     stop_other_agent(lab);
     struct mirror_opts opts = lab_opts(lab);
-    struct mirror *mirror = fetched_mirror(&opts);
+    struct mirror *mirror = lab_fetched_as(&opts);
     assert_fails(mirror_check_tag(mirror), ERR_NOT_FOUND, "verifying tag flux-sync");
     struct mirror_marker marker = { .rev = "master", .moves_tag = true };
     assert_ok(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)));
@@ -188,7 +180,7 @@ static void the_sync_tag_is_signed_and_must_verify(void **state)
     mirror_free(mirror);
     (void)commit_all(lab, "s");
     opts.signing_key = key;
-    mirror = fetched_mirror(&opts);
+    mirror = lab_fetched_as(&opts);
     assert_ok(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)));
     assert_ok(mirror_check_tag(mirror));
     lab_sh(lab, "cd repo.git && git verify-tag flux-sync 2>/dev/null");
@@ -207,7 +199,7 @@ static void a_signing_key_that_is_not_there_is_named(void **state)
     stop_other_agent(lab);
     struct mirror_opts opts = lab_opts(lab);
     opts.signing_key = "nobody@example.org";
-    SCOPED(mirror_free) struct mirror *mirror = fetched_mirror(&opts);
+    SCOPED(mirror_free) struct mirror *mirror = lab_fetched_as(&opts);
     struct mirror_marker marker = { .rev = "master", .moves_tag = true };
     assert_fails(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)), ERR_DENIED,
                  "moving tag flux-sync: gpg failed to sign the data with key nobody@example.org");

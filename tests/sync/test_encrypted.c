@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "sync/encrypted.h"
 
@@ -158,20 +154,14 @@ static void problems_of_a_decrypted_text_do_not_quote_it(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[64];
-    size_t count = 0;
-#define ROWS(cases, fn)                                            \
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)                  \
-    tests[count++] = (struct CMUnitTest){ .name = (cases)[i].name, \
-                                          .test_func = (fn),       \
-                                          .initial_state = (void *)(uintptr_t) & (cases)[i] }
-    ROWS(sops_cases, sops_metadata_are_known);
-    ROWS(mask_cases, messages_quote_no_values);
-    ROWS(brief_cases, programs_are_quoted_without_keys);
-    ROWS(mapping_cases, mappings_name_files_of_the_tree);
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(long_words_are_cut);
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(encrypted_documents_are_never_manifests);
-    tests[count++] =
-        (struct CMUnitTest)cmocka_unit_test(problems_of_a_decrypted_text_do_not_quote_it);
-    return _cmocka_run_group_tests("sync_encrypted", tests, count, NULL, NULL);
+    static const struct rows tests[] = {
+        ROWS(sops_cases, sops_metadata_are_known),
+        ROWS(mask_cases, messages_quote_no_values),
+        ROWS(brief_cases, programs_are_quoted_without_keys),
+        ROWS(mapping_cases, mappings_name_files_of_the_tree),
+        SINGLE(long_words_are_cut),
+        SINGLE(encrypted_documents_are_never_manifests),
+        SINGLE(problems_of_a_decrypted_text_do_not_quote_it),
+    };
+    return rows_run("sync_encrypted", tests, ARRAY_LEN(tests));
 }
