@@ -70,6 +70,7 @@ struct request {
     size_t body_len, body_cap, limit_bytes;
     struct err *failed; /* why a callback of ours ended it */
     enum http_cause cause;
+    long os_error;
     struct request *next; /* in the list it is in */
 };
 
@@ -484,9 +485,8 @@ static void finish(struct request *req, struct err *e)
     struct http *http = req->http;
     loop_cancel(http->loop, req->timer);
     tickets_remove(&http->table, req->id);
-    long version = 0, os_error = 0;
+    long version = 0;
     (void)curl_easy_getinfo(req->easy.curl, CURLINFO_HTTP_VERSION, &version);
-    (void)curl_easy_getinfo(req->easy.curl, CURLINFO_OS_ERRNO, &os_error);
     if (req->state == REQUEST_RUNNING)
         ASSERT(curl_multi_remove_handle(req->lane->multi, req->easy.curl) == CURLM_OK);
     SCOPED(err_free) struct err *failed = e;
@@ -499,7 +499,7 @@ static void finish(struct request *req, struct err *e)
         .body_len = req->body_len,
         .headers = &req->easy.head,
         .http_version = version >= CURL_HTTP_VERSION_2_0 ? 2 : 1,
-        .os_error = failed ? (int)os_error : 0,
+        .os_error = failed ? (int)req->os_error : 0,
     };
     http->is_telling = true;
     req->done(req->ctx, &result);
@@ -528,6 +528,8 @@ static void on_request_done(struct request *req, CURLcode code)
         follow(req);
     } else {
         req->cause = cause_of(code);
+        if (code == CURLE_COULDNT_CONNECT) /* else it is of an address that was tried before */
+            (void)curl_easy_getinfo(req->easy.curl, CURLINFO_OS_ERRNO, &req->os_error);
         finish(req, easy_error(&req->easy, code));
     }
 }
