@@ -71,13 +71,29 @@ MUST_USE static struct err *check_type(struct web_stream *at, const char *want)
                    at->web->talk->url.safe, got && *got ? got : "no content type");
 }
 
-/* git's words, where it has its own for what a server answered. */
-MUST_USE static struct err *word_failure(struct transport_talk *talk, struct err *e)
+/* A refusal is about who asked. */
+MUST_USE static struct err *word_refusal(const struct web *web, const char *slash, struct err *e)
 {
+    const struct giturl *url = &web->talk->url;
+    const char *as = !url->user          ? "without a user and password"
+                     : web->is_elsewhere ? "without the user and password: that is another host"
+                                         : "with the user and password of the URL";
+    struct err *said = err_new(ERR_DENIED, "unable to access '%s%s': %s (asked %s)", url->safe,
+                               slash, err_text(e), as);
+    err_free(e);
+    return said;
+}
+
+/* git's words, where it has its own for what a server answered. */
+MUST_USE static struct err *word_failure(const struct web *web, struct err *e)
+{
+    struct transport_talk *talk = web->talk;
     if (!e || err_is(e, ERR_LIMIT))
         return e;
     talk->is_host_unknown = strcasestr(err_text(e), "could not resolve host") != NULL;
     const char *slash = talk->url.safe[strlen(talk->url.safe) - 1] == '/' ? "" : "/";
+    if (err_is(e, ERR_DENIED))
+        return word_refusal(web, slash, e);
     if (!err_is(e, ERR_NOT_FOUND))
         return err_wrap(e, "unable to access '%s%s'", talk->url.safe, slash);
     err_free(e);
@@ -113,7 +129,7 @@ MUST_USE static struct err *ask(struct web_stream *at)
     };
     if (at->body.is_over)
         return err_new(ERR_LIMIT, "what is to be pushed is larger than %zu MiB", REQUEST_MAX >> 20);
-    TRY(word_failure(talk, stream_open(&request, &at->answer)));
+    TRY(word_failure(web, stream_open(&request, &at->answer)));
     if (at->is_listing)
         TRY(learn_base(web, at->answer, suffix));
     return check_type(at, arena_printf(talk->mem, "application/x-%s-%s", at->service,
@@ -130,7 +146,7 @@ static int on_read(git_smart_subtransport_stream *stream, char *buffer, size_t s
         return -1;
     struct err *e = at->answer ? NULL : ask(at);
     if (!e)
-        e = word_failure(talk, stream_read(at->answer, buffer, size, out_len));
+        e = word_failure(at->web, stream_read(at->answer, buffer, size, out_len));
     return e ? transport_fail(talk, e) : transport_count(talk, *out_len);
 }
 

@@ -87,8 +87,10 @@ static void a_password_is_sent_and_never_shown(void **state)
     assert_non_null(
         strstr(err_text(e), "git clone --mirror: fatal: unable to access 'http://jane@127"));
     assert_null(strstr(err_text(e), "wr0ng"));
+    assert_non_null(strstr(err_text(e), "401 (asked with the user and password of the URL)"));
     opts = web_opts(lab, "http://", port);
-    assert_fails(fetch_by(&opts, DEADLINE_MS, &fetched), ERR_DENIED, "401");
+    assert_fails(fetch_by(&opts, DEADLINE_MS, &fetched), ERR_DENIED,
+                 "401 (asked without a user and password)");
 }
 
 static void a_password_is_not_taken_along_to_another_host(void **state)
