@@ -13,7 +13,8 @@
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 #define LIMIT_BYTES ((size_t)32 << 20)
 /* Nothing starts before the kinds are known: an answer that got lost on the way is not waited for to the end. */
-#define ATTEMPT_MS 10000
+#define ATTEMPT_MS          10000
+#define SCALE_TRACKED_MINOR 22
 
 struct waiter {
     kube_discovery_done done;
@@ -309,4 +310,12 @@ const struct kube_resource *kube_discovery_at(const struct kube_discovery *disco
 const char *kube_discovery_server_version(const struct kube_discovery *discovery)
 {
     return discovery->version;
+}
+
+bool kube_discovery_tracks_scale(const struct kube_discovery *discovery)
+{
+    const char *minor = discovery->version;
+    if (strncmp(minor, "v1.", 3) != 0)
+        return true;
+    return strtol(minor + 3, NULL, 10) >= SCALE_TRACKED_MINOR;
 }

@@ -32,5 +32,7 @@ size_t kube_discovery_len(const struct kube_discovery *discovery);
 const struct kube_resource *kube_discovery_at(const struct kube_discovery *discovery, size_t index);
 const char *kube_discovery_server_version(
     const struct kube_discovery *discovery); /* v1.34.4; "" before the first refresh */
+/* Whether a write to the scale subresource shows in managedFields: from 1.22 on. Yes, while the version is not known. */
+bool kube_discovery_tracks_scale(const struct kube_discovery *discovery);
 
 #endif

@@ -166,14 +166,17 @@ static void fail(struct work *work, enum kube_refusal refusal, const struct err 
 }
 
 /* What a watch showed while the apply was on its way counts if it is newer than the answer. */
-static void judge_news(struct inventory_object *object)
+static void judge_news(const struct applier *applier, struct inventory_object *object)
 {
     if (!object->has_news)
         return;
     object->has_news = false;
     bool is_same = object->news_is_marked && object->news_has_print && object->has_print &&
                    !memcmp(object->news_print, object->live_print, sizeof(object->live_print));
-    if (object->news_version > object->live_version && !is_same)
+    bool may_be_scaled = object->owns_replicas &&
+                         !kube_discovery_tracks_scale(applier->opts.discovery) &&
+                         object->news_generation != object->live_generation;
+    if (object->news_version > object->live_version && (!is_same || may_be_scaled))
         object->is_dirty = true;
 }
 
@@ -208,6 +211,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     object->may_retry = false;
     object->live = INVENTORY_PRESENT;
     object->live_version = version;
+    object->live_generation = object_generation(result->object);
     object->has_print =
         kube_apply_fingerprint(result->object, KUBE_FIELD_MANAGER, object->live_print);
     object->owns_replicas = kube_apply_owns(result->object, KUBE_FIELD_MANAGER,
@@ -220,7 +224,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     inventory_set_outcome(object, SYNC_APPLIED, NULL, wall_ms(work->applier));
     log_warning(work, result->warning);
     note_definition(work->applier, object);
-    judge_news(object);
+    judge_news(work->applier, object);
     end_object(work, has_changed, NULL);
 }
 
@@ -259,11 +263,21 @@ static void on_taken_over(void *ctx, const struct kube_apply_result *result)
     step(work);
 }
 
-/* Parts of its spec are another's, and stay as they are in the cluster. */
-static bool keeps_live(const struct work *work)
+/* Where a write to its scale leaves no trace, the replicas of what an autoscaler scales stay in our entry: they are sent as they
+ * are in the cluster, since left out they would fall back to one. */
+static bool keeps_scale(const struct work *work)
 {
-    return inventory_owned(work->applier->opts.inventory, work->object) &
-           (OWNER_SELECTOR | OWNER_ROUTES);
+    const struct applier *applier = work->applier;
+    return !kube_discovery_tracks_scale(applier->opts.discovery) &&
+           inventory_has_scaler(applier->opts.inventory, work->object) &&
+           (work->object->live == INVENTORY_UNSEEN || work->object->owns_replicas);
+}
+
+/* Parts of its spec (enum owner_field) are another's, and stay as they are in the cluster. */
+static unsigned keeps_live(const struct work *work)
+{
+    unsigned owned = inventory_owned(work->applier->opts.inventory, work->object);
+    return (owned & (OWNER_SELECTOR | OWNER_ROUTES)) | (keeps_scale(work) ? OWNER_REPLICAS : 0);
 }
 
 static void note_answer(struct work *work, const struct val *seen)
@@ -274,8 +288,7 @@ static void note_answer(struct work *work, const struct val *seen)
     picture_note(mem, object, seen, &read);
     if (keeps_live(work)) {
         free(work->body);
-        work->body = base_copy_text(resolve_keep_live(
-            mem, object->body, seen, inventory_owned(work->applier->opts.inventory, object)));
+        work->body = base_copy_text(resolve_keep_live(mem, object->body, seen, keeps_live(work)));
     }
     if (!object->needs_takeover || object->live_ignore == MARK_IGNORE_YES) {
         step(work);

@@ -78,11 +78,17 @@ static bool was_never_applied(const struct drift_record *record, const struct dr
     return !record->is_failed && !record->has_print;
 }
 
+/* A spec that was written to, by whom no entry tells: old servers note nothing of `kubectl scale`. */
+static bool may_be_scaled(const struct drift_record *record, const struct drift_seen *seen)
+{
+    return record->generation && seen->generation && record->generation != seen->generation;
+}
+
 static bool is_as_applied(const struct drift_record *record, const struct drift_seen *seen)
 {
     return !record->is_failed && seen->mark && seen->has_print &&
            same_print(record->has_print, record->print, seen->has_print, seen->print) &&
-           same_text(seen->checksum, record->checksum);
+           same_text(seen->checksum, record->checksum) && !may_be_scaled(record, seen);
 }
 
 static bool is_ignored(const struct drift_record *record, const struct drift_seen *seen)
@@ -143,6 +149,7 @@ static const struct {
     { has_no_entry,         DRIFT_HEAL,    "all fields that the repository declares have passed to others" },
     { has_other_fields,     DRIFT_HEAL,    "a field that the repository declares was changed" },
     { has_other_checksum,   DRIFT_HEAL,    "another serin applied another revision of the object" },
+    { may_be_scaled,        DRIFT_HEAL,    "its spec was changed, maybe its scale" },
 };
 // clang-format on
 

@@ -24,7 +24,9 @@ struct drift_record {
     const char *mark, *checksum; /* as in the body */
     bool has_print; /* `print` is what the last apply that succeeded left as our entry */
     unsigned char print[16];
-    uint64_t version;      /* resourceVersion of that write; 0: unknown */
+    uint64_t version; /* resourceVersion of that write; 0: unknown */
+    int64_t
+        generation; /* the object's own after that write; 0: unknown, or managedFields tell all */
     bool has_failed_print; /* when is_failed: our entry as it was seen when the apply was refused */
     unsigned char failed_print[16];
 };
@@ -39,6 +41,7 @@ struct drift_seen {
     bool has_print; /* there is an entry of ours */
     unsigned char print[16];
     uint64_t version; /* resourceVersion; 0: unknown */
+    int64_t generation;
 };
 
 enum drift_action {

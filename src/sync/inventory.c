@@ -131,6 +131,7 @@ static void carry_over(struct inventory_object *to, struct inventory_object *fro
     to->needs_takeover = from->needs_takeover;
     to->owns_replicas = from->owns_replicas;
     to->is_kept = from->is_kept;
+    to->live_generation = from->live_generation;
     to->has_print = from->has_print;
     to->was_applied = from->was_applied;
     memcpy(to->live_print, from->live_print, sizeof(to->live_print));

@@ -49,8 +49,9 @@ struct inventory_object {
     unsigned char seen_print[16];
     bool has_refused_print; /* our entry as it was when the last apply was refused for good */
     unsigned char refused_print[16];
-    uint64_t live_version; /* resourceVersion of our last write */
-    uint32_t seen;         /* generation of the watch that saw it last (sync/picture.c) */
+    uint64_t live_version;   /* resourceVersion of our last write */
+    int64_t live_generation; /* after it */
+    uint32_t seen;           /* generation of the watch that saw it last (sync/picture.c) */
     char *uid;
     /* Work. */
     bool is_busy, is_dirty; /* being applied; to be applied (again) */
@@ -62,6 +63,7 @@ struct inventory_object {
     bool news_has_print, news_is_marked;
     unsigned char news_print[16];
     uint64_t news_version;
+    int64_t news_generation;
     int heals;                        /* of late; many of them are a fight with another manager */
     int64_t healed_ms, not_before_ms; /* loop time */
 };

@@ -134,6 +134,7 @@ void picture_read(const struct val *live, enum drift_event event, struct drift_s
         .has_owner = val_len(VAL_PATH(live, "metadata", "ownerReferences")) > 0,
         .is_deleting = val_text(VAL_PATH(live, "metadata", "deletionTimestamp")) != NULL,
         .version = drift_version_parse(object_resource_version(live)),
+        .generation = object_generation(live),
     };
     out->has_print = kube_apply_fingerprint(live, KUBE_FIELD_MANAGER, out->print);
 }

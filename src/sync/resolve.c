@@ -222,6 +222,10 @@ const char *resolve_keep_live(struct arena *mem, const char *body, const struct 
             keep(mem, spec, val_get(live, "spec"), "selector");
             keep(mem, spec, val_get(live, "spec"), "ports");
         }
+    } else if (owned & OWNER_REPLICAS) {
+        struct val *spec = val_need_map(mem, object, "spec");
+        if (spec)
+            keep(mem, spec, val_get(live, "spec"), "replicas");
     }
     return val_json(mem, object, NULL);
 }

@@ -54,7 +54,16 @@ void sync_on_released(struct sync *sync)
 
 /* -- what to do about what was seen --------------------------------------------------------------------------------- */
 
-static void read_record(const struct inventory_object *object, struct drift_record *record)
+/* What the generation tells beyond managedFields: on old servers, whether replicas that are ours were scaled. */
+static int64_t telling_generation(const struct sync *sync, const struct inventory_object *object)
+{
+    bool may_be_scaled = object->owns_replicas && !inventory_has_scaler(&sync->inventory, object) &&
+                         !kube_discovery_tracks_scale(sync->opts.discovery);
+    return may_be_scaled ? object->live_generation : 0;
+}
+
+static void read_record(const struct sync *sync, const struct inventory_object *object,
+                        struct drift_record *record)
 {
     *record = (struct drift_record){ .is_declared = object->body && !object->rival,
                                      .is_busy = object->is_busy,
@@ -63,6 +72,7 @@ static void read_record(const struct inventory_object *object, struct drift_reco
                                      .checksum = object->checksum,
                                      .has_print = object->has_print,
                                      .version = object->live_version,
+                                     .generation = telling_generation(sync, object),
                                      .has_failed_print = object->has_refused_print };
     memcpy(record->print, object->live_print, sizeof(record->print));
     memcpy(record->failed_print, object->refused_print, sizeof(record->failed_print));
@@ -72,6 +82,7 @@ static void keep_news(struct inventory_object *object, const struct drift_seen *
 {
     object->has_news = true;
     object->news_version = seen->version ? seen->version : UINT64_MAX;
+    object->news_generation = seen->generation;
     object->news_has_print = seen->has_print;
     object->news_is_marked =
         seen->event == DRIFT_SEEN && seen->mark && !strcmp(seen->mark, object->mark);
@@ -147,7 +158,7 @@ void sync_on_seen(void *ctx, struct inventory_object *object, const struct drift
     if (sync->opts.drift == SYNC_DRIFT_OFF)
         return;
     struct drift_record record;
-    read_record(object, &record);
+    read_record(sync, object, &record);
     struct drift_decision decision = drift_decide(&record, seen);
     switch (decision.action) {
     case DRIFT_NONE: clear_drift(sync, object, seen); break;

@@ -10,6 +10,11 @@
         .is_declared = true, .mark = "ours", .checksum = "c1", .has_print = true, .print = "P", \
         .version = 100                                                                          \
     }
+#define APPLIED_AT(of)                                                                          \
+    {                                                                                           \
+        .is_declared = true, .mark = "ours", .checksum = "c1", .has_print = true, .print = "P", \
+        .version = 100, .generation = (of)                                                      \
+    }
 #define AS_APPLIED \
     .event = DRIFT_SEEN, .mark = "ours", .checksum = "c1", .has_print = true, .print = "P"
 
@@ -23,6 +28,22 @@ static const struct drift_case {
       APPLIED,
       { AS_APPLIED, .version = 101 },
       DRIFT_NONE },
+    { "a generation tells nothing where managedFields tell all",
+      APPLIED,
+      { AS_APPLIED, .version = 101, .generation = 3 },
+      DRIFT_NONE },
+    { "the generation of our write is no drift",
+      APPLIED_AT(2),
+      { AS_APPLIED, .version = 101, .generation = 2 },
+      DRIFT_NONE },
+    { "a scale that no entry tells of heals",
+      APPLIED_AT(2),
+      { AS_APPLIED, .version = 101, .generation = 3 },
+      DRIFT_HEAL },
+    { "a scale of an ignored object stays",
+      APPLIED_AT(2),
+      { AS_APPLIED, .ignore = MARK_IGNORE_YES, .version = 101, .generation = 3 },
+      DRIFT_IGNORED },
     { "our own write coming back is no drift",
       APPLIED,
       { .event = DRIFT_SEEN, .version = 100 },

@@ -421,8 +421,9 @@ static const struct keep_case {
       "{\"metadata\":{\"labels\":{}},\"spec\":{\"hosts\":[\"y\"],\"http\":[]}}",
       OWNER_ROUTES | OWNER_SELECTOR,
       "{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"hosts\":[\"y\"],\"http\":[]}}" },
-    { "replicas are no affair of this", "{\"spec\":{\"replicas\":2}}",
-      "{\"spec\":{\"replicas\":0}}", OWNER_REPLICAS, "{\"spec\":{\"replicas\":2}}" },
+    { "replicas stay as they are, and nothing else", "{\"spec\":{\"replicas\":2,\"paused\":true}}",
+      "{\"spec\":{\"replicas\":0,\"paused\":false}}", OWNER_REPLICAS,
+      "{\"spec\":{\"replicas\":0,\"paused\":true}}" },
 };
 
 static void what_another_owns_is_sent_as_it_is(void **state)
