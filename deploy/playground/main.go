@@ -18,9 +18,10 @@ import (
 )
 
 const usage = `usage: playground up --dir DIR [--keep|--forget] [--port N] [--audit-log FILE] [--faults]
-                     [--mesh [--mesh-port N] [--serin PROGRAM] [--prometheus PROGRAM]]
+                     [--components DIR] [--mesh [--mesh-port N] [--serin PROGRAM] [--prometheus PROGRAM]]
          starts the cluster, prints the path of its kubeconfig (DIR/kubeconfig), runs until a signal; what was in it the last
-         time is still there unless --forget; with --faults a second line is the proxy's kubeconfig, a third its admin address;
+         time is still there unless --forget; with --components the API server and the controllers are the programs kube-apiserver and
+         kube-controller-manager of that folder; with --faults a second line is the proxy's kubeconfig, a third its admin address;
          with --mesh the last line has the data plane's addresses
        playground mesh --kubeconfig FILE [--mesh-port N] [--serin PROGRAM] [--prometheus PROGRAM]
          runs only the data plane, beside a cluster of ours; prints its addresses

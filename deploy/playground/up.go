@@ -34,6 +34,7 @@ type cluster struct {
 	port     int
 	ports    ports
 	auditLog string
+	programs string     // folder of the components of another release; "": those in this program
 	ended    chan error // a component that ended by itself
 	stops    []func()   // in the order of starting
 }
@@ -48,6 +49,7 @@ func up(args []string) error {
 	dir := flags.String("dir", "", "directory for state, logs and kubeconfig (made if missing)")
 	port := flags.Int("port", 0, "port of the API server on 127.0.0.1 (0: that of the last time, else a free one)")
 	auditLog := flags.String("audit-log", "", "file to log every request to, one JSON object a line (none if empty)")
+	programs := flags.String("components", "", "folder with a kube-apiserver and a kube-controller-manager of another release to run in place of ours")
 	forget := flags.Bool("forget", false, "begin with an empty cluster")
 	flags.Bool("keep", true, "go on with what was in the cluster the last time")
 	withFaults := flags.Bool("faults", false, "put the proxy that injects faults before it")
@@ -58,7 +60,7 @@ func up(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &cluster{port: *port, auditLog: *auditLog, ended: make(chan error, 5)}
+	c := &cluster{port: *port, auditLog: *auditLog, programs: *programs, ended: make(chan error, 5)}
 	defer c.stop()
 	if err := c.prepare(*dir, *forget); err != nil {
 		return err
@@ -215,18 +217,22 @@ func progress(what string) {
 	fmt.Fprintf(os.Stderr, "[%4.1f s] %s\n", time.Since(began).Seconds(), what)
 }
 
-// run starts one component of this same program as a child, its output going to DIR/<component>.log. The name it is given is
-// the one by which managedFields and the audit log know it.
+// run starts one component as a child, of this same program unless a folder of programs is given, its output going to
+// DIR/<component>.log. The name it is given is the one by which managedFields and the audit log know it.
 func (c *cluster) run(component, name string, args ...string) error {
 	log, err := os.Create(c.file(component + ".log"))
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	child := exec.Command(self, append([]string{component}, args...)...)
+	args = append([]string{component}, args...)
+	if c.programs != "" {
+		program, args = filepath.Join(c.programs, name), args[1:]
+	}
+	child := exec.Command(program, args...)
 	child.Args[0] = name
 	child.Stdout, child.Stderr = log, log
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // Ctrl-C is for us alone
@@ -238,13 +244,9 @@ func (c *cluster) run(component, name string, args ...string) error {
 		c.ended <- fmt.Errorf("%s ended: %v (see %s)", name, child.Wait(), log.Name())
 		close(gone)
 	}()
-	c.stops = append(c.stops, func() {
-		child.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-gone:
-		case <-time.After(5 * time.Second):
-			child.Process.Kill()
-		}
+	c.stops = append(c.stops, func() { // what they know is in etcd, which ends in order; their farewells take seconds
+		child.Process.Kill()
+		<-gone
 	})
 	return nil
 }
