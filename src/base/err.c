@@ -4,16 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct err {
     enum err_kind kind;
     int64_t retry_after_ms;
     char *text;
 };
 
+/* Errors become events and JSON: what is no UTF-8, in names of files or where a precision cut a character, is a ? for each byte. */
 PRINTF(1, 0) static char *format(const char *fmt, va_list args)
 {
     char *text = NULL;
     ASSERT(vasprintf(&text, fmt, args) >= 0);
+    for (size_t at = 0, len = strlen(text); (at += utf8_find_bad(text + at, len - at)) < len;)
+        text[at] = '?';
     return text;
 }
 

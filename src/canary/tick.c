@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "canary/canaries_parts.h"
 
 #define ACTIONS_MAX     1000 /* a tick has some fifty at most: a step that does not end is a bug */
@@ -112,13 +113,8 @@ void tick_leave(struct tick *tick)
 
 static const char *beginning_of(struct arena *mem, const char *text)
 {
-    size_t len = text ? strnlen(text, WORDS_MAX_BYTES + 1) : 0;
-    if (len <= WORDS_MAX_BYTES)
-        return text;
-    len = WORDS_MAX_BYTES;
-    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
-    return arena_printf(mem, "%.*s...", (int)len, text);
+    size_t len = text ? utf8_fit(text, WORDS_MAX_BYTES) : 0;
+    return text && text[len] ? arena_printf(mem, "%.*s...", (int)len, text) : text;
 }
 
 static void take_answer(struct tick *tick)

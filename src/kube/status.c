@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "doc/json.h"
 
 #define MESSAGE_MAX 4096
@@ -102,22 +103,11 @@ static const struct refusal_rule *rule_of(const struct refusal_view *v)
     return &rules[ARRAY_LEN(rules) - 1];
 }
 
-/* At most max bytes, not in the middle of a character. */
-static size_t cut_len(const char *text, size_t len, size_t max)
-{
-    if (len <= max)
-        return len;
-    size_t cut = max;
-    while (cut > 0 && ((unsigned char)text[cut] & 0xc0) == 0x80)
-        cut--;
-    return cut;
-}
-
 static struct err *make_error(const struct refusal_view *v, enum kube_refusal *out)
 {
     const struct refusal_rule *rule = rule_of(v);
     *out = rule->refusal;
-    size_t len = cut_len(v->message, strlen(v->message), MESSAGE_MAX);
+    size_t len = utf8_fit(v->message, MESSAGE_MAX);
     struct err *e = err_new(rule->kind, "%.*s (%d%s%s)", (int)len, v->message, v->status,
                             *v->reason ? " " : "", v->reason);
     int64_t seconds;
@@ -147,7 +137,8 @@ static void view_of_object(const struct val *object, struct refusal_view *v)
 /* What is no Status (a proxy's page, "404 page not found"): one line of its beginning. */
 static const char *foreign_text(struct arena *mem, const char *body, size_t len)
 {
-    char *text = arena_strndup(mem, body, cut_len(body, len, FOREIGN_MAX));
+    char *text = arena_strndup(mem, body, MIN_OF(len, (size_t)FOREIGN_MAX + 1));
+    text[utf8_fit(text, FOREIGN_MAX)] = '\0';
     size_t used = 0;
     for (const char *at = text; *at; at++) {
         bool is_blank = isspace((unsigned char)*at) || iscntrl((unsigned char)*at);

@@ -174,6 +174,15 @@ static void a_text_is_visible(void **state)
     assert_string_equal(sbuf_shown(mem, row->text), row->shown);
 }
 
+static void errors_are_text(void **state)
+{
+    (void)state;
+    SCOPED(err_free)
+    struct err *e = err_new(ERR_INVALID, "\"%.3s\": \xff\xc3\xa9", "ab\xc3\xa9");
+    e = err_wrap(e, "a\xc3.yaml");
+    assert_string_equal(err_text(e), "a?.yaml: \"ab?\": ?\xc3\xa9");
+}
+
 static void every_point_survives_there_and_back(void **state)
 {
     (void)state;
@@ -193,6 +202,7 @@ int main(void)
         SINGLE(a_glob_made_to_backtrack_ends_soon),
         SINGLE(numbers_beyond_all_have_names),
         SINGLE(narrow_numbers_need_fewer_digits),
+        SINGLE(errors_are_text),
         SINGLE(every_point_survives_there_and_back),
         ROWS(glob_cases, glob_is),
         ROWS(number_cases, number_is),

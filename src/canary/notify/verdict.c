@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/utf8.h"
 
 #define PASSES_UP_TO 202 /* 203 and above fail, 204 among them (17.3 no. 1) */
 
@@ -11,11 +12,7 @@
 /* Ends before a character that would not fit. */
 static const char *shown(struct arena *mem, const char *body)
 {
-    size_t len = strnlen(body, VERDICT_BODY_BYTES);
-    if (len == VERDICT_BODY_BYTES)
-        while (len > 0 && ((unsigned char)body[len] & 0xc0) == 0x80)
-            len--;
-    return arena_strndup(mem, body, len);
+    return arena_strndup(mem, body, utf8_fit(body, VERDICT_BODY_BYTES));
 }
 
 /* -- webhooks ----------------------------------------------------------------------------------- */
