@@ -182,8 +182,7 @@ static void add_zap_json(struct sbuf *out, const struct zap *zap)
 static void add_zap_console(struct sbuf *out, const struct zap *zap)
 {
     sbuf_addf(out, "%s\t%s\t%s\t", zap->now, level_name(zap->level), zap->caller);
-    for (const char *at = zap->text; *at; at++) /* one line stays one */
-        sbuf_add_char(out, (unsigned char)*at < ' ' ? ' ' : *at);
+    sbuf_add_shown(out, zap->text);
     if (!has_others(zap))
         return;
     sbuf_add(out, "\t{");

@@ -117,6 +117,10 @@ static void zap_has_the_message_after_the_caller(void **state)
     assert_string_equal(sbuf_text(&out),
                         "2026-11-21T09:55:55.120Z\twarn\there:1\tAdvance \"web\"\t{\"canary\": "
                         "\"web.a\", \"n\": 2}\n");
+    sbuf_reset(&out);
+    log_line(&console, LOG_INFO, "here:1", &F("msg", "a\nb\x1b[2J\x7f"), 1);
+    assert_string_equal(sbuf_text(&out),
+                        "2026-11-21T09:55:55.120Z\tinfo\there:1\ta\\nb\\u001b[2J\\u007f\n");
 }
 
 /* Lines of those who log as fluxd does. */
