@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/order.h"
 #include "sync/run.h"
 
 #define RETRY_FIRST_MS 1000
@@ -84,6 +85,17 @@ static void declare_metrics(struct sync *sync)
                                     .labels = { "outcome" } });
 }
 
+/* What waited for its namespace does not wait for the next try. */
+static void take_up_contents(struct sync *sync, const struct inventory_object *space)
+{
+    void *value;
+    for (size_t at = 0; map_next(sync->inventory.objects, &at, NULL, &value);) {
+        struct inventory_object *object = value;
+        if (object->may_retry && object->body && !strcmp(object->ns, space->name))
+            object->is_dirty = true;
+    }
+}
+
 static void on_object(void *ctx, const struct applier_outcome *outcome)
 {
     struct sync *sync = ctx;
@@ -102,6 +114,9 @@ static void on_object(void *ctx, const struct applier_outcome *outcome)
                  F("resource", object->id));
         return;
     }
+    if (outcome->has_changed &&
+        order_wait(object->api_version, object->kind) == ORDER_WAIT_NAMESPACE)
+        take_up_contents(sync, object);
     if (!(run->is_heal || outcome->was_drift) || !outcome->has_changed)
         return;
     sync->healed++;

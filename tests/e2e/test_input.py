@@ -216,6 +216,8 @@ def test_a_namespace_stuck_in_deletion_is_waited_for(w):
     wait(lambda: w.held()[0], "status to tell of it")
     w.cluster.patch("ConfigMap", "stuck", w.ns, {"metadata": {"finalizers": None}})
     w.wait_data("a", {"key": "two"}, 90)
+    if f'drift healed" resource=<cluster>:namespace/{w.ns}\n' in w.log():
+        contains(w.log(), f'drift healed" resource={w.ns}:configmap/a\n', "what is in the namespace comes back with it, not with a later try")
 
 
 @lasts(45)
