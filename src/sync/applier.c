@@ -197,6 +197,12 @@ static void log_warning(const struct work *work, const char *warning)
                  F("warning", unquoted(mem, work->object, warning)));
 }
 
+static bool owns_replicas(const struct val *object)
+{
+    static const char *const field[] = { "f:spec", "f:replicas", NULL };
+    return kube_apply_owns(object, KUBE_FIELD_MANAGER, field);
+}
+
 static void on_applied(void *ctx, const struct kube_apply_result *result)
 {
     struct work *work = ctx;
@@ -214,8 +220,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     object->live_generation = object_generation(result->object);
     object->has_print =
         kube_apply_fingerprint(result->object, KUBE_FIELD_MANAGER, object->live_print);
-    object->owns_replicas = kube_apply_owns(result->object, KUBE_FIELD_MANAGER,
-                                            (const char *const[]){ "f:spec", "f:replicas", NULL });
+    object->owns_replicas = owns_replicas(result->object);
     object->was_applied = object->has_mark = true;
     object->is_kept = inventory_owned(work->applier->opts.inventory, object) != 0;
     memcpy(object->applied_print, object->body_print, sizeof(object->applied_print));
@@ -228,8 +233,8 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     end_object(work, has_changed, NULL);
 }
 
-/* The replicas of what an autoscaler scales are ours only until it takes them: on creation, and as long as our entry has them
- * (api-server.md 1.3, case 2). Left out before, they would fall back to one. */
+/* The replicas of what an autoscaler scales are ours only until it takes them: on creation, and (as they are in the cluster, see
+ * keeps_scale) as long as our entry has them (api-server.md 1.3, case 2). */
 static const char *body_to_send(struct work *work)
 {
     const struct inventory_object *object = work->object;
@@ -252,6 +257,23 @@ static void send(struct work *work)
     arena_reset(applier->mem);
 }
 
+/* The replicas of what an autoscaler scales, as long as our entry has them, or is to have them after a takeover: they are sent as
+ * they are in the cluster. Left out they would fall back to one, and git's value would undo what the autoscaler did where a write
+ * to the scale leaves no entry (before 1.22). */
+static bool keeps_scale(const struct work *work)
+{
+    const struct inventory_object *object = work->object;
+    return (object->live == INVENTORY_UNSEEN || object->owns_replicas || object->needs_takeover) &&
+           inventory_has_scaler(work->applier->opts.inventory, object);
+}
+
+/* Parts of its spec (enum owner_field) are another's, and stay as they are in the cluster. */
+static unsigned keeps_live(const struct work *work)
+{
+    unsigned owned = inventory_owned(work->applier->opts.inventory, work->object);
+    return (owned & (OWNER_SELECTOR | OWNER_ROUTES)) | (keeps_scale(work) ? OWNER_REPLICAS : 0);
+}
+
 static void on_taken_over(void *ctx, const struct kube_apply_result *result)
 {
     struct work *work = ctx;
@@ -260,24 +282,11 @@ static void on_taken_over(void *ctx, const struct kube_apply_result *result)
         return;
     }
     work->object->needs_takeover = false;
+    if (result->object)
+        work->object->owns_replicas = owns_replicas(result->object);
+    if (!keeps_live(work))
+        free(STEAL(work->body));
     step(work);
-}
-
-/* Where a write to its scale leaves no trace, the replicas of what an autoscaler scales stay in our entry: they are sent as they
- * are in the cluster, since left out they would fall back to one. */
-static bool keeps_scale(const struct work *work)
-{
-    const struct applier *applier = work->applier;
-    return !kube_discovery_tracks_scale(applier->opts.discovery) &&
-           inventory_has_scaler(applier->opts.inventory, work->object) &&
-           (work->object->live == INVENTORY_UNSEEN || work->object->owns_replicas);
-}
-
-/* Parts of its spec (enum owner_field) are another's, and stay as they are in the cluster. */
-static unsigned keeps_live(const struct work *work)
-{
-    unsigned owned = inventory_owned(work->applier->opts.inventory, work->object);
-    return (owned & (OWNER_SELECTOR | OWNER_ROUTES)) | (keeps_scale(work) ? OWNER_REPLICAS : 0);
 }
 
 static void note_answer(struct work *work, const struct val *seen)

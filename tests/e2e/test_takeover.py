@@ -44,6 +44,21 @@ def test_taking_over_what_is_as_declared_changes_no_value(w):
     expect(w.get("Deployment", "web")["spec"], spec, "spec after the takeover")  # its generation counts annotations too
 
 
+def test_replicas_that_kubectl_applied_stay_as_the_autoscaler_has_them(w):
+    scaler = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "namespace": w.ns},
+              "spec": {"minReplicas": 1, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}
+    kubectl_apply(w, w.namespace(), w.deployment("web", replicas=3))
+    w.commit({"ns.yaml": w.namespace(), "all.yaml": [w.deployment("web"), scaler]})
+    w.serin()
+    w.synced()
+    expect(w.get("Deployment", "web")["spec"]["replicas"], 3, "replicas after the takeover")
+    for image, replicas in (("app:2", 3), ("app:3", 4)):
+        w.cluster.patch("Deployment", "web", w.ns, {"spec": {"replicas": replicas}}, sub="/scale")
+        w.commit({"all.yaml": [w.deployment("web", image), scaler]})
+        wait(lambda: w.get("Deployment", "web")["spec"]["template"]["spec"]["containers"][0]["image"] == image, "the new image")
+        expect(w.get("Deployment", "web")["spec"]["replicas"], replicas, "replicas after a commit")
+
+
 def test_kubectl_apply_of_a_user_is_healed_and_taken_over_again(w):
     w.commit({"ns.yaml": w.namespace(), "all.yaml": w.configmap("a", {"x": "1"})})
     w.serin()
