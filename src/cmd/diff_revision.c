@@ -1,12 +1,7 @@
 #include "cmd/diff_revision.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "cmd/home.h"
+#include "cmd/scratch.h"
 #include "cmd/tree.h"
 #include "git/mirror.h"
 #include "io/stream.h"
@@ -14,11 +9,11 @@
 #include "sync/generate.h"
 
 #define CA_MAX_BYTES ((size_t)1 << 20)
-enum { OPEN_DIRS = 16 };
 
 struct reading {
     struct arena *mem;
     const struct diff_revision *revision;
+    const char *dir; /* for all that is temporary */
     struct mirror *mirror;
     struct reveal *reveal; /* of the revision, once it is listed */
     char sha[MIRROR_SHA_BYTES];
@@ -26,21 +21,6 @@ struct reading {
     struct manifest_list *out;
     struct manifest_problems *problems;
 };
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(char *dir)
-{
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
-    (void)nftw(dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
-}
-DEFINE_SCOPED(char, remove_tree)
 
 static struct err *read_ca(struct arena *mem, const char *file, const char **out)
 {
@@ -51,12 +31,12 @@ static struct err *read_ca(struct arena *mem, const char *file, const char **out
                 : NULL;
 }
 
-static struct err *fetch(struct reading *reading, const char *dir)
+static struct err *fetch(struct reading *reading)
 {
     const struct diff_revision *revision = reading->revision;
     struct mirror_opts opts = {
         .url = revision->url,
-        .dir = arena_printf(reading->mem, "%s/repository", dir),
+        .dir = arena_printf(reading->mem, "%s/repository", reading->dir),
         .branch = revision->branch,
         .sync_tag = "",
         .notes_ref = "",
@@ -65,6 +45,7 @@ static struct err *fetch(struct reading *reading, const char *dir)
         .ssh_command = revision->ssh_command,
         .ssh_identity = revision->identity,
         .ssh_known_hosts = revision->known_hosts,
+        .history_ms = revision->timeout_ms,
     };
     struct mirror_fetched fetched;
     int64_t deadline_ms = stream_now_ms() + revision->timeout_ms;
@@ -128,7 +109,7 @@ static struct err *generate(struct reading *reading)
         .entries = reading->all.at,
         .entry_count = reading->all.len,
         .git_paths = revision->git_paths,
-        .tmp_dir = revision->tmp_dir,
+        .tmp_dir = reading->dir,
         .path = home_env("PATH"),
         .default_timeout_ms = revision->timeout_ms,
     };
@@ -144,15 +125,10 @@ struct err *diff_revision_read(struct arena *mem, const struct diff_revision *re
                                struct manifest_list *out, struct manifest_problems *problems)
 {
     struct reading reading = { .mem = mem, .revision = revision, .out = out, .problems = problems };
-    SCOPED(remove_tree) char *dir = arena_printf(mem, "%s/serin-diff-XXXXXX", revision->tmp_dir);
-    if (!mkdtemp(dir)) {
-        int number = errno;
-        struct err *e =
-            err_errno(ERR_DENIED, number, "make a directory below %s", revision->tmp_dir);
-        dir = NULL;
-        return e;
-    }
-    struct err *e = fetch(&reading, dir);
+    SCOPED_SCRATCH struct scratch scratch = { .keeper = -1 };
+    TRY(scratch_make(mem, revision->tmp_dir, &scratch));
+    reading.dir = scratch.dir;
+    struct err *e = fetch(&reading);
     if (!e)
         e = list(&reading);
     if (!e)

@@ -82,6 +82,7 @@ static struct err *print(struct command_call *call, const struct tree *tree, boo
     TRY(sbuf_finish(&text, call->mem, &shown, NULL));
     command_print(call, "%s", shown);
     size_t errors = count_errors(problems);
+    (void)fflush(call->out); /* in a log of both, the sum comes last */
     command_tell(call, "%zu file%s, %zu object%s: %zu error%s, %zu warning%s\n", tree->file_count,
                  tree->file_count == 1 ? "" : "s", tree->manifests.len,
                  tree->manifests.len == 1 ? "" : "s", errors, errors == 1 ? "" : "s",

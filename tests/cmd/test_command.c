@@ -292,6 +292,27 @@ static void a_revision_that_is_not_there_is_named(void **state)
     assert_int_equal(result.status, 2);
 }
 
+/* It is killed in the middle of the clone: what it has of the repository must not stay behind. */
+static void a_diff_that_is_killed_leaves_nothing(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_result result;
+    const char *script = arena_printf(
+        mem,
+        "there() { for dir in \"$HOME\"/serin-diff-*; do [ -e \"$dir\" ]; return; done; }\n"
+        "export GIT_SSH_COMMAND=\"sh -c 'echo \\$\\$ >$HOME/pid; exec sleep 600'\"\n"
+        "'%s' diff --git-url=ssh://git@localhost/x --git-timeout=10m >/dev/null & serin=$!\n"
+        "for i in {1..1200}; do [ -s \"$HOME/pid\" ] && break; sleep 0.05; done\n"
+        "there || exit 3\n"
+        "kill -KILL $serin; wait $serin; kill \"$(cat \"$HOME/pid\")\"; rm \"$HOME/pid\"\n"
+        "for i in {1..1200}; do there || exit 0; sleep 0.05; done; exit 4",
+        SERIN_PROGRAM);
+    const char *argv[] = { "bash", "-c", script, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    assert_int_equal(result.status, 0);
+}
+
 int main(void)
 {
     enum { ROWS = ARRAY_LEN(command_cases) };
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(bash_completes_commands_flags_and_values),
         cmocka_unit_test(closed_standard_files_are_no_end),
         cmocka_unit_test(a_revision_that_is_not_there_is_named),
+        cmocka_unit_test(a_diff_that_is_killed_leaves_nothing),
         cmocka_unit_test(scripts_of_the_other_shells_name_all_and_are_well_formed),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];

@@ -334,6 +334,31 @@ static void code_is_what_the_page_says(void **state)
                  result.err);
 }
 
+/* What the guide shows of `serin lint` is what it says of such files. */
+static void lint_says_what_the_guide_shows(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    const char *script = arena_printf(
+        mem,
+        "set -e; cd \"$HOME\"; mkdir prod\n"
+        "cat >prod/hpa.yaml <<'END'\n"
+        "apiVersion: autoscaling/v2beta1\nkind: HorizontalPodAutoscaler\n"
+        "metadata: {name: web, namespace: prod}\nEND\n"
+        "cat >prod/web.yaml <<'END'\n"
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: prod\nspec:\n"
+        "  replicas: 2\n  selector:\n    matchLabels:\n      app: web\n  template:\n   metadata:\n"
+        "     labels:\n      app: web\n    spec: {}\nEND\n"
+        "'%s' lint . 2>&1 || true; rm -r prod",
+        SERIN_PROGRAM);
+    struct program_result result;
+    const char *argv[] = { "bash", "-c", script, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    const char *shown = arena_printf(mem, "$ serin lint .\n%s```\n", result.out);
+    if (!strstr(read_doc(mem, "docs/guide.md"), shown))
+        fail_msg("docs/guide.md does not show\n%s", shown);
+}
+
 static void every_documented_code_is_run(void **state)
 {
     (void)state;
@@ -353,6 +378,7 @@ int main(void)
         cmocka_unit_test(every_flag_has_its_row_and_every_row_its_flag),
         cmocka_unit_test(every_command_has_a_manual_with_its_flags),
         cmocka_unit_test(manuals_are_well_formed),
+        cmocka_unit_test(lint_says_what_the_guide_shows),
         cmocka_unit_test(every_documented_code_is_run),
     };
     struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
