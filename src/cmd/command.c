@@ -278,36 +278,14 @@ static int report(struct command_call *call, struct err *e, int status)
     return is_fluxctl ? COMMAND_NO : COMMAND_UNKNOWN;
 }
 
-/* Levenshtein's distance, for short words. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONGEST = 32 };
-    size_t row[LONGEST + 1];
-    size_t width = strlen(b);
-    if (width > LONGEST || strlen(a) > LONGEST)
-        return LONGEST;
-    for (size_t i = 0; i <= width; i++)
-        row[i] = i;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t above = row[j];
-            size_t swapped = diagonal + (a[i - 1] != b[j - 1]);
-            row[j] = MIN_OF(swapped, MIN_OF(above, row[j - 1]) + 1);
-            diagonal = above;
-        }
-    }
-    return row[width];
-}
-
 static struct err *unknown_command(struct command_call *call, const char *name)
 {
     SBUF(text, TEXT_MAX_BYTES);
     const struct command *command = NULL;
     for (size_t i = 0; (command = command_at(call->face, i)); i++) {
-        bool is_prefix = !strncmp(command->name, name, strlen(name));
-        if (is_prefix || distance(name, command->name) <= SUGGEST_DISTANCE)
+        size_t len = strlen(name);
+        bool is_prefix = !strncmp(command->name, name, len);
+        if (is_prefix || flags_distance(name, len, command->name) <= SUGGEST_DISTANCE)
             sbuf_addf(&text, "%s\t%s\n", text.len ? "" : "\n\nDid you mean this?\n", command->name);
     }
     SBUF(quoted, TEXT_MAX_BYTES);
