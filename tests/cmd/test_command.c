@@ -1,13 +1,9 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "base/base.h"
 #include "cmd/command.h"
@@ -315,21 +311,14 @@ static void a_diff_that_is_killed_leaves_nothing(void **state)
 
 int main(void)
 {
-    enum { ROWS = ARRAY_LEN(command_cases) };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(help_of_every_command_shows_its_flags),
-        cmocka_unit_test(bash_completes_commands_flags_and_values),
-        cmocka_unit_test(closed_standard_files_are_no_end),
-        cmocka_unit_test(a_revision_that_is_not_there_is_named),
-        cmocka_unit_test(a_diff_that_is_killed_leaves_nothing),
-        cmocka_unit_test(scripts_of_the_other_shells_name_all_and_are_well_formed),
+    static const struct rows tests[] = {
+        SINGLE(help_of_every_command_shows_its_flags),
+        SINGLE(bash_completes_commands_flags_and_values),
+        SINGLE(closed_standard_files_are_no_end),
+        SINGLE(a_revision_that_is_not_there_is_named),
+        SINGLE(a_diff_that_is_killed_leaves_nothing),
+        SINGLE(scripts_of_the_other_shells_name_all_and_are_well_formed),
+        ROWS(command_cases, command_line_gives),
     };
-    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = command_cases[i].name,
-                                        .test_func = command_line_gives,
-                                        .initial_state = (void *)&command_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        tests[ROWS + i] = others[i];
-    return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+    return rows_run("command", tests, ARRAY_LEN(tests));
 }

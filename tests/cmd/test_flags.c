@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "cmd/flags.h"
 
@@ -438,19 +434,10 @@ static void quoting_escapes_what_go_escapes(void **state)
 
 int main(void)
 {
-    enum { ROWS = ARRAY_LEN(flags_cases) };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(help_is_wanted_by_both_spellings),
-        cmocka_unit_test(idle_flags_are_listed_when_they_are_given),
-        cmocka_unit_test(usage_has_the_columns_of_pflag),
-        cmocka_unit_test(quoting_escapes_what_go_escapes),
+    static const struct rows tests[] = {
+        SINGLE(help_is_wanted_by_both_spellings), SINGLE(idle_flags_are_listed_when_they_are_given),
+        SINGLE(usage_has_the_columns_of_pflag),   SINGLE(quoting_escapes_what_go_escapes),
+        ROWS(flags_cases, command_line_gives),
     };
-    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = flags_cases[i].name,
-                                        .test_func = command_line_gives,
-                                        .initial_state = (void *)&flags_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        tests[ROWS + i] = others[i];
-    return cmocka_run_group_tests_name("flags", tests, NULL, NULL);
+    return rows_run("flags", tests, ARRAY_LEN(tests));
 }

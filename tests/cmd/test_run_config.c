@@ -1,14 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../rows.h"
 
 #include "cmd/run_config.h"
 #include "cmd/run_flags.h"
@@ -258,23 +254,16 @@ static void a_given_directory_is_made_with_its_parents(void **state)
 
 int main(void)
 {
-    enum { ROWS = ARRAY_LEN(config_cases) };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(both_lists_of_namespaces_are_merged),
-        cmocka_unit_test(signatures_are_verified_by_the_old_flag_unless_the_new_one_says_otherwise),
-        cmocka_unit_test(an_unknown_state_is_found_out_after_the_cluster),
-        cmocka_unit_test(flags_without_effect_are_named_in_one_line),
-        cmocka_unit_test(a_password_in_the_url_is_not_logged),
-        cmocka_unit_test(two_branches_do_not_share_a_directory),
-        cmocka_unit_test(a_directory_that_others_can_write_is_refused),
-        cmocka_unit_test(a_given_directory_is_made_with_its_parents),
+    static const struct rows tests[] = {
+        SINGLE(both_lists_of_namespaces_are_merged),
+        SINGLE(signatures_are_verified_by_the_old_flag_unless_the_new_one_says_otherwise),
+        SINGLE(an_unknown_state_is_found_out_after_the_cluster),
+        SINGLE(flags_without_effect_are_named_in_one_line),
+        SINGLE(a_password_in_the_url_is_not_logged),
+        SINGLE(two_branches_do_not_share_a_directory),
+        SINGLE(a_directory_that_others_can_write_is_refused),
+        SINGLE(a_given_directory_is_made_with_its_parents),
+        ROWS(config_cases, flags_are_checked),
     };
-    struct CMUnitTest tests[ROWS + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = config_cases[i].name,
-                                        .test_func = flags_are_checked,
-                                        .initial_state = (void *)&config_cases[i] };
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        tests[ROWS + i] = others[i];
-    return cmocka_run_group_tests_name("run_config", tests, NULL, NULL);
+    return rows_run("run_config", tests, ARRAY_LEN(tests));
 }
