@@ -15,6 +15,7 @@ struct reading {
     const struct diff_revision *revision;
     const char *dir; /* for all that is temporary */
     struct mirror *mirror;
+    bool is_fetched;       /* what was not found is in the repository, not the repository */
     struct reveal *reveal; /* of the revision, once it is listed */
     char sha[MIRROR_SHA_BYTES];
     struct files_list all; /* of the tree */
@@ -31,14 +32,16 @@ static struct err *read_ca(struct arena *mem, const char *file, const char **out
                 : NULL;
 }
 
-static struct err *fetch(struct reading *reading)
+/* A mirror has what it follows: one branch and one tag. */
+static struct err *fetch(struct reading *reading, const char *name, const char *branch,
+                         const char *tag)
 {
     const struct diff_revision *revision = reading->revision;
     struct mirror_opts opts = {
         .url = revision->url,
-        .dir = arena_printf(reading->mem, "%s/repository", reading->dir),
-        .branch = revision->branch,
-        .sync_tag = "",
+        .dir = arena_printf(reading->mem, "%s/%s", reading->dir, name),
+        .branch = branch,
+        .sync_tag = tag,
         .notes_ref = "",
         .user_name = "serin",
         .user_email = "",
@@ -52,11 +55,29 @@ static struct err *fetch(struct reading *reading)
     TRY(read_ca(reading->mem, revision->ca_file, &opts.ca_pem));
     TRY(mirror_new(&opts, &reading->mirror));
     TRY(mirror_fetch(reading->mirror, deadline_ms, &fetched));
+    reading->is_fetched = true;
+    return mirror_resolve(reading->mirror, revision->rev ? revision->rev : revision->branch,
+                          reading->sha);
+}
+
+/* A commit of --git-branch; else a branch or a tag of that name, which that branch need not have. */
+static struct err *find(struct reading *reading)
+{
+    const struct diff_revision *revision = reading->revision;
     const char *rev = revision->rev ? revision->rev : revision->branch;
-    struct err *e = mirror_resolve(reading->mirror, rev, reading->sha);
-    return err_is(e, ERR_NOT_FOUND)
-               ? err_wrap(e, "the repository has no branch, tag or commit %.200s", rev)
-               : e;
+    struct err *e = fetch(reading, "repository", revision->branch, "");
+    if (!err_is(e, ERR_NOT_FOUND) || !reading->is_fetched)
+        return e;
+    if (revision->rev) {
+        mirror_free(STEAL(reading->mirror));
+        SCOPED(err_free) struct err *other = fetch(reading, "named", rev, rev);
+        bool is_nothing = err_is(other, ERR_NOT_FOUND) || err_is(other, ERR_INVALID);
+        if (!is_nothing) {
+            err_free(e);
+            return STEAL(other);
+        }
+    }
+    return err_wrap(e, "the repository has no branch, tag or commit %.200s", rev);
 }
 
 static struct err *list(struct reading *reading)
@@ -128,7 +149,7 @@ struct err *diff_revision_read(struct arena *mem, const struct diff_revision *re
     SCOPED_SCRATCH struct scratch scratch = { .keeper = -1 };
     TRY(scratch_make(mem, revision->tmp_dir, &scratch));
     reading.dir = scratch.dir;
-    struct err *e = fetch(&reading);
+    struct err *e = find(&reading);
     if (!e)
         e = list(&reading);
     if (!e)

@@ -167,6 +167,7 @@ void run_git_make_source(struct run_parts *daemon)
         .ssh_command = config->ssh_command,
         .ssh_identity = daemon->identity ? identity_file(daemon->identity) : NULL,
         .ssh_known_hosts = run_daemon_text(daemon, "ssh-known-hosts"),
+        .history_ms = config->verify == MIRROR_VERIFY_NONE ? flags_ms(flags, "git-timeout") : 0,
     };
     daemon->source = source_new(&(struct source_opts){
         .loop = daemon->loop,

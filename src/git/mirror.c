@@ -17,16 +17,21 @@ struct err *mirror_repo_open(struct mirror *mirror, struct mirror_repo *out)
     out->mirror = mirror;
     if (!__atomic_load_n(&mirror->is_ours, __ATOMIC_ACQUIRE))
         return err_new(ERR_NOT_FOUND, "git repo has not been cloned yet");
+    out->depth = __atomic_load_n(&mirror->depth, __ATOMIC_ACQUIRE);
     out->at = __atomic_exchange_n(&mirror->idle, NULL, __ATOMIC_ACQ_REL);
     if (out->at)
         return NULL;
-    int code = git_repository_open_bare(&out->at, mirror->opts.dir);
+    /* Not git_repository_open_bare: what that opens knows no cut. */
+    int code = git_repository_open_ext(
+        &out->at, mirror->opts.dir, GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
     return code ? mirror_git_failed(mirror, code, "open the mirror") : NULL;
 }
 
 void mirror_repo_close(struct mirror_repo *repo)
 {
-    if (repo->at) /* the next caller's; one more than that is not kept */
+    if (repo->at && repo->depth != __atomic_load_n(&repo->mirror->depth, __ATOMIC_ACQUIRE))
+        git_repository_free(repo->at);
+    else if (repo->at) /* the next caller's; one more than that is not kept */
         git_repository_free(__atomic_exchange_n(&repo->mirror->idle, repo->at, __ATOMIC_ACQ_REL));
     repo->at = NULL;
 }
@@ -228,6 +233,8 @@ MUST_USE static struct err *start_library(void)
     if (git_libgit2_init() < 0)
         return err_new(ERR_INVALID, "libgit2 cannot be started");
     (void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, PACK_OBJECTS_MAX);
+    (void)git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION,
+                           0); /* a volume may be root's; a mirror is known by its own file */
     (void)git_libgit2_opts(GIT_OPT_ENABLE_CACHING,
                            0); /* each file is read once, then cached by its blob id above */
     return NULL;

@@ -37,6 +37,9 @@ struct mirror_opts {
      * are in English. NULL: ours. */
     const char *const *env;
     size_t limit_bytes; /* of one fetched pack; default 2 GiB */
+    /* A new mirror gets one commit of the branch and what comes after it, where libgit2 and the remote know how; who reads asks
+     * for older ones, and waits at most so long while all of them are fetched. 0: all are cloned. */
+    int64_t history_ms;
 };
 
 /* No network, no disk but the git configuration. */
@@ -44,6 +47,9 @@ MUST_USE struct err *mirror_new(const struct mirror_opts *opts, struct mirror **
 void mirror_free(struct mirror *mirror);
 DEFINE_SCOPED(struct mirror, mirror_free)
 const struct giturl *mirror_url(const struct mirror *mirror);
+
+/* Are older commits left out so far? They come once they matter: mirror_log and others that need them fetch them all, once. */
+bool mirror_is_shallow(const struct mirror *mirror);
 
 /* Between calls the repository stays open, with up to 16 MiB of what was unpacked. This closes it: after a run of reads. */
 void mirror_rest(struct mirror *mirror);

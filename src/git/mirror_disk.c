@@ -46,7 +46,8 @@ bool mirror_disk_is_ours(const struct mirror *mirror)
 {
     SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
     return holds_text(inside(mem, mirror, URL_FILE), mirror->url.safe) &&
-           !exists(inside(mem, mirror, SUSPECT_FILE));
+           !exists(inside(mem, mirror, SUSPECT_FILE)) &&
+           (MIRROR_KNOWS_DEPTH || !mirror_is_shallow(mirror)); /* made by a newer libgit2 */
 }
 
 MUST_USE static struct err *write_file(const char *path, const char *text)

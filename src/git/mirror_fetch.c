@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <string.h>
 
 #include "git/mirror_internal.h"
@@ -10,12 +11,17 @@ struct follow {
     git_oid oid;
 };
 
+/* What is asked for, as libgit2 numbers it. */
+enum depth { DEPTH_NEWS = 0, DEPTH_HEAD = 1, DEPTH_HISTORY = INT_MAX };
+
 /* The branch last: it says that all has come. */
 enum { FOLLOW_COMMIT_NOTES, FOLLOW_NOTES, FOLLOW_TAG, FOLLOW_BRANCH, FOLLOWS };
 
 struct fetch {
     struct transport_talk talk; /* first: libgit2's callbacks get it */
     struct follow follows[FOLLOWS];
+    git_oid tagged; /* what the sync tag leads to; zero if there is none */
+    enum depth depth;
     bool has_pack; /* objects have come: what fails from here on is the remote's fault */
 };
 
@@ -64,6 +70,39 @@ static void add_spec(struct arena *mem, const struct follow *follow, git_strarra
         specs->strings[specs->count++] = arena_printf(mem, "+%s:%s", follow->ref, follow->ref);
 }
 
+/* An annotated tag is followed by what it leads to, under its name and ^{}. */
+static void find_tagged(struct arena *mem, const git_remote_head *const *heads, size_t count,
+                        struct fetch *fetch)
+{
+    struct follow tag = fetch->follows[FOLLOW_TAG];
+    if (*tag.ref)
+        tag.ref = arena_printf(mem, "%s^{}", tag.ref);
+    find_ref(heads, count, &tag);
+    git_oid_cpy(&fetch->tagged, &tag.oid);
+}
+
+/* The commits from the sync tag on will be asked for: where it is elsewhere, the head alone is no use. */
+static enum depth choose_depth(const struct fetch *fetch)
+{
+    const struct follow *branch = &fetch->follows[FOLLOW_BRANCH];
+    const struct follow *tag = &fetch->follows[FOLLOW_TAG];
+    bool is_behind = tag->is_there && !git_oid_equal(&fetch->tagged, &branch->oid);
+    return fetch->depth == DEPTH_HEAD && (!branch->is_there || is_behind) ? DEPTH_NEWS
+                                                                          : fetch->depth;
+}
+
+static int get_pack(git_remote *remote, const git_strarray *specs, const git_fetch_options *options,
+                    enum depth depth)
+{
+    git_fetch_options mine = *options;
+#if MIRROR_KNOWS_DEPTH
+    mine.depth = depth;
+#else
+    (void)depth;
+#endif
+    return git_remote_download(remote, specs, &mine);
+}
+
 /* Objects only: the refs are moved when all have come. */
 static int download(struct fetch *fetch, git_remote *remote, const git_fetch_options *options)
 {
@@ -78,7 +117,16 @@ static int download(struct fetch *fetch, git_remote *remote, const git_fetch_opt
         find_ref((const git_remote_head *const *)heads, count, &fetch->follows[i]);
         add_spec(fetch->talk.mem, &fetch->follows[i], &specs);
     }
-    return specs.count ? git_remote_download(remote, &specs, options) : 0;
+    find_tagged(fetch->talk.mem, (const git_remote_head *const *)heads, count, fetch);
+    fetch->depth = choose_depth(fetch);
+    if (specs.count)
+        code = get_pack(remote, &specs, options, fetch->depth);
+    if (code == GIT_EINVALID &&
+        fetch->depth == DEPTH_HEAD) { /* the remote cannot; nothing was sent */
+        fetch->depth = DEPTH_NEWS;
+        code = get_pack(remote, &specs, options, fetch->depth);
+    }
+    return code;
 }
 
 MUST_USE static struct err *converse(struct mirror *mirror, git_repository *repo,
@@ -200,32 +248,104 @@ MUST_USE static struct err *explain(struct mirror *mirror, struct fetch *fetch, 
     return transport_explain(&fetch->talk, &report);
 }
 
-MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_ms, bool *is_damaged,
-                                       struct mirror_fetched *out)
+static struct fetch follow_all(const struct mirror *mirror, enum depth depth)
 {
-    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
-    MIRROR_REPO(repo);
-    git_oid head;
-    TRY(mirror_repo_open(mirror, &repo));
-    bool had_head = mirror_ref_commit(repo.at, mirror->branch_ref, &head);
-    out->was_clone = !had_head && !mirror->has_fetched;
     bool is_shared = !strcmp(mirror->commit_notes_ref, mirror->notes_ref);
-    struct fetch fetch = {
+    return (struct fetch){
         .follows = {
             [FOLLOW_COMMIT_NOTES].ref = is_shared ? "" : mirror->commit_notes_ref,
             [FOLLOW_NOTES].ref = mirror->notes_ref,
             [FOLLOW_TAG].ref = mirror->tag_ref,
             [FOLLOW_BRANCH].ref = mirror->branch_ref,
         },
+        .depth = depth,
     };
-    const struct follow *branch = &fetch.follows[FOLLOW_BRANCH];
-    mirror_talk_start(mirror, &fetch.talk, mem, deadline_ms);
+}
+
+MUST_USE static struct err *get_objects(struct mirror_repo *repo, struct fetch *fetch,
+                                        int64_t deadline_ms, bool *is_damaged,
+                                        struct mirror_fetched *out)
+{
+    SCOPED(arena_free) struct arena *mem = arena_new(ARENA_LIMIT_BYTES);
+    struct mirror *mirror = repo->mirror;
+    mirror_talk_start(mirror, &fetch->talk, mem, deadline_ms);
     int code = 0;
-    struct err *e = converse(mirror, repo.at, &fetch, &code);
+    struct err *e = converse(mirror, repo->at, fetch, &code);
     if (!e && code)
-        e = explain(mirror, &fetch, out->was_clone, is_damaged);
-    out->host_unknown = fetch.talk.is_host_unknown;
-    transport_talk_fini(&fetch.talk);
+        e = explain(mirror, fetch, out->was_clone, is_damaged);
+    out->host_unknown = fetch->talk.is_host_unknown;
+    transport_talk_fini(&fetch->talk);
+    if (fetch->depth == DEPTH_NEWS)
+        return e;
+    __atomic_add_fetch(&mirror->depth, 1, __ATOMIC_ACQ_REL);
+    mirror_repo_drop_idle(mirror);
+    bool is_unable = code == GIT_EINVALID; /* another server than the one that was cloned from */
+    *is_damaged = *is_damaged || (fetch->depth == DEPTH_HISTORY && is_unable);
+    if (!e && fetch->depth == DEPTH_HISTORY && mirror_is_shallow(mirror)) {
+        *is_damaged = true; /* the cut was in a history that the remote has forgotten */
+        e = err_new(ERR_TRANSIENT, "git fetch: the remote does not have all commits any more that "
+                                   "were cloned: the mirror is made anew");
+    }
+    return e;
+}
+
+static void add_tip(git_repository *repo, const struct follow *follow, const git_oid *oid,
+                    struct mirror_search *search)
+{
+    SCOPED(git_commit_free) git_commit *commit = NULL;
+    if (follow->is_there && !git_commit_lookup(&commit, repo, oid)) /* tags are of anything */
+        search->tips[search->count++] = *oid;
+}
+
+/* A new head may stem from before the cut: then it came with all that is before itself. */
+MUST_USE static struct err *find_bypass(struct mirror_repo *repo, const struct fetch *fetch,
+                                        const git_oid *known, bool *out)
+{
+    struct mirror_search search = { .hidden = known, .is_wanted = mirror_is_root };
+    const struct follow *branch = &fetch->follows[FOLLOW_BRANCH];
+    *out = false;
+    add_tip(repo->at, branch, &branch->oid, &search);
+    add_tip(repo->at, &fetch->follows[FOLLOW_TAG], &fetch->tagged, &search);
+    return mirror_is_shallow(repo->mirror) ? mirror_search(repo, &search, out) : NULL;
+}
+
+/* libgit2 would cut off a history that is here. */
+static bool is_empty(git_repository *repo)
+{
+    git_strarray refs = { 0 };
+    bool is_it = !git_reference_list(&refs, repo) && refs.count == 0;
+    git_strarray_dispose(&refs);
+    return is_it;
+}
+
+static enum depth plan_depth(const struct mirror_repo *repo)
+{
+    if (!MIRROR_KNOWS_DEPTH)
+        return DEPTH_NEWS;
+    if (is_empty(repo->at))
+        return repo->mirror->opts.history_ms ? DEPTH_HEAD : DEPTH_NEWS;
+    bool is_too_short = !repo->mirror->opts.history_ms && mirror_is_shallow(repo->mirror);
+    return is_too_short ? DEPTH_HISTORY : DEPTH_NEWS;
+}
+
+MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_ms, bool *is_damaged,
+                                       struct mirror_fetched *out)
+{
+    MIRROR_REPO(repo);
+    git_oid head;
+    TRY(mirror_repo_open(mirror, &repo));
+    bool had_head = mirror_ref_commit(repo.at, mirror->branch_ref, &head);
+    bool is_bypassed = false;
+    out->was_clone = !had_head && !mirror->has_fetched;
+    struct fetch fetch = follow_all(mirror, plan_depth(&repo));
+    const struct follow *branch = &fetch.follows[FOLLOW_BRANCH];
+    struct err *e = get_objects(&repo, &fetch, deadline_ms, is_damaged, out);
+    if (!e)
+        e = find_bypass(&repo, &fetch, had_head ? &head : NULL, &is_bypassed);
+    if (!e && is_bypassed) {
+        fetch = follow_all(mirror, DEPTH_HISTORY);
+        e = get_objects(&repo, &fetch, deadline_ms, is_damaged, out);
+    }
     if (!e && branch->is_there && !is_readable(repo.at, &branch->oid)) {
         *is_damaged = true;
         e = err_new(ERR_TRANSIENT, "git fetch: the head cannot be read after all its objects came");
@@ -233,6 +353,20 @@ MUST_USE static struct err *fetch_once(struct mirror *mirror, int64_t deadline_m
     if (!e)
         e = settle(mirror, repo.at, &fetch, out);
     *is_damaged = *is_damaged || (e && !mirror_disk_is_ours(mirror));
+    return e;
+}
+
+struct err *mirror_fetch_history(struct mirror *mirror, int64_t deadline_ms)
+{
+    struct mirror_fetched ignored = { 0 };
+    bool is_new, is_damaged = false;
+    TRY(mirror_disk_prepare(mirror, &is_new));
+    MIRROR_REPO(repo);
+    TRY(mirror_repo_open(mirror, &repo));
+    struct fetch fetch = follow_all(mirror, DEPTH_HISTORY);
+    struct err *e = is_new ? NULL : get_objects(&repo, &fetch, deadline_ms, &is_damaged, &ignored);
+    if (is_damaged)
+        mirror_disk_suspect(mirror);
     return e;
 }
 

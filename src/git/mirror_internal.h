@@ -27,6 +27,7 @@ struct mirror {
     bool has_fetched; /* once in this process. Under `writing` */
     bool is_ours;     /* the directory is a mirror of our URL. Atomic */
     git_repository *idle; /* one handle kept open between calls; taken and put back atomically */
+    unsigned depth;       /* counts how often history became longer. Atomic */
 };
 
 /* -- handles ---------------------------------------------------------------------------------------------------- */
@@ -34,6 +35,7 @@ struct mirror {
 struct mirror_repo {
     struct mirror *mirror;
     git_repository *at;
+    unsigned depth; /* the mirror's when it was opened: a handle remembers where history ended */
 };
 void mirror_repo_close(struct mirror_repo *repo);
 #define MIRROR_REPO(name) \
@@ -97,6 +99,30 @@ MUST_USE struct err *mirror_root_find(struct mirror_repo *repo, const char *rev,
 /* The commit a ref leads to; false if there is no such ref or it leads to something else. */
 bool mirror_ref_commit(git_repository *repo, const char *ref, git_oid *out);
 
+/* -- depth ------------------------------------------------------------------------------------------ */
+
+/* What is shallow ends at a cut: commits that libgit2 shows without the parents they have, listed in DIR/shallow. A fetch keeps this
+ * true of a shallow mirror: every way back from the branch and the sync tag leads to the cut. So whatever lies between two of its
+ * commits is here, and only who comes to the cut, or asks for a commit that is not here, needs the history. */
+#define MIRROR_KNOWS_DEPTH (LIBGIT2_VER_MAJOR > 1 || LIBGIT2_VER_MINOR >= 7)
+
+bool mirror_is_cut(const git_commit *commit);
+/* A commit that has no parents at all. */
+bool mirror_is_root(const git_commit *commit);
+/* Is there such a commit among those that lead to the `tips` and not to `hidden` (NULL: none)? */
+struct mirror_search {
+    git_oid tips[2];
+    size_t count;
+    const git_oid *hidden;
+    bool (*is_wanted)(const git_commit *commit);
+};
+MUST_USE struct err *mirror_search(struct mirror_repo *repo, const struct mirror_search *search,
+                                   bool *out);
+/* Fetches the history unless it is here by now. The handle is another one then: nothing got by it may still be held. */
+MUST_USE struct err *mirror_deepen(struct mirror_repo *repo);
+/* As mirror_commit_find; what is not here may be in the history. */
+MUST_USE struct err *mirror_commit_seek(struct mirror_repo *repo, const char *rev, git_oid *out);
+
 /* -- paths ----------------------------------------------------------------------------------------- */
 
 /* For a message: what would break a line or a terminal is shown as ?. */
@@ -133,6 +159,8 @@ void mirror_talk_start(struct mirror *mirror, struct transport_talk *talk, struc
                        int64_t deadline_ms);
 MUST_USE struct err *mirror_remote_new(struct mirror *mirror, git_repository *repo,
                                        git_remote **out);
+/* All commits before those of a shallow mirror; no ref moves. Under `writing`. */
+MUST_USE struct err *mirror_fetch_history(struct mirror *mirror, int64_t deadline_ms);
 /* Under `writing`. */
 MUST_USE struct err *mirror_fetch_locked(struct mirror *mirror, int64_t deadline_ms,
                                          struct mirror_fetched *out);

@@ -57,25 +57,37 @@ struct err *mirror_resolve(struct mirror *mirror, const char *rev, char out[MIRR
     MIRROR_REPO(repo);
     git_oid oid;
     TRY(mirror_repo_open(mirror, &repo));
-    TRY(mirror_commit_find(&repo, rev, &oid));
+    TRY(mirror_commit_seek(&repo, rev, &oid));
     (void)git_oid_tostr(out, MIRROR_SHA_BYTES, &oid);
     return NULL;
+}
+
+MUST_USE static struct err *is_before(struct mirror_repo *repo, const git_oid *older,
+                                      const git_oid *newer, bool *out)
+{
+    int code = git_oid_equal(older, newer) ? 1 : git_graph_descendant_of(repo->at, newer, older);
+    *out = code == 1;
+    return code < 0 ? mirror_git_failed(repo->mirror, code, "compare revisions") : NULL;
 }
 
 struct err *mirror_is_ancestor(struct mirror *mirror, const char *ancestor, const char *of,
                                bool *out)
 {
     MIRROR_REPO(repo);
-    git_oid older, newer;
+    git_oid older;
+    bool is_cut = false;
+    struct mirror_search search = { .count = 1, .hidden = &older, .is_wanted = mirror_is_cut };
     *out = false;
     TRY(mirror_repo_open(mirror, &repo));
-    TRY(mirror_commit_find(&repo, ancestor, &older));
-    TRY(mirror_commit_find(&repo, of, &newer));
-    int code = git_oid_equal(&older, &newer) ? 1 : git_graph_descendant_of(repo.at, &newer, &older);
-    if (code < 0)
-        return mirror_git_failed(mirror, code, "compare revisions");
-    *out = code == 1;
-    return NULL;
+    TRY(mirror_commit_seek(&repo, ancestor, &older));
+    TRY(mirror_commit_seek(&repo, of, &search.tips[0]));
+    TRY(is_before(&repo, &older, &search.tips[0], out));
+    if (!*out && mirror_is_shallow(mirror))
+        TRY(mirror_search(&repo, &search, &is_cut));
+    if (!is_cut)
+        return NULL;
+    TRY(mirror_deepen(&repo));
+    return is_before(&repo, &older, &search.tips[0], out);
 }
 
 /* -- what a commit touches ---------------------------------------------------------------------------------------------- */
@@ -87,6 +99,7 @@ struct walk {
     const char *const *paths; /* NULL: every commit is shown */
     bool first_parent;
     struct map *wanted; /* commits that are reached; only with paths */
+    bool is_cut;        /* what was seen so far is not all that was asked for */
 };
 
 MUST_USE static struct err *tree_of(struct walk *walk, const git_oid *commit_id, git_tree **out)
@@ -225,7 +238,7 @@ MUST_USE static struct err *collect(struct walk *walk, git_revwalk *revisions, s
 {
     git_oid oid;
     int code = 0;
-    while (out->len < limit && !(code = git_revwalk_next(&oid, revisions))) {
+    while (out->len < limit && !walk->is_cut && !(code = git_revwalk_next(&oid, revisions))) {
         SCOPED(git_commit_free) git_commit *commit = NULL;
         code = git_commit_lookup(&commit, walk->repo->at, &oid);
         if (code)
@@ -234,6 +247,7 @@ MUST_USE static struct err *collect(struct walk *walk, git_revwalk *revisions, s
         TRY(consider(walk, commit, &is_shown));
         if (is_shown)
             add_commit(mem, commit, out);
+        walk->is_cut = mirror_is_cut(commit) && (walk->paths || out->len < limit);
     }
     return code && code != GIT_ITEROVER
                ? mirror_git_failed(walk->repo->mirror, code, "read the log")
@@ -244,9 +258,9 @@ MUST_USE static struct err *collect(struct walk *walk, git_revwalk *revisions, s
 MUST_USE static struct err *find_range(struct mirror_repo *repo, const char *from, const char *to,
                                        git_oid ends[2])
 {
-    struct err *e = from ? mirror_commit_find(repo, from, &ends[0]) : NULL;
+    struct err *e = from ? mirror_commit_seek(repo, from, &ends[0]) : NULL;
     if (!e)
-        e = mirror_commit_find(repo, to, &ends[1]);
+        e = mirror_commit_seek(repo, to, &ends[1]);
     if (!e || !from)
         return e;
     enum err_kind kind = err_kind(e);
@@ -258,6 +272,19 @@ MUST_USE static struct err *find_range(struct mirror_repo *repo, const char *fro
                    (int)strnlen(to, 200), to);
 }
 
+MUST_USE static struct err *walk_range(struct walk *walk, const git_oid *from, const git_oid *to,
+                                       struct arena *mem, size_t limit, struct mirror_commits *out)
+{
+    SCOPED(map_free) struct map *wanted = map_new(NULL);
+    SCOPED(git_revwalk_free) git_revwalk *revisions = NULL;
+    *out = (struct mirror_commits){ 0 };
+    walk->is_cut = false;
+    walk->wanted = wanted;
+    want(walk, to);
+    TRY(open_walk(walk, from, to, &revisions));
+    return collect(walk, revisions, mem, limit, out);
+}
+
 // NOLINTNEXTLINE(readability-function-size): a question with as many parts, asked of git's log
 struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *from, const char *to,
                        const char *const *paths, size_t limit, bool first_parent,
@@ -267,15 +294,15 @@ struct err *mirror_log(struct mirror *mirror, struct arena *mem, const char *fro
     bool is_range = from && *from;
     MIRROR_REPO(repo);
     git_oid ends[2];
-    TRY(mirror_repo_open(mirror, &repo));
-    TRY(find_range(&repo, is_range ? from : NULL, to, ends));
-    SCOPED(map_free) struct map *wanted = map_new(NULL);
     struct walk walk = { .repo = &repo,
                          .paths = paths && *paths ? paths : NULL,
-                         .first_parent = first_parent,
-                         .wanted = wanted };
-    want(&walk, &ends[1]);
-    SCOPED(git_revwalk_free) git_revwalk *revisions = NULL;
-    TRY(open_walk(&walk, is_range ? &ends[0] : NULL, &ends[1], &revisions));
-    return collect(&walk, revisions, mem, limit, out);
+                         .first_parent = first_parent };
+    TRY(mirror_repo_open(mirror, &repo));
+    TRY(find_range(&repo, is_range ? from : NULL, to, ends));
+    const git_oid *hidden = is_range ? &ends[0] : NULL;
+    TRY(walk_range(&walk, hidden, &ends[1], mem, limit, out));
+    if (!walk.is_cut)
+        return NULL;
+    TRY(mirror_deepen(&repo));
+    return walk_range(&walk, hidden, &ends[1], mem, limit, out);
 }

@@ -215,6 +215,21 @@ MUST_USE static struct err *walk(struct reading *reading, const git_oid *to, siz
                : mirror_git_failed(reading->repo->mirror, code, "read the log");
 }
 
+/* Of notes on commits that are not here nobody knows how far back they are. */
+MUST_USE static struct err *find_commits(struct reading *reading)
+{
+    SCOPED(git_odb_free) git_odb *odb = NULL;
+    bool are_all_here = true;
+    if (!mirror_is_shallow(reading->repo->mirror))
+        return NULL;
+    int code = git_repository_odb(&odb, reading->repo->at);
+    if (code)
+        return mirror_git_failed(reading->repo->mirror, code, "read the notes");
+    for (size_t i = 0; are_all_here && i < reading->notes.len; i++)
+        are_all_here = git_odb_exists(odb, &reading->notes.at[i].commit);
+    return are_all_here ? NULL : mirror_deepen(reading->repo);
+}
+
 // NOLINTNEXTLINE(readability-function-size): what is read, and who is told
 struct err *mirror_notes_each(struct mirror *mirror, const char *ref, const char *to, size_t limit,
                               bool (*visit)(void *ctx, const char *sha, const char *note),
@@ -224,8 +239,9 @@ struct err *mirror_notes_each(struct mirror *mirror, const char *ref, const char
     MIRROR_REPO(repo);
     git_oid oid;
     TRY(mirror_repo_open(mirror, &repo));
-    TRY(mirror_commit_find(&repo, to, &oid));
+    TRY(mirror_commit_seek(&repo, to, &oid));
     struct reading reading = { .repo = &repo, .mem = mem, .visit = visit, .ctx = ctx };
     TRY(read_notes(&reading, mirror_notes_ref(mem, ref)));
+    TRY(find_commits(&reading));
     return reading.notes.len ? walk(&reading, &oid, limit) : NULL;
 }

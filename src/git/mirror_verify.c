@@ -176,6 +176,8 @@ struct err *mirror_check_signatures(struct mirror *mirror, struct arena *mem,
     (void)git_oid_tostr(out->head, sizeof(out->head), &ends[1]);
     if (mode == MIRROR_VERIFY_NONE)
         return NULL;
+    if (mirror_is_shallow(mirror))
+        return err_new(ERR_TRANSIENT, "the commits to be verified are not all here: fetch first");
     out->head[0] = 0;
     if (has_marker) {
         TRY(check_marker(&repo, &ends[0]));

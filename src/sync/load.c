@@ -59,6 +59,8 @@ void load_list_free(struct load_list *job)
 static struct err *read_log(struct mirror *mirror, struct load_list *job)
 {
     const char *const *paths = job->settings->manifest_generation ? NULL : job->settings->git_paths;
+    if (!*job->marker && mirror_is_shallow(mirror)) /* all is news, and not fetched to be counted */
+        return mirror_log(mirror, job->mem, NULL, job->rev, NULL, 1, false, &job->commits);
     struct err *e = mirror_log(mirror, job->mem, job->marker, job->rev, paths, LOG_COMMITS_MAX,
                                false, &job->commits);
     if (!err_is(e, ERR_NOT_FOUND) || !*job->marker)

@@ -1,4 +1,4 @@
-/* git_measure URL DIR BRANCH: how long it takes to clone, to fetch nothing, to list and to read all files, and to mark; resident
+/* git_measure URL DIR BRANCH [shallow]: how long it takes to clone, to fetch nothing, to list and to read all files, and to mark; resident
  * memory after each step. Figures for a person; nothing is asserted. */
 #include <malloc.h>
 #include <stdio.h>
@@ -55,11 +55,14 @@ static void read_all(struct mirror *mirror, const struct mirror_entries *entries
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
         return 2;
-    struct mirror_opts opts = {
-        .url = argv[1], .dir = argv[2], .branch = argv[3], .sync_tag = "measured", .notes_ref = ""
-    };
+    struct mirror_opts opts = { .url = argv[1],
+                                .dir = argv[2],
+                                .branch = argv[3],
+                                .sync_tag = "measured",
+                                .notes_ref = "",
+                                .history_ms = argc == 5 ? 600000 : 0 };
     struct mirror *mirror = NULL;
     struct mirror_fetched fetched;
     struct mirror_entries entries = { 0 };

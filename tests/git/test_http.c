@@ -22,6 +22,7 @@ static struct mirror_opts web_opts(struct lab *lab, const char *prefix, int port
 {
     struct mirror_opts opts = lab_opts(lab);
     opts.url = arena_printf(lab->mem, "%s127.0.0.1:%d/repo.git", prefix, port);
+    opts.history_ms = DEADLINE_MS;
     return opts;
 }
 
@@ -34,10 +35,12 @@ static struct err *fetch_by(const struct mirror_opts *opts, int64_t ms, struct m
 static void a_repository_is_fetched_and_marked_over_http(void **state)
 {
     struct lab *lab = *state;
+    const char *first = lab_sh(lab, "git -C work rev-parse HEAD");
     int port = serve(lab, &(struct options){ { "--log", lab_path(lab, "log") } });
     struct mirror_opts opts = web_opts(lab, "http://", port);
     SCOPED(mirror_free) struct mirror *mirror = lab_mirror(&opts);
     struct mirror_fetched fetched;
+    (void)lab_commit(lab, "c.yaml", "c: none\n");
     assert_ok(mirror_fetch(mirror, lab_soon(DEADLINE_MS), &fetched));
     assert_string_equal(fetched.head, lab_sh(lab, "git -C work rev-parse HEAD"));
     for (int i = 0; i < 40; i++) /* a longer negotiation than one round */
@@ -49,6 +52,9 @@ static void a_repository_is_fetched_and_marked_over_http(void **state)
     assert_ok(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)));
     assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"), fetched.head);
     assert_string_equal(lab_sh(lab, "git -C repo.git notes --ref flux show master"), "note");
+    char sha[MIRROR_SHA_BYTES];
+    assert_ok(mirror_resolve(mirror, first, sha)); /* from before what was cloned */
+    assert_false(mirror_is_shallow(mirror));
     lab_sh(lab, "git -C mirror fsck --strict && ! grep -v ' - -$' log");
 }
 

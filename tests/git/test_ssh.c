@@ -11,6 +11,7 @@ static struct mirror_opts ssh_opts(struct lab *lab)
     struct mirror_opts opts = lab_opts(lab);
     opts.url = lab_ssh_url(lab);
     opts.ssh_command = arena_printf(lab->mem, "ssh -F %s/ssh/config", lab->dir);
+    opts.history_ms = DEADLINE_MS;
     return opts;
 }
 
@@ -27,12 +28,17 @@ static void a_repository_is_fetched_and_marked_over_ssh(void **state)
     struct mirror_opts opts = ssh_opts(lab);
     SCOPED(mirror_free) struct mirror *mirror = lab_mirror(&opts);
     struct mirror_fetched fetched;
+    char sha[MIRROR_SHA_BYTES];
+    const char *first = lab_sh(lab, "git -C work rev-parse HEAD");
+    (void)lab_commit(lab, "c.yaml", "c: 1\n");
     assert_ok(mirror_fetch(mirror, lab_soon(DEADLINE_MS), &fetched));
     assert_string_equal(fetched.head, lab_sh(lab, "git -C work rev-parse HEAD"));
     struct mirror_marker marker = { .rev = fetched.head, .note = "note", .moves_tag = true };
     assert_ok(mirror_write_check(mirror, fetched.head, lab_soon(DEADLINE_MS)));
     assert_ok(mirror_mark(mirror, &marker, lab_soon(DEADLINE_MS)));
     assert_string_equal(lab_sh(lab, "git -C repo.git rev-parse flux-sync^{commit}"), fetched.head);
+    assert_ok(mirror_resolve(mirror, first, sha)); /* from before what was cloned */
+    assert_false(mirror_is_shallow(mirror));
 }
 
 static void keys_of_every_kind_are_accepted(void **state)
