@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "doc/json.h"
 #include "doc/object.h"
@@ -17,6 +18,7 @@
 #define CRD_POLL_MS     100
 #define CRD_POLL_MAX_MS 1000
 #define LAST_WAVE       ORDER_RANKS /* kinds that the cluster learns during the run */
+#define LEARNING_MS     30000       /* an API server may go by a definition's older self so long */
 
 struct work {
     struct inventory_object *object;
@@ -44,6 +46,7 @@ struct applier {
     struct arena *mem;                    /* of one step */
     VEC(struct definition *) definitions; /* CRDs applied in this run */
     size_t asking;                        /* CRDs being asked about */
+    struct map *changed; /* name of a CRD that was applied with a change -> loop time, int64_t */
     int64_t crd_deadline_ms, crd_wait_ms;
 };
 
@@ -57,6 +60,7 @@ struct applier *applier_new(const struct applier_opts *opts)
     if (!applier->opts.crd_timeout_ms)
         applier->opts.crd_timeout_ms = 30000;
     applier->mem = arena_new(ARENA_LIMIT_BYTES);
+    applier->changed = map_new(free);
     return applier;
 }
 
@@ -87,6 +91,7 @@ void applier_free(struct applier *applier)
         return;
     loop_cancel(applier->opts.loop, applier->turn);
     end_run(applier);
+    map_free(applier->changed);
     arena_free(applier->mem);
     free(applier);
 }
@@ -139,6 +144,18 @@ static bool may_time_mend(enum kube_refusal refusal, const struct err *e)
     return err_is(e, ERR_TRANSIENT) || err_is(e, ERR_CONFLICT);
 }
 
+/* What a custom object has may be unknown to the server only because it goes by the definition that was there before. */
+static bool is_being_learned(const struct applier *applier, struct arena *mem,
+                             const struct inventory_object *object)
+{
+    const struct kube_resource *resource = resource_of(applier, object);
+    if (!resource || !*resource->group)
+        return false;
+    const int64_t *changed_ms =
+        map_get(applier->changed, arena_printf(mem, "%s.%s", resource->plural, resource->group));
+    return changed_ms && loop_now_ms(applier->opts.loop) - *changed_ms < LEARNING_MS;
+}
+
 /* The server's words about an object that is encrypted in the repository. */
 static const char *unquoted(struct arena *mem, const struct inventory_object *object,
                             const char *text)
@@ -158,7 +175,7 @@ static void fail(struct work *work, enum kube_refusal refusal, const struct err 
     object->was_applied = false;
     object->has_refused_print = object->has_seen_print;
     memcpy(object->refused_print, object->seen_print, sizeof(object->refused_print));
-    object->may_retry = may_time_mend(refusal, e);
+    object->may_retry = may_time_mend(refusal, e) || is_being_learned(work->applier, mem, object);
     enum sync_outcome outcome =
         refusal == KUBE_REFUSED_KIND_UNKNOWN ? SYNC_UNKNOWN_KIND : SYNC_FAILED;
     inventory_set_outcome(object, outcome, err_text(e), wall_ms(work->applier));
@@ -180,10 +197,16 @@ static void judge_news(const struct applier *applier, struct inventory_object *o
         object->is_dirty = true;
 }
 
-static void note_definition(struct applier *applier, const struct inventory_object *object)
+static void note_definition(struct applier *applier, const struct inventory_object *object,
+                            bool has_changed)
 {
     if (order_wait(object->api_version, object->kind) != ORDER_WAIT_CRD)
         return;
+    if (has_changed) {
+        int64_t *now_ms = base_alloc(sizeof(*now_ms));
+        *now_ms = loop_now_ms(applier->opts.loop);
+        map_set(applier->changed, object->name, now_ms);
+    }
     struct definition *definition = base_alloc(sizeof(*definition));
     *definition = (struct definition){ .applier = applier, .name = base_copy_text(object->name) };
     *vec_push(NULL, &applier->definitions) = definition;
@@ -228,7 +251,7 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
     object->uid = base_copy_text(object_uid(result->object));
     inventory_set_outcome(object, SYNC_APPLIED, NULL, wall_ms(work->applier));
     log_warning(work, result->warning);
-    note_definition(work->applier, object);
+    note_definition(work->applier, object, has_changed);
     judge_news(work->applier, object);
     end_object(work, has_changed, NULL);
 }

@@ -54,6 +54,20 @@ def test_crds_and_namespaces_come_before_what_needs_them(w):
     expect(w.held(), ({}, []), "what is held up")
 
 
+def test_a_kind_that_learns_a_field_in_the_commit_that_uses_it(w):
+    crd = w.crd("gadgets", "Gadget")
+    gadget = {"apiVersion": crd["spec"]["group"] + "/v1", "kind": "Gadget", "metadata": {"name": "one", "namespace": w.ns}, "spec": {"a": "1"}}
+    begin(w, crd, gadget)
+    # API servers go by the older definition for a moment; this one does for one request.
+    w.arm("fault", {"status": 500, "message": "failed to create typed patch object: .spec.b: field not declared in schema"},
+          verbs=["apply"], path="/gadgets/", count=1)
+    crd["metadata"]["labels"] = {"version": "2"}
+    gadget["spec"]["b"] = "2"
+    w.commit({"all.yaml": [crd, gadget]})
+    wait(lambda: w.get("Gadget@" + w.ns, "one")["spec"] == {"a": "1", "b": "2"}, "the new field")
+    expect(w.hits("fault"), 1, "refusals")
+
+
 def test_without_garbage_collection_nothing_is_deleted(w):
     w.commit({"ns.yaml": w.namespace(), "a.yaml": w.configmap("a"), "b.yaml": w.configmap("b")})
     w.serin("--sync-garbage-collection=false")
