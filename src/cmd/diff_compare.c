@@ -10,6 +10,8 @@
 #include "kube/watch.h"
 #include "sync/encrypted.h"
 #include "sync/gc.h"
+#include "sync/owner.h"
+#include "sync/resolve.h"
 
 #define AT_ONCE          32 /* objects whose live state is held */
 #define OBJECT_MEM_BYTES ((size_t)256 << 20)
@@ -155,14 +157,18 @@ static void on_applied(void *ctx, const struct kube_apply_result *result)
         end_item(item, keep_changes(item, result->object) ? DIFF_UPDATE : DIFF_NONE, NULL);
 }
 
-/* As a sync sends it: the replicas of what an autoscaler scales are ours on creation, and as long as we own them. */
+/* As a sync sends it: the replicas of what an autoscaler scales are ours on creation, and stay as they are in the cluster as long as
+ * we own them, or come to own them by taking over what kubectl applied. */
 static const char *body_to_send(const struct item *item, const struct resolved *resolved)
 {
     static const char *const replicas[] = { "f:spec", "f:replicas", NULL };
     bool is_scaled = map_get(item->compare->plan->scaled, resolved->id) != NULL;
-    if (!is_scaled || !item->live || kube_apply_owns(item->live, KUBE_FIELD_MANAGER, replicas))
+    if (!is_scaled || !item->live)
         return resolved->body;
-    return resolve_drop_replicas(item->mem, resolved->body);
+    bool is_ours = kube_apply_owns(item->live, KUBE_FIELD_MANAGER, replicas) ||
+                   kube_apply_takeover_patch(item->mem, item->live, KUBE_FIELD_MANAGER, NULL);
+    return is_ours ? resolve_keep_live(item->mem, resolved->body, item->live, OWNER_REPLICAS)
+                   : resolve_drop_replicas(item->mem, resolved->body);
 }
 
 static void start_apply(struct item *item)

@@ -49,6 +49,8 @@ def test_replicas_that_kubectl_applied_stay_as_the_autoscaler_has_them(w):
               "spec": {"minReplicas": 1, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}
     kubectl_apply(w, w.namespace(), w.deployment("web", replicas=3))
     w.commit({"ns.yaml": w.namespace(), "all.yaml": [w.deployment("web"), scaler]})
+    _, out, _ = w.cli("diff", ".")
+    expect([line for line in out.splitlines() if ".replicas" in line], [], "replicas in what serin diff foretells")
     w.serin()
     w.synced()
     expect(w.get("Deployment", "web")["spec"]["replicas"], 3, "replicas after the takeover")
