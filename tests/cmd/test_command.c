@@ -270,22 +270,43 @@ static void scripts_of_the_other_shells_name_all_and_are_well_formed(void **stat
     check_syntax(mem, "fish");
 }
 
-static void a_revision_that_is_not_there_is_named(void **state)
+/* A repository with a branch and a tag that master does not have; without a cluster it comes to what is said of that. */
+static const struct {
+    const char *words, *err;
+} revisions[] = {
+    { "master", "Error: /no/such/file: No such file or directory\n" },
+    { "other", "Error: /no/such/file: No such file or directory\n" },
+    { "v1", "Error: /no/such/file: No such file or directory\n" },
+    { "", "Error: /no/such/file: No such file or directory\n" },
+    { "HEAD", "Error: /no/such/file: No such file or directory\n" },
+    { "nope",
+      "Error: the repository has no branch, tag or commit nope: fatal: bad revision 'nope'\n" },
+    { "'no ref'",
+      "Error: the repository has no branch, tag or commit no ref: fatal: bad revision 'no ref'\n" },
+    { "--git-branch=main",
+      "Error: the repository has no branch, tag or commit main: fatal: bad revision 'main'\n" },
+};
+
+static void revisions_are_commits_branches_and_tags(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
-    struct program_result result;
-    const char *script = arena_printf(mem,
-                                      "git init -q --bare \"$HOME/r\" && '%s' diff "
-                                      "--git-url=\"file://$HOME/r\" --git-branch=main; "
-                                      "status=$?; rm -r \"$HOME/r\"; exit $status",
-                                      SERIN_PROGRAM);
-    const char *argv[] = { "bash", "-c", script, NULL };
-    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
-    assert_string_equal(result.err,
-                        "Error: the repository has no branch, tag or commit main: fatal: "
-                        "bad revision 'main'\n");
-    assert_int_equal(result.status, 2);
+    for (size_t i = 0; i < ARRAY_LEN(revisions); i++) {
+        struct program_result result;
+        const char *script = arena_printf(
+            mem,
+            "git init -q -b master \"$HOME/r\" && cd \"$HOME/r\" || exit 3\n"
+            "commit() { git -c user.name=x -c user.email=x commit -q --allow-empty -m \"$1\"; }\n"
+            "commit one; git checkout -q --detach; commit two; git tag v1\n"
+            "git checkout -q -b other master; commit three; git checkout -q master\n"
+            "'%s' diff --kubeconfig /no/such/file --git-url=\"file://$HOME/r\" %s\n"
+            "status=$?; cd /; rm -rf \"$HOME/r\"; exit $status",
+            SERIN_PROGRAM, revisions[i].words);
+        const char *argv[] = { "bash", "-c", script, NULL };
+        program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+        assert_string_equal(result.err, revisions[i].err);
+        assert_int_equal(result.status, 2);
+    }
 }
 
 /* It is killed in the middle of the clone: what it has of the repository must not stay behind. */
@@ -315,7 +336,7 @@ int main(void)
         SINGLE(help_of_every_command_shows_its_flags),
         SINGLE(bash_completes_commands_flags_and_values),
         SINGLE(closed_standard_files_are_no_end),
-        SINGLE(a_revision_that_is_not_there_is_named),
+        SINGLE(revisions_are_commits_branches_and_tags),
         SINGLE(a_diff_that_is_killed_leaves_nothing),
         SINGLE(scripts_of_the_other_shells_name_all_and_are_well_formed),
         ROWS(command_cases, command_line_gives),
