@@ -14,7 +14,7 @@ APIS = {"Deployment": "apps/v1", "Role": "rbac.authorization.k8s.io/v1", "RoleBi
         "PodDisruptionBudget": "policy/v1", "HorizontalPodAutoscaler": "autoscaling/v2"}
 JUNK = ("# nothing\n", "---\n---\n", "just text\n", "apiVersion: v1\nkind: List\nitems: []\n", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: x-\n",
         "kind: ConfigMap\nmetadata:\n  name: no-version\n", "apiVersion: v1\nkind: ConfigMap\n", "[1, 2]\n")
-BROKEN = ("a: [b\n", "a: b: c\n", "\ta: b\n", "a: &x [*x]\n", "a: {b\n", "a: \xff\n")
+BROKEN = ("a: [b\n", "a: b: c\n", "\ta: b\n", "a: &x [*x]\n", "a: {b\n", "a: \x01\n")
 
 
 class Maker:
