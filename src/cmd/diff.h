@@ -21,7 +21,7 @@ enum diff_action {
 };
 
 struct diff_object {
-    const char *ns, *kind, *name, *path; /* path "" for what no file declares */
+    const char *api_version, *ns, *kind, *name, *path; /* path "" for what no file declares */
     uint32_t line;
     enum diff_action action;
     const char *note;

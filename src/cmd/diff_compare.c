@@ -346,6 +346,7 @@ static void judge_strays(struct compare *compare)
             continue;
         *vec_push(plan->mem, compare->out) = (struct diff_object){
             .ns = view.live[i].ns,
+            .api_version = view.live[i].api_version,
             .kind = view.live[i].kind,
             .name = view.live[i].name,
             .path = "",
@@ -381,6 +382,7 @@ static void add_entries(struct compare *compare)
         const struct resolved *resolved = &plan->resolved[i];
         struct diff_object *entry = vec_push(plan->mem, compare->out);
         *entry = (struct diff_object){
+            .api_version = resolved->api_version,
             .ns = resolved->ns,
             .kind = resolved->kind,
             .name = resolved->name,

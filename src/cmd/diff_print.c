@@ -259,6 +259,7 @@ static struct val *object_json(struct arena *mem, const struct diff_object *obje
     struct val *one = val_new_map(mem);
     struct val *changes = val_new_list(mem);
     val_set_text(mem, one, "namespace", object->ns);
+    val_set_text(mem, one, "apiVersion", object->api_version);
     val_set_text(mem, one, "kind", object->kind);
     val_set_text(mem, one, "name", object->name);
     val_set_text(mem, one, "path", object->path);

@@ -87,9 +87,13 @@ static void changes_are_printed(void **state)
 {
     const struct changes_case *row = *state;
     SCOPED(arena_free) struct arena *mem = arena_new(16 << 20);
-    struct diff_object object = {
-        .ns = "demo", .kind = "Deployment", .name = "web", .path = "web.yaml", .line = 3, .note = ""
-    };
+    struct diff_object object = { .api_version = "apps/v1",
+                                  .ns = "demo",
+                                  .kind = "Deployment",
+                                  .name = "web",
+                                  .path = "web.yaml",
+                                  .line = 3,
+                                  .note = "" };
     SBUF(text, 1 << 16);
     diff_changes(mem, parse(mem, row->live), parse(mem, row->applied), &object.changes);
     object.action = object.changes.len ? DIFF_UPDATE : DIFF_NONE;
@@ -100,13 +104,16 @@ static void changes_are_printed(void **state)
     diff_print_json(mem, &(struct diff_objects){ .at = &object, .len = 1 }, &text);
     assert_null(strstr(sbuf_text(&text), "geheim"));
     assert_null(strstr(sbuf_text(&text), "bmV3"));
+    assert_true(object.action == DIFF_NONE ||
+                strstr(sbuf_text(&text), "\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\""));
 }
 
 static void what_a_terminal_could_obey_is_spelt_out(void **state)
 {
     (void)state;
     SCOPED(arena_free) struct arena *mem = arena_new(1 << 20);
-    struct diff_object object = { .ns = "demo",
+    struct diff_object object = { .api_version = "v1",
+                                  .ns = "demo",
                                   .kind = "ConfigMap",
                                   .name = "a\033b",
                                   .path = "x\ny.yaml",
@@ -220,7 +227,7 @@ static const struct whole_case {
       "0 created, 0 changed, 0 deleted, 1 the same\n", NULL },
     { "JSON has it all", MANIFEST_A, { ".", "-o", "json" },
       DISCOVERY "GET " PATH_A " 200 " MAP("\"k\":\"old\"") "\n" DRY_RUN MAP("\"k\":\"new\"") "\n", 1,
-      "{\"objects\":[{\"namespace\":\"demo\",\"kind\":\"ConfigMap\",\"name\":\"a\",\"path\":\"m.yaml\",\"line\":1,\"action\":\"update\","
+      "{\"objects\":[{\"namespace\":\"demo\",\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"a\",\"path\":\"m.yaml\",\"line\":1,\"action\":\"update\","
       "\"changes\":[{\"path\":\".data.k\",\"from\":\"old\",\"to\":\"new\"}]}],"
       "\"summary\":{\"none\":0,\"create\":0,\"update\":1,\"delete\":0,\"skip\":0,\"error\":0}}\n", "" },
     { "what nobody declares any more is deleted, when it is ours", MANIFEST_A,
