@@ -1,27 +1,33 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"strings"
+
+	"serin.dev/playground/faults"
 )
 
-// writeCredentials makes the service account key and the admin's token unless a former start left them (tokens of a cluster
-// that is kept stay good), and the kubeconfig. It gives the admin's token.
+// writeCredentials makes the service account key, the API server's certificate and the admin's token unless a former start left
+// them (tokens of a cluster that is kept stay good), and the kubeconfig. It gives the admin's token.
 func (c *cluster) writeCredentials() (token string, err error) {
 	err = c.unlessThere("serviceaccount.key", func() ([]byte, error) {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, err
 		}
-		return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), nil
+		return privateKey(key)
 	})
 	if err != nil {
+		return "", err
+	}
+	if err = c.writeCertificate(); err != nil {
 		return "", err
 	}
 	err = c.unlessThere("tokens.csv", func() ([]byte, error) {
@@ -38,6 +44,33 @@ func (c *cluster) writeCredentials() (token string, err error) {
 	}
 	token, _, _ = strings.Cut(string(tokens), ",")
 	return token, writeKubeconfig(c.file("kubeconfig"), fmt.Sprintf("https://127.0.0.1:%d", c.port), c.file("certs", "apiserver.crt"), token)
+}
+
+// writeCertificate saves the API server from making one itself: an RSA key costs it much of its start, and something in each handshake.
+func (c *cluster) writeCertificate() error {
+	if _, err := os.Stat(c.file("certs", "apiserver.crt")); err == nil {
+		return nil
+	}
+	certificate, authority, err := faults.Certificate("kubernetes", "kubernetes.default", "kubernetes.default.svc")
+	if err != nil {
+		return err
+	}
+	key, err := privateKey(certificate.PrivateKey.(*ecdsa.PrivateKey))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.file("certs"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.file("certs", "apiserver.key"), key, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(c.file("certs", "apiserver.crt"), authority, 0o600)
+}
+
+func privateKey(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalECPrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), err
 }
 
 func (c *cluster) unlessThere(name string, make func() ([]byte, error)) error {
