@@ -125,7 +125,7 @@ MUST_USE struct err *mirror_commit_seek(struct mirror_repo *repo, const char *re
 
 /* -- paths ----------------------------------------------------------------------------------------- */
 
-/* For a message: what would break a line or a terminal is shown as ?. */
+/* For a message: in one line (sbuf_shown), and not too long. */
 const char *mirror_shown_path(struct arena *mem, const char *path);
 /* git writes no such names; whoever does means harm to a program that makes files of them. */
 bool mirror_is_hostile_name(const char *name);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "git/mirror_internal.h"
 
@@ -197,11 +198,7 @@ MUST_USE static struct err *consider(struct walk *walk, git_commit *commit, bool
 /* What is longer ends between two characters. */
 static const char *cut(struct arena *mem, const char *text, size_t max)
 {
-    size_t len = text ? strnlen(text, max + 1) : 0;
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
-            len--;
-    return arena_strndup(mem, text ? text : "", len);
+    return text ? arena_strndup(mem, text, utf8_fit(text, max)) : "";
 }
 
 static void add_commit(struct arena *mem, git_commit *commit, struct mirror_commits *out)
