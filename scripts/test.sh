@@ -63,24 +63,48 @@ if [ -z "$quick" ]; then
   export SERIN_CONTROLPLANE=$PLAYGROUND # for unit tests that want a real server; without it they are skipped
 fi
 
-# What compiles and what only computes: at low priority beside the tests that need none of it, which mostly wait.
+# What compiles and what only computes, beside the tests that need none of it, which mostly wait.
 compile_the_rest() {
-  renice -n 19 -p "$BASHPID" >/dev/null
   local room targets=()
   for room in src/*/CMakeLists.txt; do
     targets+=("${room%/CMakeLists.txt}/all")
   done
-  step build release build_serin release "${targets[@]}"
+  step build release build_serin release "${targets[@]}" # the end-to-end test of the playground waits for it
+  renice -n 19 -p "$BASHPID" >/dev/null
   step build tsan build_serin tsan threads
+  step build "tests of the playground" run_logged playground-tests compile_playground_tests
   step build memcheck build_serin memcheck parsers
   unit_tests "parsers (Valgrind)" memcheck ctest --test-dir build/memcheck -L parsers -j"$(nproc)"
   "$PYTHON" tests/checks/tidy.py --build build/release --seconds 60 --results "$RESULTS" || true
 }
 
+playground_tests=$top/build/playground-tests
+playground_packages=(faults kubelet dataplane tools)
+
+# They are compiled as the program is, or Go would compile Kubernetes' client once more.
+compile_playground_tests() (
+  cd deploy/playground
+  rm -rf "$playground_tests"
+  mkdir -p "$playground_tests"
+  local flags=(-mod=readonly -trimpath)
+  go vet "${flags[@]}" "${playground_packages[@]/#/./}" && go test "${flags[@]}" -ldflags=-s -c -o "$playground_tests/" "${playground_packages[@]/#/./}"
+)
+
+run_playground_tests() {
+  local name log=build/logs/playground-test.json
+  : >"$log"
+  for name in "${playground_packages[@]}"; do
+    [ -x "$playground_tests/$name.test" ] || continue # one that has no tests
+    (cd "deploy/playground/$name" && go tool test2json -p "serin.dev/playground/$name" "$playground_tests/$name.test" -test.v=test2json \
+      -test.paniconexit0 -test.timeout=5m) >>"$log" 2>&1 || true
+  done
+  "$PYTHON" scripts/lib/results.py go playground "$log" || tail -n 30 "$log"
+}
+
 say "building with sanitizers (build/asan)"
 step build asan build_serin asan
 if [ -z "$quick" ]; then
-  say "beside the next steps: building as shipped (build/release) and for ThreadSanitizer; parsers under Valgrind; clang-tidy"
+  say "beside the next steps: building as shipped (build/release), for ThreadSanitizer and for the playground; parsers under Valgrind; clang-tidy"
   compile_the_rest >build/logs/rest.log 2>&1 &
   rest=$!
 fi
@@ -93,10 +117,6 @@ say "checks of the house"
 "$PYTHON" scripts/lib/results.py unittest "tests of the checks" tests/checks || true
 
 if [ -z "$quick" ]; then
-  say "tests of the playground"
-  (cd deploy/playground && go vet -mod=readonly ./faults ./kubelet ./dataplane ./tools && go test -mod=readonly -json ./faults ./kubelet ./dataplane ./tools) \
-    >build/logs/playground-test.json 2>build/logs/playground-test.log || true
-  "$PYTHON" scripts/lib/results.py go playground build/logs/playground-test.json || tail -n 30 build/logs/playground-test.log
   say "end-to-end tests"
   "$PYTHON" tests/e2e/run.py --playground "$PLAYGROUND" --serin build/asan/src/cmd/serin --jobs "${JOBS:-6}" --results "$RESULTS" ${again:+"$again"} || true
   say "waiting for what was built beside them"
@@ -113,6 +133,8 @@ if [ -z "$quick" ]; then
     straight=(setarch -R)
   fi
   unit_tests "threads (TSan)" tsan env -u SERIN_CONTROLPLANE "${straight[@]}" ctest --test-dir build/tsan -L threads -j4 ${again:+--repeat until-pass:2}
+  say "tests of the playground"
+  run_playground_tests
   say "scenarios of sync and releases"
   tests/differential/run.sh --playground "$PLAYGROUND" --serin build/release/src/cmd/serin --jobs "${JOBS:-4}" --results "$RESULTS" ${again:+"$again"} || true
   wait "$canaries" || true
