@@ -306,7 +306,9 @@ MUST_USE static struct err *find_bypass(struct mirror_repo *repo, const struct f
     *out = false;
     add_tip(repo->at, branch, &branch->oid, &search);
     add_tip(repo->at, &fetch->follows[FOLLOW_TAG], &fetch->tagged, &search);
-    return mirror_is_shallow(repo->mirror) ? mirror_search(repo, &search, out) : NULL;
+    /* A first commit is on the list of cuts, too, where it is all there is. */
+    bool may_be = fetch->depth == DEPTH_NEWS && mirror_is_shallow(repo->mirror);
+    return may_be ? mirror_search(repo, &search, out) : NULL;
 }
 
 /* libgit2 would cut off a history that is here. */

@@ -266,6 +266,20 @@ static void whoever_needs_the_history_gets_it(void **state)
     assert_shallow(world, false);
 }
 
+/* git lists it as cut off. */
+static void a_single_commit_is_a_whole_history(void **state)
+{
+    struct world *world = *state;
+    lab_sh(world->lab, "git -C work push -qf origin %s:master", world->shas[0]);
+    assert_string_equal(fetch(world).head, world->shas[0]);
+    assert_string_equal(lab_sh(world->lab, "ls mirror/objects/pack/*.pack | wc -l"), "1");
+    assert_log(world, NULL, NULL);
+    assert_log(world, NULL, "a.yaml");
+    lab_sh(world->lab, "git -C work push -qf origin %s:master", world->shas[3]);
+    (void)fetch(world);
+    assert_log(world, NULL, NULL);
+}
+
 static void what_the_remote_has_forgotten_leads_to_a_new_clone(void **state)
 {
     struct world *world = *state;
@@ -395,6 +409,7 @@ int main(void)
           .set_up = setup,
           .tear_down = teardown },
         DEPTH(a_new_mirror_has_one_commit_until_somebody_asks_for_more),
+        DEPTH(a_single_commit_is_a_whole_history),
         DEPTH(what_the_remote_has_forgotten_leads_to_a_new_clone),
         DEPTH(a_sync_tag_elsewhere_and_another_branch_need_the_history),
         DEPTH(commits_marks_and_notes_are_pushed_from_a_shallow_mirror),
