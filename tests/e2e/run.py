@@ -150,14 +150,18 @@ def main():
             cluster = start_cluster(options, directory)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             running = {pool.submit(run, options, number, name, test): name for number, (name, test) in enumerate(chosen, 1)}
-            for done in concurrent.futures.as_completed(running):
-                passed, text = done.result()
-                print(text, flush=True)
-                if not passed and options.again:
-                    unsteady.append(running[done])
-                    continue
-                failed += not passed
-                record("pass" if passed else "fail", running[done])
+            try:
+                for done in concurrent.futures.as_completed(running):
+                    passed, text = done.result()
+                    print(text, flush=True)
+                    if not passed and options.again:
+                        unsteady.append(running[done])
+                        continue
+                    failed += not passed
+                    record("pass" if passed else "fail", running[done])
+            except KeyboardInterrupt:  # those that have begun come to their end
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         for number, name in enumerate(unsteady, len(chosen) + 1):
             passed, text = run(options, number, name, dict(chosen)[name])
             failed += not passed
