@@ -6,6 +6,7 @@
 #include "../rows.h"
 
 #include "bench.h"
+#include "kube/discovery.h"
 
 #define OK_BODY "{\"ok\":true}"
 #define GET(at) (&(struct kube_request){ .method = "GET", .path = (at) })
@@ -553,6 +554,56 @@ static void requests_are_counted_by_verb_and_code(void **state)
     bench_free(bench);
 }
 
+/* -- what the version of a server tells ---------------------------------------------------------------------------- */
+
+static const struct scale_case {
+    const char *name, *version;
+    bool tracks;
+} scales[] = {
+    { "1.20 notes no scale", "v1.20.15", false },
+    { "the last that notes none", "v1.21.14-gke.18", false },
+    { "the first that notes it", "v1.22.0-beta.2", true },
+    { "today's", "v1.34.4+k3s1", true },
+    { "what is no version", "v2", true },
+};
+
+static void serve_version(void *ctx, const struct scripted_request *request)
+{
+    const struct scale_case *c = ctx;
+    char version[100];
+    snprintf(version, sizeof(version), "{\"gitVersion\":\"%s\"}", c->version);
+    scripted_reply(request, 200, NULL,
+                   !strcmp(request->path, "/version") ? version
+                   : !strcmp(request->path, "/api")   ? "{\"kind\":\"APIVersions\",\"versions\":[]}"
+                                                    : "{\"kind\":\"APIGroupList\",\"groups\":[]}");
+}
+
+static void on_discovered(void *ctx, const struct err *e)
+{
+    assert_null(e);
+    *(bool *)ctx = true;
+}
+
+static bool is_set(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+static void version_tells_of_scales(void **state)
+{
+    const struct scale_case *c = *state;
+    struct bench *bench = bench_new(serve_version, (void *)c, NULL);
+    struct kube_discovery *discovery = kube_discovery_new(bench->kube, &bench->log);
+    bool is_done = false;
+    assert_true(kube_discovery_tracks_scale(discovery));
+    kube_discovery_refresh(discovery, on_discovered, &is_done);
+    assert_true(bench_until(bench, is_set, &is_done));
+    assert_string_equal(kube_discovery_server_version(discovery), c->version);
+    assert_int_equal(kube_discovery_tracks_scale(discovery), c->tracks);
+    kube_discovery_free(discovery);
+    bench_free(bench);
+}
+
 int main(void)
 {
     static const struct rows tests[] = {
@@ -573,6 +624,7 @@ int main(void)
         SINGLE(a_flow_goes_by_one_ticket),
         SINGLE(requests_are_counted_by_verb_and_code),
         ROWS(repeats, request_is_repeated),
+        ROWS(scales, version_tells_of_scales),
     };
     return rows_run("kube_client", tests, ARRAY_LEN(tests));
 }
