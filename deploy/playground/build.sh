@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the playground's program once into a cache and prints its path. Needs Go 1.24 or newer; some six minutes the first time,
+# Builds the playground's program once into a cache and prints its path. Needs Go 1.24 or newer and 4 GB of disk; some six minutes the first time,
 # nothing after that. SERIN_PLAYGROUND_CACHE names another cache folder. What it is doing goes to stderr.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -167,7 +167,7 @@ build_serin() {
 # build_playground: sets PLAYGROUND to the program that is the cluster (some six minutes the first time, cached after).
 build_playground() {
   find_go
-  say "the cluster's program: taking it from the cache, or building it (once, some six minutes on two idle cores)"
+  say "the cluster's program: taking it from the cache, or building it (once: some six minutes on two idle cores, and 4 GB of disk)"
   PLAYGROUND=$("$top/deploy/playground/build.sh") || die "the control plane could not be built"
   export PLAYGROUND
 }
