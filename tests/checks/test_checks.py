@@ -106,6 +106,8 @@ class Checks(unittest.TestCase):
 
 def broken_test(check, name, text):
     def test(self):
+        if check == "formatted" and not checks.can_judge_format():
+            self.skipTest("another clang-format than the one that is asked")
         tree = Tree({**GOOD, name: text})
         self.addCleanup(tree.remove)
         self.assertTrue(any(os.path.basename(name).split(".")[0] in one for one in tree.findings(check)), tree.findings(check))
