@@ -1,6 +1,8 @@
 #include "cmd/command.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -407,11 +409,22 @@ static int run_what_is_asked(struct command_call *call, int argc, const char *co
     return run(call, argc - 1, other_words(call->mem, argc, argv, at));
 }
 
+/* Who reads has seen enough (`| head`): others end then by this signal, without a word. */
+static void end_with_reader(FILE *out)
+{
+    struct pollfd reader = { .fd = fileno(out) };
+    if (poll(&reader, 1, 0) <= 0 || !(reader.revents & POLLERR))
+        return;
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+}
+
 int command_main(struct arena *mem, int argc, const char *const *argv)
 {
     struct command_call call = new_call(mem, argc > 0 ? argv[0] : "serin");
     int status = run_what_is_asked(&call, MAX_OF(argc - 1, 0), argv + 1);
     if (fflush(call.out) || ferror(call.out)) {
+        end_with_reader(call.out);
         struct err *e = err_errno(ERR_TRANSIENT, errno, "write to standard output");
         call.is_usage_mistake = false;
         status = report(&call, e, status);

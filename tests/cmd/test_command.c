@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,20 @@ static void closed_standard_files_are_no_end(void **state)
     }
 }
 
+/* `serin help run | head -1`: the reader has gone, and nothing is wrong. */
+static void a_reader_that_has_seen_enough_is_no_error(void **state)
+{
+    (void)state;
+    SCOPED(arena_free) struct arena *mem = arena_new(64 << 20);
+    struct program_result result;
+    const char *script =
+        arena_printf(mem, "exec 3> >(:); wait $!; '%s' completion bash >&3", SERIN_PROGRAM);
+    const char *argv[] = { "bash", "-c", script, NULL };
+    program_run(mem, &(struct program_run){ .program = "/bin/bash", .argv = argv }, &result);
+    assert_string_equal(result.err, "");
+    assert_int_equal(result.status, 128 + SIGPIPE);
+}
+
 static void check_syntax(struct arena *mem, const char *shell)
 {
     struct program_result result;
@@ -336,6 +351,7 @@ int main(void)
         SINGLE(help_of_every_command_shows_its_flags),
         SINGLE(bash_completes_commands_flags_and_values),
         SINGLE(closed_standard_files_are_no_end),
+        SINGLE(a_reader_that_has_seen_enough_is_no_error),
         SINGLE(revisions_are_commits_branches_and_tags),
         SINGLE(a_diff_that_is_killed_leaves_nothing),
         SINGLE(scripts_of_the_other_shells_name_all_and_are_well_formed),
