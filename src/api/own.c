@@ -56,6 +56,15 @@ static const struct api_commit *find_commit(const struct api *api, const char *s
     return api->commit.sha && strcmp(api->commit.sha, sha) == 0 ? &api->commit : NULL;
 }
 
+static struct val *list_unwatched(struct api_call *call)
+{
+    struct val *list = val_new_list(call->mem);
+    const char *kind;
+    for (size_t at = 0; sync_next_unwatched(call->api->opts.sync, &at, &kind);)
+        val_append(call->mem, list, val_new_text(call->mem, kind));
+    return list;
+}
+
 static void answer_status(struct api_call *call)
 {
     const struct api_opts *opts = &call->api->opts;
@@ -84,6 +93,7 @@ static void answer_status(struct api_call *call)
     };
     list_failures(call, &report, &counts);
     list_problems(call, &report);
+    report.unwatched = list_unwatched(call);
     report.canaries = api_canaries_status(call);
     struct releases_last released;
     releases_last(opts->releases, &released);

@@ -185,6 +185,7 @@ struct val *api_report_status(struct arena *mem, const struct api_report *report
     struct val *value = val_new_map(mem), *drift = val_new_map(mem);
     set_count(mem, drift, "now", report->counts->drifted);
     set_int(mem, drift, "healed", report->sync->healed);
+    val_set(mem, drift, "unwatched", report->unwatched);
     val_set_text(mem, value, "version", report->version);
     val_set_text(mem, value, "clusterVersion", report->cluster_version);
     val_set(mem, value, "git", git_json(mem, report->git));

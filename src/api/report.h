@@ -53,6 +53,7 @@ struct api_report {
     const struct sync_status *sync;
     const struct api_report_counts *counts;
     struct val *failures, *problems; /* lists, at most API_REPORT_LISTED each */
+    struct val *unwatched;           /* kinds whose drift is not seen */
     size_t failures_left_out, problems_left_out;
     struct val *canaries;                 /* null: none are run here */
     const struct releases_last *released; /* NULL, or without a revision: nothing since the start */

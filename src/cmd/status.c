@@ -72,6 +72,14 @@ static void add_sync(struct arena *mem, const struct val *status, struct sbuf *o
         sbuf_addf(out, "failing\t%s\n", text_at(sync, "error"));
 }
 
+static void add_unwatched(const struct val *kinds, struct sbuf *out)
+{
+    for (size_t i = 0; i < val_len(kinds); i++) {
+        const char *kind = val_text_or(val_item(kinds, i), ""), *name = strrchr(kind, '/');
+        sbuf_addf(out, "%s%s", i ? ", " : "; not watched (see the log): ", name ? name + 1 : kind);
+    }
+}
+
 static void add_objects(const struct val *status, struct sbuf *out)
 {
     static const struct {
@@ -92,8 +100,10 @@ static void add_objects(const struct val *status, struct sbuf *out)
                   kinds[i].word);
         separator = ", ";
     }
-    sbuf_addf(out, "\ndrift\t%lld now, %lld healed\n", (long long)int_at(drift, "now"),
+    sbuf_addf(out, "\ndrift\t%lld now, %lld healed", (long long)int_at(drift, "now"),
               (long long)int_at(drift, "healed"));
+    add_unwatched(val_get(drift, "unwatched"), out);
+    sbuf_add_char(out, '\n');
 }
 
 static void add_canaries(const struct val *status, struct sbuf *out)

@@ -631,6 +631,25 @@ bool picture_may_retry(const struct picture *picture)
     return may_retry;
 }
 
+static bool is_seen(const struct kind *kind)
+{
+    for (size_t i = 0; i < kind->feeds.len; i++) {
+        const struct feed *feed = kind->feeds.at[i];
+        if (feed->is_settled && !kube_watch_is_synced(feed->watch))
+            return false;
+    }
+    return true;
+}
+
+bool picture_next_unseen(const struct picture *picture, size_t *at, const char **kind)
+{
+    void *value;
+    while (map_next(picture->kinds, at, kind, &value))
+        if (!is_seen(value))
+            return true;
+    return false;
+}
+
 /* -- strays -------------------------------------------------------------------------------------------------- */
 
 size_t picture_stray_count(const struct picture *picture)

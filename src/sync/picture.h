@@ -49,6 +49,10 @@ void picture_observe(struct picture *picture, bool all_kinds, void (*done)(void 
 /* After that: whether kinds are missing from the picture that time may bring; the next call asks for them again. */
 bool picture_may_retry(const struct picture *picture);
 
+/* Kinds of which no change is seen, as their watch has been in trouble (logged) since it began: "apps/Deployment", "/Service".
+ * for (size_t at = 0; picture_next_unseen(picture, &at, &kind);) */
+bool picture_next_unseen(const struct picture *picture, size_t *at, const char **kind);
+
 /* What the metadata of a live object say of it; texts are borrowed from it. */
 void picture_read(const struct val *live, enum drift_event event, struct drift_seen *out);
 

@@ -88,6 +88,11 @@ const char *sync_object_body(struct sync *sync, const char *id)
     return object ? object->body : NULL;
 }
 
+bool sync_next_unwatched(const struct sync *sync, size_t *at, const char **kind)
+{
+    return picture_next_unseen(sync->picture, at, kind);
+}
+
 const char *sync_problem_at(const struct sync *sync, size_t wanted, const char **path)
 {
     void *value;

@@ -107,6 +107,10 @@ bool sync_object_find(struct sync *sync, const char *id, struct sync_object_stat
 /* The manifest of an object as JSON (what is sent, marks included), NULL if there is none. */
 const char *sync_object_body(struct sync *sync, const char *id);
 
+/* Kinds that are declared and cannot be watched, so that nobody knows whether they drift: "apps/Deployment", "/Service".
+ * for (size_t at = 0; sync_next_unwatched(sync, &at, &kind);) */
+bool sync_next_unwatched(const struct sync *sync, size_t *at, const char **kind);
+
 /* Files that could not be read: "path:line:column: text" or, of a file as a whole, "path: text"; NULL past the last. `path` is as it is
  * in the repository. Both are borrowed, until the next sync. */
 const char *sync_problem_at(const struct sync *sync, size_t at, const char **path);

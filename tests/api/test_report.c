@@ -94,6 +94,8 @@ static void a_status_says_it_all(void **state)
     api_report_count(&counts, SYNC_APPLIED);
     api_report_count(&counts, SYNC_FAILED);
     api_report_count(&counts, SYNC_DRIFTED);
+    struct val *unwatched = val_new_list(mem);
+    val_append(mem, unwatched, val_new_text(mem, "apps/Deployment"));
     struct api_report report = { .version = "0.1.0",
                                  .cluster_version = "v1.34.4",
                                  .git = &git,
@@ -102,6 +104,7 @@ static void a_status_says_it_all(void **state)
                                  .counts = &counts,
                                  .failures = val_new_list(mem),
                                  .problems = val_new_list(mem),
+                                 .unwatched = unwatched,
                                  .failures_left_out = 1,
                                  .now_ms = 1700000060000 };
     assert_string_equal(val_json(mem, api_report_status(mem, &report), NULL),
@@ -117,7 +120,8 @@ static void a_status_says_it_all(void **state)
                         "\"lastDurationSeconds\":0.25,\"error\":\"\"},"
                         "\"objects\":{\"total\":3,\"applied\":1,\"pending\":0,\"failed\":1,"
                         "\"skipped\":0,\"unknownKind\":0,\"drifted\":1},"
-                        "\"drift\":{\"now\":1,\"healed\":4},\"failures\":[],\"failuresLeftOut\":1,"
+                        "\"drift\":{\"now\":1,\"healed\":4,\"unwatched\":[\"apps/"
+                        "Deployment\"]},\"failures\":[],\"failuresLeftOut\":1,"
                         "\"problems\":[],\"problemsLeftOut\":0}");
 }
 

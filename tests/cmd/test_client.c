@@ -212,6 +212,14 @@ static const struct client_case {
       "  configmap/x (a\\u001b[2J\\n.yaml:3): failed: two\\nlines\\u009b\n"
       "\nproblems:\n"
       "  a\\u0007\n", "" },
+    { "status names kinds that are not watched", { "serin", "status" },
+      "GET /api/serin/v1/status 200 {\"git\":{\"state\":\"ready\"},\"drift\":{\"now\":0,\"healed\":1,\"unwatched\":[\"apps/Deployment\",\"/Secret\"]}}\n", 1,
+      "repository  , branch \n"
+      "git         ready\n"
+      "applied     nothing yet\n"
+      "objects     0\n"
+      "drift       0 now, 1 healed; not watched (see the log): Deployment, Secret\n"
+      "daemon      serin , cluster \n", "" },
     { "status of a daemon that just started is 1", { "serin", "status" },
       "GET /api/serin/v1/status 200 " STATUS("\"state\":\"new\",\"error\":\"git clone: no route\",\"unverified\":\"\",\"fetchedSecondsAgo\":null",
       "\"head\":\"\",\"applied\":\"\",\"running\":true,\"error\":\"\"", NO_TROUBLE), 1,

@@ -255,6 +255,24 @@ static void a_sweep_that_is_forbidden_is_done_with(void **state)
     world_free(world);
 }
 
+/* Whoever reads the status shall not take "no drift" for an answer. */
+static void a_kind_that_may_not_be_watched_is_named(void **state)
+{
+    (void)state;
+    struct world *world = world_new(NULL);
+    const char *kind = NULL;
+    size_t at = 0;
+    declare(world, "v1", "Secret", "a:secret/one");
+    declare(world, "v1", "ConfigMap", "a:configmap/one");
+    fake_refuse(world->fake, "WATCH /api/v1/secrets", 403, "secrets is forbidden", 1000);
+    fake_refuse(world->fake, "GET /api/v1/secrets", 403, "secrets is forbidden", 1000);
+    observe(world);
+    assert_true(picture_next_unseen(world->picture, &at, &kind));
+    assert_string_equal(kind, "/Secret");
+    assert_false(picture_next_unseen(world->picture, &at, &kind));
+    world_free(world);
+}
+
 /* Objects of a commit that is gone: what carries our mark is garbage, whatever came of applying it last. */
 static const struct undeclared_case {
     const char *name, *mark; /* NULL: ours */
@@ -310,6 +328,7 @@ int main(void)
         SINGLE(what_is_declared_again_is_watched_on),
         SINGLE(a_sweep_that_failed_is_made_up_for),
         SINGLE(a_sweep_that_is_forbidden_is_done_with),
+        SINGLE(a_kind_that_may_not_be_watched_is_named),
     };
     return rows_run("sync_picture", tests, ARRAY_LEN(tests));
 }
