@@ -125,6 +125,11 @@ static void heal(struct sync *sync, struct inventory_object *object, const char 
         report_drift(sync, object, reason);
         return;
     }
+    /* One drift may be seen in several events; no number of them makes it wait longer. */
+    if (object->is_dirty) {
+        plan_heal(sync, object->not_before_ms);
+        return;
+    }
     log_info(sync->opts.log, F("component", "sync"), F("event", "drift"), F("resource", object->id),
              F("reason", reason));
     delay_heal(sync, object);
