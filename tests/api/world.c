@@ -510,9 +510,21 @@ void world_fetched(struct world *world, const char *head)
     }
 }
 
+static void on_fetch_ended(void *ctx, const struct err *e)
+{
+    (void)e; /* the source says it, too */
+    *(bool *)ctx = true;
+}
+
+/* No fetch goes on when this returns. */
 void world_fetch(struct world *world, const char *head)
 {
-    source_fetch(world->source, NULL, NULL);
+    bool has_ended = false;
+    source_fetch(world->source, on_fetch_ended, &has_ended);
+    for (int64_t until = stream_now_ms() + PATIENCE_MS; !has_ended;) {
+        assert_true(stream_now_ms() < until);
+        loop_turn(world->loop, 10);
+    }
     world_fetched(world, head);
 }
 
