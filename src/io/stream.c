@@ -54,6 +54,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct stream *stream = ctx;
     size_t len = size * count;
+    if (stream->failed) /* libcurl may call once more, with what it kept while it was paused */
+        return 0;
     if (!is_success(stream))
         return easy_is_redirect(&stream->easy) ? len : 0; /* the status says enough */
     if (stream->len - stream->at >= BUFFER_BYTES) {
