@@ -2,29 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPEN_DIRS = 16, KEEPER_TRIES = 100, KEEPER_WAIT_MS = 100 };
+#include "io/folder.h"
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *dir)
-{
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
-    (void)nftw(dir, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
-}
+enum { KEEPER_TRIES = 100, KEEPER_WAIT_MS = 100 };
 
 /* A Ctrl-C is for all processes of the terminal; what is left of us is what this one is for. */
 static _Noreturn void keep(const char *dir, int line)
@@ -38,7 +24,7 @@ static _Noreturn void keep(const char *dir, int line)
     for (int i = 0; i < KEEPER_TRIES && !access(dir, F_OK); i++) {
         if (i > 0)
             (void)poll(NULL, 0, KEEPER_WAIT_MS); /* git's programs may still write to it */
-        remove_tree(dir);
+        folder_remove(dir);
     }
     _exit(0);
 }
@@ -78,7 +64,7 @@ struct err *scratch_make(struct arena *mem, const char *parent, struct scratch *
 void scratch_end(struct scratch *scratch)
 {
     if (scratch->dir)
-        remove_tree(scratch->dir);
+        folder_remove(scratch->dir);
     if (scratch->keeper > 0) {
         close(scratch->line);
         while (waitpid(scratch->keeper, NULL, 0) < 0 && errno == EINTR)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "git/mirror_internal.h"
+#include "io/folder.h"
 
 /* A mirror is told from any other directory by a file that names its URL. A second file says that it is damaged. */
 #define URL_FILE     "serin-url"
@@ -71,20 +72,6 @@ void mirror_disk_suspect(struct mirror *mirror)
 }
 
 /* -- removing ----------------------------------------------------------------------------------------------------------- */
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-    (void)info;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe without FTW_CHDIR
-    (void)nftw(path, remove_one, TREE_FILES, FTW_DEPTH | FTW_PHYS);
-}
 
 static bool has_suffix(const char *text, const char *suffix)
 {
@@ -153,7 +140,7 @@ MUST_USE static struct err *clear_way(struct mirror *mirror, struct arena *mem)
     const char *gone = arena_printf(mem, "%s.gone", dir);
     bool was_ours = exists(inside(mem, mirror, URL_FILE));
     if (was_ours)
-        remove_tree(gone);
+        folder_remove(gone);
     for (int i = 1; !was_ours && i <= ASIDE_MAX; i++) {
         gone = arena_printf(mem, "%s.aside-%d", dir, i);
         if (!exists(gone))
@@ -161,12 +148,12 @@ MUST_USE static struct err *clear_way(struct mirror *mirror, struct arena *mem)
     }
     if (!exists(gone) && !rename(dir, gone)) {
         if (was_ours)
-            remove_tree(gone);
+            folder_remove(gone);
         return NULL;
     }
     int why = errno;
     if (was_ours) { /* a mount point cannot be renamed, but emptied */
-        remove_tree(dir);
+        folder_remove(dir);
         if (!exists(inside(mem, mirror, URL_FILE)))
             return NULL;
     }
